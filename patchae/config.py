@@ -1,0 +1,325 @@
+"""`lines.yaml`: the product lines as frozen, typed models.
+
+Reading it either gives a `Lines` in which every value is usable, or raises one `ConfigError` that
+names the file, the key and what was expected there. Nothing outside the file is looked at: whether
+a class has images is the data set's business.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+from zoneinfo import available_timezones
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from patchae.errors import ConfigError, UsageError
+
+PACKAGED_BACKBONES = ("tf_efficientnet_lite0",)
+"""timm names whose ImageNet weights come inside a Python package: nothing is downloaded."""
+
+ALL = "all"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+def _name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError("expected letters, digits, '_' and '-', at most 64, no dot or slash")
+    return value
+
+
+def _cron(value: str) -> str:
+    from datetime import UTC, datetime
+
+    from cronsim import CronSim, CronSimError
+
+    try:
+        next(CronSim(value, datetime(2026, 1, 1, tzinfo=UTC)))
+    except (CronSimError, StopIteration):
+        raise ValueError("expected five cron fields, for example '0 3 * * 1'") from None
+    return value
+
+
+def _time_zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError("expected an IANA time zone, for example 'Europe/Berlin' or 'UTC'")
+    return value
+
+
+def _backbone(value: str) -> str:
+    if value in PACKAGED_BACKBONES:
+        return value
+    import timm  # seconds of import, so only for the unusual name
+
+    if not timm.is_model(value):
+        raise ValueError(
+            f"expected the name of a timm model; {', '.join(PACKAGED_BACKBONES)} needs no download"
+        )
+    return value
+
+
+def _list_of_unique(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        twice = [str(item) for item, count in Counter(map(str, value)).items() if count > 1]
+        if twice:
+            raise ValueError(f"listed twice: {', '.join(twice)}")
+    return value
+
+
+def _classes(value: Any) -> Any:
+    if value == ALL:
+        return value
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError("expected 'all' or a list of folder names of data/")
+    for item in value:
+        if not isinstance(item, str):
+            raise ValueError(f"expected folder names; {item!r} is not text (put it in quotes)")
+        _name(item)
+    return tuple(_list_of_unique(value))
+
+
+def _strides(value: tuple[int, ...]) -> tuple[int, ...]:
+    if not value or set(value) - {2, 4, 8, 16, 32}:
+        raise ValueError("expected some of 2, 4, 8, 16, 32")
+    return tuple(sorted(value))
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class Training(_Frozen):
+    """What determines a model besides the images and the source: all of it is in the training key.
+
+    One set of defaults serves every class; `docs/lines.md` says what each value does.
+    """
+
+    backbone: Annotated[str, AfterValidator(_backbone)] = "tf_efficientnet_lite0"
+    """timm name of the pretrained network that gives the features; it stays frozen."""
+    strides: Annotated[
+        tuple[int, ...], BeforeValidator(_list_of_unique), AfterValidator(_strides)
+    ] = (8, 16)
+    """Feature levels to use, by their stride in pixels; the smallest sets the patch size."""
+    image_size: int = Field(256, ge=64, le=1024, multiple_of=32)
+    """Side in pixels to which images are resized."""
+    channels: int = Field(128, ge=8, le=1024)
+    """Length of the learned part of each patch vector."""
+    epochs: int = Field(8, ge=0, le=1000)
+    """Passes over the training images; 0 keeps the untrained encoder."""
+    batch_size: int = Field(8, ge=1, le=1024)
+    learning_rate: float = Field(1e-3, gt=0, le=1)
+    defect_share: Share = 0.5
+    """Share of training images that carry an artificial defect."""
+    memory_size: int = Field(10_000, ge=100, le=1_000_000)
+    """Vectors of normal patches to keep."""
+    neighbours: int = Field(3, ge=1, le=50)
+    """Nearest normal vectors that a patch is compared with."""
+    calibration_share: float = Field(0.2, ge=0.05, le=0.5)
+    """Share of train/good, split off by content, that sets the threshold and is not learned."""
+    false_alarm_rate: float = Field(0.02, gt=0, lt=0.5)
+    """Share of good parts that may score above the threshold."""
+    seed: int = Field(0, ge=0, lt=2**31)
+
+
+class Gates(_Frozen):
+    """What a model must show before it becomes champion."""
+
+    min_image_auroc: Share = 0.9
+    """Lowest image AUROC on the test images that may be promoted."""
+    max_drop: Share = 0.0
+    """How far image AUROC may lie below the champion's on the same images."""
+    min_test_good: int = Field(5, ge=1)
+    """Fewer good test images than this: the verdict is `hold`."""
+    min_test_defect: int = Field(5, ge=1)
+    """Fewer defective test images than this: the verdict is `hold`."""
+
+
+class Validation(_Frozen):
+    """What the images of a class must be before anything is trained on them."""
+
+    min_train_good: int = Field(20, ge=2)
+    min_test_good: int = Field(3, ge=1)
+    min_test_defect: int = Field(3, ge=1)
+    modes: Annotated[
+        tuple[Literal["L", "RGB", "RGBA", "P", "I;16"], ...],
+        BeforeValidator(_list_of_unique),
+        Field(min_length=1),
+    ] = ("L", "RGB")
+    """Allowed Pillow image modes."""
+    min_side_px: int = Field(64, ge=1)
+    max_side_px: int = Field(8192, ge=1)
+    masks: Literal["required", "optional"] = "optional"
+    """Whether every defective test image must have a mask."""
+
+    @model_validator(mode="after")
+    def _sides_in_order(self) -> Validation:
+        if self.min_side_px > self.max_side_px:
+            raise ValueError("min_side_px: expected at most max_side_px")
+        return self
+
+
+class Schedule(_Frozen):
+    """When a line is retrained by itself."""
+
+    cron: Annotated[str, AfterValidator(_cron)]
+    timezone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+
+
+class Line(_Frozen):
+    """One product line."""
+
+    name: Name
+    description: str = ""
+    classes: Annotated[tuple[str, ...] | Literal["all"], BeforeValidator(_classes)]
+    """Folders of `data/`; `all`: every folder that no other line names."""
+    schedule: Schedule | None = None
+    work_pool: Name = "patchae"
+    training: Training = Training()
+    validation: Validation = Validation()
+    gates: Gates = Gates()
+
+    def model_name(self, class_name: str) -> str:
+        """Name of the registered model of a class."""
+        return f"{self.name}.{class_name}"
+
+
+class Lines(_Frozen):
+    """The whole of `lines.yaml`."""
+
+    lines: tuple[Line, ...]
+
+    def line(self, name: str) -> Line:
+        """The line called `name`.
+
+        Raises:
+            UsageError: there is none.
+        """
+        for line in self.lines:
+            if line.name == name:
+                return line
+        known = ", ".join(line.name for line in self.lines)
+        raise UsageError(
+            f"no line is called '{name}'",
+            where="lines.yaml",
+            mend=f"use one of: {known}; or add the line",
+        )
+
+    def classes(self, line: Line, present: list[str]) -> list[str]:
+        """The classes of a line, given the folders that are present in `data/`, sorted."""
+        if line.classes != ALL:
+            return sorted(line.classes)
+        taken = {name for other in self.lines if other.classes != ALL for name in other.classes}
+        return sorted(set(present) - taken)
+
+
+def load_lines(path: Path) -> Lines:
+    """Read `lines.yaml`.
+
+    Raises:
+        ConfigError: the file is missing, is not YAML, or a key or value in it is not usable.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path.name} cannot be read: {error}",
+            where=str(path),
+            mend="see docs/lines.md for the format",
+        ) from None
+    try:
+        content = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a subclass of SafeLoader
+    except yaml.YAMLError as error:
+        _not_usable(path, "the file", f"expected YAML; {_first_line(error)}")
+    return _parse(path, content)
+
+
+def _parse(path: Path, content: Any) -> Lines:
+    if not isinstance(content, dict) or set(content) != {"lines"}:
+        _not_usable(path, "the file", "expected one key, 'lines', with the product lines under it")
+    lines = content["lines"]
+    if not isinstance(lines, dict) or not lines:
+        _not_usable(path, "lines", "expected a mapping from line name to its settings")
+    parsed = []
+    for name, body in lines.items():
+        if not isinstance(body, dict):
+            _not_usable(path, f"lines.{name}", "expected a mapping with at least 'classes'")
+        if "name" in body:
+            _not_usable(path, f"lines.{name}.name", "unknown key; the name is the key itself")
+        try:
+            parsed.append(Line.model_validate({**body, "name": str(name)}))
+        except ValidationError as error:
+            problem = error.errors()[0]
+            _not_usable(path, _key(str(name), problem["loc"]), _expected(problem))
+    return Lines(lines=tuple(parsed))
+
+
+def _key(line: str, location: tuple[int | str, ...]) -> str:
+    parts = [
+        str(part)
+        for part in location
+        # pydantic also names the member of a union that failed, which is no key
+        if not (isinstance(part, str) and "[" in part)
+    ]
+    return ".".join(["lines", line, *parts])
+
+
+def _expected(problem: Any) -> str:
+    found = problem.get("input")
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        return "unknown key"
+    if problem["type"] == "missing":
+        return "missing; this key is needed"
+    return f"{message[:1].lower()}{message[1:]}; found {found!r}"
+
+
+def _first_line(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or "not readable"
+    return f"{problem} (line {mark.line + 1}, column {mark.column + 1})" if mark else str(problem)
+
+
+def _not_usable(path: Path, key: str, expected: str) -> NoReturn:
+    raise ConfigError(
+        f"{path.name}: {key}: {expected}",
+        where=str(path),
+        mend="correct the key; docs/lines.md documents every one",
+    )
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key that stands twice is an error instead of silently winning."""
+
+
+def _mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, str | int | float | bool | None):
+            raise yaml.constructor.ConstructorError(
+                problem="a key must be plain text", problem_mark=key_node.start_mark
+            )
+        if key in seen:
+            raise yaml.constructor.ConstructorError(
+                problem=f"'{key}' stands twice", problem_mark=key_node.start_mark
+            )
+        seen.add(key)
+    return loader.construct_mapping(node, deep=True)
+
+
+_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)

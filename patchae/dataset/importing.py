@@ -1,0 +1,190 @@
+"""Bringing images into `data/`: whole classes or nothing, and never over what is there.
+
+Everything is checked before anything is written, and every problem is named at once. Then the
+images are copied into a hidden folder of `data/`, each copy is hashed, and whole class folders are
+renamed into place. After a `kill -9` at any moment the same call ends well: a class that is already
+in place with the same content is left as it is, and the hidden folder is started afresh.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from patchae.dataset.incoming import Incoming, examine, holds_images, placed, walk
+from patchae.dataset.layout import GROUND_TRUTH, folders
+from patchae.errors import DataError
+from patchae.files import Progress, sha256_file, silent
+from patchae.project import Project
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import brought in. Images and bytes count new classes only."""
+
+    classes: tuple[str, ...]  # new in data/
+    unchanged: tuple[str, ...]  # were there already, with the same content
+    images: int  # of train and test
+    masks: int
+    bytes: int  # of images and masks
+    ignored: int  # files that are no part of the layout: licences, readmes, litter
+
+
+def import_folder(
+    project: Project,
+    source: Path,
+    *,
+    classes: Sequence[str] | None = None,
+    progress: Progress = silent,
+) -> Imported:
+    """Copy classes in MVTec AD layout into `data/`; the source is only read.
+
+    `source` holds one folder per class, or is itself the folder of one class, named like it.
+    `classes` picks some of them; the default is all.
+
+    Raises:
+        DataError: the source is not usable, with all of its problems; nothing was imported.
+        StoreBusy: another process works on `data/` for too long.
+    """
+    _refuse_own_data(project, source)
+    with project.lock("data"):
+        examined = [
+            examine(name, folder, progress) for name, folder in _chosen(source, classes).items()
+        ]
+        problems = [problem for _, found in examined for problem in found]
+        new, unchanged = [], []
+        for incoming, _ in examined:
+            difference = _difference(project.data / incoming.name, incoming)
+            if difference is None:
+                new.append(incoming)
+            elif difference:
+                problems.append(f"{incoming.name}: already in data/, and {difference}")
+            else:
+                unchanged.append(incoming.name)
+        if problems:
+            raise _refusal(source, problems)
+        _bring_in(project, new, progress)
+    brought = [(path, picture) for one in new for path, picture in one.files.items()]
+    masks = sum(path.startswith(f"{GROUND_TRUTH}/") for path, _ in brought)
+    return Imported(
+        classes=tuple(one.name for one in new),
+        unchanged=tuple(unchanged),
+        images=len(brought) - masks,
+        masks=masks,
+        bytes=sum(picture.bytes for _, picture in brought),
+        ignored=sum(one.ignored for one, _ in examined),
+    )
+
+
+def staging_folder(project: Project) -> Path:
+    """Where an import prepares its copies: hidden, and always on the file system of `data/`."""
+    return project.data / ".import"
+
+
+def _refuse_own_data(project: Project, source: Path) -> None:
+    if not source.is_dir():
+        raise DataError(
+            "there is no such folder",
+            where=str(source),
+            mend="name a folder with one folder per class in MVTec AD layout",
+        )
+    here, data = source.resolve(), project.data.resolve()
+    if here.is_relative_to(data) or data.is_relative_to(here):
+        raise DataError(
+            "the source overlaps with the project's own data/",
+            where=str(source),
+            mend="name a folder outside of the project",
+        )
+
+
+def _chosen(source: Path, classes: Sequence[str] | None) -> dict[str, Path]:
+    """The class folders to import, by class name, sorted."""
+    if any((source / split).is_dir() for split in ("train", "test")):
+        source = source.resolve()
+        there = {source.name: source}
+    else:
+        # A folder without any image, of documents for example, is no class.
+        there = {folder.name: folder for folder in folders(source) if holds_images(folder)}
+    missing = sorted(set(classes or ()) - set(there))
+    if missing or not there:
+        raise DataError(
+            f"no class '{missing[0]}' in the source" if missing else "no classes in the source",
+            where=str(source),
+            mend=f"classes there: {', '.join(there)}"
+            if there
+            else "expected CLASS/train/good, CLASS/test/good and CLASS/test/DEFECT with images",
+        )
+    return {name: there[name] for name in sorted(classes or there)}
+
+
+def _difference(folder: Path, incoming: Incoming) -> str | None:
+    """How a class of `data/` differs from the incoming one; None: it is not there, "": in nothing.
+
+    A folder without any file counts as not there.
+    """
+    there = placed(folder)
+    if not there and not any(walk(folder)):
+        return None
+    added, missing = set(incoming.files) - set(there), set(there) - set(incoming.files)
+    other = [
+        path
+        for path in set(there) & set(incoming.files)
+        if sha256_file(folder / path) != incoming.files[path].sha256
+    ]
+    if not (added or missing or other):
+        return ""
+    return (
+        f"the source differs (new: {len(added)}, missing: {len(missing)}, changed: {len(other)}); "
+        f"import it under another folder name, or remove {folder} first"
+    )
+
+
+def _bring_in(project: Project, classes: Sequence[Incoming], progress: Progress) -> None:
+    staging = staging_folder(project)
+    if staging.exists():
+        shutil.rmtree(staging)
+    total, done = sum(len(one.files) for one in classes), 0
+    try:
+        for one in classes:
+            for path, picture in one.files.items():
+                copy = staging / one.name / path
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(one.folder / path, copy)
+                if sha256_file(copy) != picture.sha256:
+                    raise DataError(
+                        "an image changed while it was being imported; nothing was imported",
+                        where=str(one.folder / path),
+                        mend="let whatever changes these files finish, then run the command again",
+                    )
+                done += 1
+                progress("copying", done, total)
+        for one in classes:
+            target = project.data / one.name
+            if target.exists():  # `_difference` saw that it holds no file
+                shutil.rmtree(target)
+            (staging / one.name).rename(target)
+    except OSError as error:
+        raise DataError(
+            f"the images cannot be copied: {error}",
+            where=str(staging),
+            mend="free space or correct permissions, then run the command again",
+        ) from None
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _refusal(source: Path, problems: Sequence[str]) -> DataError:
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    lines = [f"  - {problem}" for problem in problems[:_SHOWN]]
+    if len(problems) > _SHOWN:
+        lines.append(f"  - and {len(problems) - _SHOWN} more")
+    text = "\n".join([f"nothing was imported: {count}", *lines])
+    return DataError(
+        text.encode(errors="backslashreplace").decode(),  # a file name need not be UTF-8
+        where=str(source),
+        mend="correct the source, or name the classes to import, then run the command again",
+    )

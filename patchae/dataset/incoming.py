@@ -1,0 +1,121 @@
+"""A class on its way into `data/`: what its folder holds, and everything that is wrong with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from patchae.config import Name
+from patchae.dataset.layout import (
+    GOOD,
+    GROUND_TRUTH,
+    IMAGE_SUFFIXES,
+    folders,
+    image_files,
+    images,
+)
+from patchae.dataset.picture import Picture, read_pictures
+from patchae.errors import DataError
+from patchae.files import Progress
+
+_SPLITS = ("train", "test", GROUND_TRUTH)
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """One class folder of a source, wholly read."""
+
+    name: str
+    folder: Path
+    files: Mapping[str, Picture]  # path relative to the class folder, POSIX
+    ignored: int
+
+
+def examine(name: str, folder: Path, progress: Progress) -> tuple[Incoming, list[str]]:
+    """Read a class folder to the last byte; every problem as one line of text."""
+    kept = placed(folder)
+    everything = set(walk(folder))
+    problems = list(_layout_problems(name, kept, everything))
+    pictures: dict[str, Picture] = {}
+    files = [(folder / path, path.startswith(f"{GROUND_TRUTH}/")) for path in kept]
+    for path, picture in zip(kept, read_pictures(files), strict=True):
+        pictures[path] = picture
+        if picture.problem:
+            problems.append(f"{name}/{path}: {picture.problem}")
+        progress(f"checking {name}", len(pictures), len(kept))
+    if kept:
+        problems += _mask_problems(name, folder, pictures)
+    return Incoming(name, folder, pictures, len(everything - set(kept))), problems
+
+
+def _layout_problems(name: str, kept: Sequence[str], everything: set[str]) -> Iterator[str]:
+    try:
+        TypeAdapter(Name).validate_python(name)
+    except ValidationError as error:
+        expected = error.errors()[0]["msg"].removeprefix("Value error, ")
+        yield f"{name!r} cannot be the name of a class: {expected}"
+    for needed in (f"train/{GOOD}", f"test/{GOOD}"):
+        if not any(path.startswith(f"{needed}/") for path in kept):
+            yield f"{name}: no images in {needed}"
+    kinds = {path.split("/")[1] for path in kept if path.startswith("train/")}
+    for kind in sorted(kinds - {GOOD}):
+        yield f"{name}/train/{kind}: training learns from good images only"
+    for path in sorted(everything - set(kept)):
+        top, _, rest = path.partition("/")
+        if top in _SPLITS and rest and _looks_like_image(path):
+            yield f"{name}/{path}: an image outside of the layout {top}/KIND/IMAGE"
+
+
+def _mask_problems(name: str, folder: Path, pictures: Mapping[str, Picture]) -> Iterator[str]:
+    try:
+        found = images(folder.parent, folder.name)
+    except DataError as error:  # a name that is not UTF-8, or masks alone
+        yield error.what
+        return
+    start = len(folder.name) + 1
+    owners = {image.mask[start:]: image.path[start:] for image in found if image.mask}
+    for mask, picture in pictures.items():
+        if not mask.startswith(f"{GROUND_TRUTH}/"):
+            continue
+        image = pictures.get(owners.get(mask, ""))
+        if image is None:
+            yield f"{name}/{mask}: a mask without an image in test/"
+        elif not image.problem and not picture.problem:
+            size, expected = (picture.width, picture.height), (image.width, image.height)
+            if size != expected:
+                yield (
+                    f"{name}/{mask}: {size[0]}×{size[1]} px, "
+                    f"but its image has {expected[0]}×{expected[1]} px"
+                )
+
+
+def placed(folder: Path) -> list[str]:
+    """The images and masks of a class folder, POSIX and relative to it, sorted."""
+    return sorted(
+        file.relative_to(folder).as_posix()
+        for split in _SPLITS
+        for kind in folders(folder / split)
+        for file in image_files(kind)
+    )
+
+
+def walk(folder: Path) -> Iterator[str]:
+    """Every file under a folder, POSIX and relative to it."""
+    for parent, _, files in os.walk(folder):
+        for file in files:
+            yield (Path(parent) / file).relative_to(folder).as_posix()
+
+
+def holds_images(folder: Path) -> bool:
+    """Whether there is an image anywhere under a folder."""
+    return any(_looks_like_image(path) for path in walk(folder))
+
+
+def _looks_like_image(path: str) -> bool:
+    parts = path.split("/")
+    hidden = any(part.startswith(".") for part in parts)
+    return not hidden and Path(path).suffix.lower() in IMAGE_SUFFIXES

@@ -1,0 +1,110 @@
+"""Where images lie: MVTec AD layout, read from disk and never changed.
+
+    data/<class>/train/good/000.png
+    data/<class>/test/good/000.png
+    data/<class>/test/<defect>/000.png
+    data/<class>/ground_truth/<defect>/000_mask.png     optional; 000.png is accepted too
+
+Names are kept exactly as they are on disk: no case folding, no Unicode normalization. Hidden files,
+litter of operating systems and files that are no images are passed over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from patchae.errors import DataError
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+GROUND_TRUTH = "ground_truth"
+GOOD = "good"
+
+
+@dataclass(frozen=True, order=True)
+class ImageFile:
+    """One image of a class. Paths are POSIX and relative to the folder that holds the classes."""
+
+    path: str
+    split: str
+    defect: str
+    mask: str | None
+
+
+def present_classes(data: Path) -> list[str]:
+    """The classes under `data`: its folders that are not hidden, sorted. No folder, no classes."""
+    return [folder.name for folder in folders(data)]
+
+
+def images(data: Path, class_name: str) -> list[ImageFile]:
+    """Every image of a class, sorted by path; images of `test` carry their mask if there is one.
+
+    Raises:
+        DataError: the class has no folder or no images, or a name is not valid UTF-8.
+    """
+    root = data / class_name
+    found = [
+        ImageFile(
+            path=_relative(file, data),
+            split=split.name,
+            defect=defect.name,
+            mask=_mask(root, defect.name, file, data) if split.name == "test" else None,
+        )
+        for split in folders(root)
+        if split.name != GROUND_TRUTH
+        for defect in folders(split)
+        for file in image_files(defect)
+    ]
+    if not found:
+        what = "has no images" if root.is_dir() else "has no folder"
+        raise DataError(
+            f"class '{class_name}' {what}",
+            where=str(root),
+            mend="bring its images in: patchae import FOLDER",
+        )
+    return sorted(found)
+
+
+def folders(parent: Path) -> list[Path]:
+    """The folders in a folder that are not hidden, sorted; none if there is no such folder."""
+    if not parent.is_dir():
+        return []
+    return sorted(
+        child for child in parent.iterdir() if not child.name.startswith(".") and child.is_dir()
+    )
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The image files directly in a folder, sorted; none if there is no such folder."""
+    if not folder.is_dir():
+        return []
+    return sorted(file for file in folder.iterdir() if is_image(file))
+
+
+def is_image(file: Path) -> bool:
+    """Whether a path names an image file: by its suffix in any case, and not hidden."""
+    # Also refuses litter: `._000.png` is hidden, Thumbs.db and desktop.ini have other suffixes.
+    return (
+        not file.name.startswith(".") and file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()
+    )
+
+
+def _mask(root: Path, defect: str, image: Path, data: Path) -> str | None:
+    for name in (f"{image.stem}_mask.png", f"{image.stem}.png"):
+        path = root / GROUND_TRUTH / defect / name
+        if path.is_file():
+            return _relative(path, data)
+    return None
+
+
+def _relative(file: Path, data: Path) -> str:
+    path = file.relative_to(data).as_posix()
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise DataError(
+            f"the name of an image is not valid UTF-8: {path!r}",
+            where=repr(str(file.parent)),
+            mend="rename the file",
+        ) from None
+    return path

@@ -1,0 +1,178 @@
+"""The manifest of a class: a table with one row per image, and one digest over all of it.
+
+The digest names the content of a class as the trained model sees it. Laws: the order of rows does
+not matter; any other cell gives another digest; `from_csv(to_csv(m))` equals `m` to the last bit,
+so the digest survives the text form. Paths are exactly the names on disk: no Unicode normalization.
+"""
+
+from __future__ import annotations
+
+import csv
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from patchae.dataset.layout import ImageFile, images
+from patchae.dataset.picture import Picture, read_pictures
+from patchae.errors import DataError
+from patchae.files import Progress, canonical_json, sha256_bytes, silent
+from patchae.types import ClassDigest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pandas as pd
+
+# Text that may be absent is of dtype object, so that absent is None and not NaN.
+DTYPES = {
+    "class": "str",
+    "split": "str",  # train, test, or whatever folder is there
+    "defect": "str",  # good, or the folder's name
+    "path": "str",  # POSIX, relative to data/
+    "sha256": "str",
+    "md5": "str",  # the name of the object in DVC
+    "bytes": "int64",
+    "width": "int64",  # px; 0 if the image does not decode
+    "height": "int64",  # px; 0 if the image does not decode
+    "mode": "str",  # Pillow's name; "" if the image does not decode
+    "mask": "object",  # POSIX, relative to data/; None without a mask
+    "mask_sha256": "object",
+    "mask_width": "Int64",  # px
+    "mask_height": "Int64",  # px
+    "mask_coverage": "float64",  # 0..1, share of mask pixels > 0; NaN without a readable mask
+    "problem": "object",  # None, or why the image or its mask does not decode
+}
+COLUMNS = tuple(DTYPES)
+_OPTIONAL = frozenset(
+    {"mask", "mask_sha256", "mask_width", "mask_height", "mask_coverage", "problem"}
+)
+_WHOLE = frozenset(name for name, dtype in DTYPES.items() if dtype.lower() == "int64")
+
+
+def read_manifest(data: Path, class_name: str, progress: Progress = silent) -> pd.DataFrame:
+    """Read every image and mask of a class: one row per image, sorted by path.
+
+    An image or mask that does not decode becomes a row whose `problem` says why.
+
+    Raises:
+        DataError: the class has no images, or a file cannot be read or disappears meanwhile.
+    """
+    found = images(data, class_name)
+    files = [(data / image.path, False) for image in found]
+    files += [(data / image.mask, True) for image in found if image.mask]
+    pictures = []
+    for picture in read_pictures(files):
+        pictures.append(picture)
+        progress(f"reading {class_name}", len(pictures), len(files))
+    masks = iter(pictures[len(found) :])
+    return _table(
+        _row(class_name, image, picture, next(masks) if image.mask else None)
+        for image, picture in zip(found, pictures, strict=False)
+    )
+
+
+def class_digest(manifest: pd.DataFrame) -> ClassDigest:
+    """sha256 over the sorted rows, each as canonical JSON on a line of its own."""
+    rows = sorted(canonical_json(row) for row in _rows(manifest))
+    return ClassDigest(sha256_bytes("\n".join(rows).encode()))
+
+
+def to_csv(manifest: pd.DataFrame) -> str:
+    """The one text of a manifest: a header, then rows in their order; floats by `repr`."""
+    lines = [COLUMNS, *([_cell(value) for value in row.values()] for row in _rows(manifest))]
+    return "".join(",".join(map(_quoted, line)) + "\n" for line in lines)
+
+
+def from_csv(text: str) -> pd.DataFrame:
+    """The manifest that `to_csv` wrote.
+
+    Raises:
+        DataError: the text is no manifest.
+    """
+    try:
+        return _table(
+            [_value(name, cell) for name, cell in zip(COLUMNS, line, strict=True)]
+            for line in _lines(text)
+        )
+    except (ValueError, csv.Error) as error:
+        raise DataError(
+            f"a manifest cannot be read: {error}",
+            mend="take it from a copy that is intact; patchae audit tells which is",
+        ) from None
+
+
+def _lines(text: str) -> list[list[str]]:
+    lines = list(csv.reader(StringIO(text, newline=""), strict=True))
+    if not lines or tuple(lines[0]) != COLUMNS:
+        raise ValueError("its header is not that of a manifest")
+    return lines[1:]
+
+
+def _row(class_name: str, image: ImageFile, picture: Picture, mask: Picture | None) -> list[Any]:
+    problem = picture.problem
+    if problem is None and mask is not None and mask.problem is not None:
+        problem = f"mask {image.mask}: {mask.problem}"
+    seen = mask is not None and mask.problem is None
+    return [
+        class_name,
+        image.split,
+        image.defect,
+        image.path,
+        picture.sha256,
+        picture.md5,
+        picture.bytes,
+        picture.width,
+        picture.height,
+        picture.mode,
+        image.mask,
+        mask.sha256 if mask else None,
+        mask.width if mask and seen else None,
+        mask.height if mask and seen else None,
+        mask.coverage if mask and seen else None,
+        problem,
+    ]
+
+
+def _table(rows: Iterable[Any]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(list(rows), columns=list(COLUMNS), dtype=object).astype(DTYPES)
+
+
+def _rows(manifest: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of plain Python values, whatever pandas made of absent ones."""
+    return [
+        {name: _plain(name, value) for name, value in zip(COLUMNS, row, strict=True)}
+        for row in manifest[list(COLUMNS)].itertuples(index=False, name=None)
+    ]
+
+
+def _plain(name: str, value: Any) -> Any:
+    import pandas as pd
+
+    if pd.isna(value):
+        return None
+    if name in _WHOLE:
+        return int(value)
+    return float(value) if DTYPES[name] == "float64" else str(value)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _quoted(cell: str) -> str:
+    # csv.writer leaves a lone carriage return unquoted, which its own reader takes for a line end.
+    if any(mark in cell for mark in ',"\r\n'):
+        cell = '"' + cell.replace('"', '""') + '"'
+    return cell
+
+
+def _value(name: str, cell: str) -> Any:
+    if not cell and name in _OPTIONAL:
+        return None
+    if name in _WHOLE:
+        return int(cell)
+    return float(cell) if DTYPES[name] == "float64" else cell

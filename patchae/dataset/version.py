@@ -1,0 +1,151 @@
+"""Versions of `data/`: pinned in `data.dvc`, stored in DVC's remote, readable later.
+
+`snapshot` may be killed at any moment; the same call then ends in the same version. Its order makes
+that so: copy into the cache, push to the remote, pin in `data.dvc`, commit. Each step finds what
+the one before has left and adds only what is missing, so an unchanged snapshot is quick, and one
+that finds objects missing from the remote brings them there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from patchae.dataset import git
+from patchae.dataset.dvc_repo import config_text, initialise, open_store
+from patchae.dataset.importing import staging_folder
+from patchae.dataset.pin import read_pin, write_pin
+from patchae.errors import DataError, UsageError
+from patchae.files import Progress, silent
+from patchae.project import Project
+from patchae.types import DataVersion
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a snapshot found and did."""
+
+    version: DataVersion
+    changed: bool  # whether another version, or none, was pinned before
+    images: int  # files under data/, masks included
+    bytes: int  # their size
+    committed: bool  # whether this call made a Git commit
+
+
+def snapshot(project: Project, *, commit: bool = False, progress: Progress = silent) -> Snapshot:
+    """Version `data/`: push what is new to the default remote, then pin it in `data.dvc`.
+
+    `data/` itself is only read. A project without DVC is made a DVC repository with an embedded
+    folder as its remote. With `commit`, `data.dvc` and what the snapshot itself had to write are
+    committed, and nothing else, whatever is staged.
+
+    Raises:
+        DataError: there is nothing in `data/`, Git tracks it, or it changes meanwhile.
+        StoreBusy: another process holds the images or DVC for too long.
+        StoreUnreachable: the remote does not answer.
+        ConfigError: DVC cannot use its configuration.
+        UsageError: a commit is wanted where there is no Git, or Git refuses it.
+    """
+    if commit and not git.in_git(project.root):
+        raise UsageError(
+            "there is no Git repository to commit to",
+            where=str(project.root),
+            mend="git init, or leave the commit out",
+        )
+    with project.lock("data"):
+        # Nobody imports while this lock is held: what lies there was left by a killed import.
+        shutil.rmtree(staging_folder(project), ignore_errors=True)
+        before = read_pin(project.data_dvc)
+        if not _any_file(project.data):
+            bring = "bring images in: patchae import FOLDER"
+            raise DataError(
+                "there is nothing in data/ to version",
+                where=str(project.data),
+                mend=f"fetch the pinned version: dvc pull; or {bring}" if before else bring,
+            )
+        initialise(project)
+        with open_store(project, writing=True) as store:
+            store.ignore_data()
+            content = store.scan(progress)
+            store.keep(content, progress)
+            store.push(content, progress)
+        count, size = len(content.files), content.bytes
+        write_pin(project.data_dvc, content.version, files=count, size=size)
+        message = f"Pin data version {content.version}\n\n{count} files, {size} bytes"
+        committed = commit and git.commit_only(
+            project.root, [project.data_dvc.name, *_own_files(project)], message
+        )
+    return Snapshot(content.version, content.version != before, count, size, committed)
+
+
+def pinned_version(project: Project) -> DataVersion | None:
+    """The version that `data.dvc` holds; None before the first snapshot.
+
+    Raises:
+        DataError: `data.dvc` is not what a snapshot writes.
+    """
+    return read_pin(project.data_dvc)
+
+
+def listing(project: Project, version: DataVersion) -> dict[str, str]:
+    """The files of a version: path relative to data/ to md5, from the remote or the cache.
+
+    Raises:
+        DataError: neither holds the version unaltered.
+        StoreUnreachable: the remote does not answer and the cache does not hold the version.
+    """
+    with open_store(project) as store:
+        content = store.read(version)
+    if content is None:
+        raise DataError(
+            f"data version {version} is neither in the DVC remote nor in the cache",
+            where=str(project.root),
+            mend="push it from where it was made: dvc push",
+        )
+    return {entry["relpath"]: entry["md5"] for entry in json.loads(content)}
+
+
+def stored(project: Project, md5s: Iterable[str]) -> set[str]:
+    """Those of the md5s (or versions) whose objects the remote really holds now.
+
+    Asks the remote itself, not an index of it; asks the cache if the remote does not answer.
+    """
+    with open_store(project) as store:
+        return store.held(md5s)
+
+
+def read_object(project: Project, md5: str) -> bytes | None:
+    """The content of one object, from the remote or the cache; None if neither has it unaltered.
+
+    Raises:
+        StoreUnreachable: the remote does not answer and the cache does not hold it.
+    """
+    with open_store(project) as store:
+        return store.read(md5)
+
+
+def _any_file(folder: Path) -> bool:
+    return any(files for _, _, files in os.walk(folder, followlinks=True))
+
+
+def _own_files(project: Project) -> list[str]:
+    """The files, besides `data.dvc`, whose only uncommitted lines are those a snapshot writes."""
+    lines = {
+        ".dvc/config": set(config_text(project).splitlines()),
+        ".dvc/.gitignore": {"/config.local", "/tmp", "/cache"},  # noqa: S108 - not that folder
+        ".gitignore": {"/data"},
+    }
+    return [path for path, own in lines.items() if _only_added(project.root, path, own)]
+
+
+def _only_added(root: Path, path: str, own: set[str]) -> bool:
+    if not (root / path).is_file():
+        return False
+    now = (root / path).read_text(encoding="utf-8", errors="replace").splitlines()
+    then = (git.head(root, path) or b"").decode(errors="replace").splitlines()
+    added = now[len(then) :]
+    return now[: len(then)] == then and bool(added) and set(added) <= own

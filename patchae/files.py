@@ -1,0 +1,96 @@
+"""Bytes on disk: digests, canonical JSON, and writes that are all there or not there at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from patchae.types import Sha256
+
+
+def sha256_bytes(content: bytes) -> Sha256:
+    """sha256 of bytes, as 64 hexadecimal digits."""
+    return Sha256(hashlib.sha256(content).hexdigest())
+
+
+def sha256_file(path: Path) -> Sha256:
+    """sha256 of a file's content, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return Sha256(hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def canonical_json(value: Any) -> str:
+    """The one JSON text of a value: sorted keys, no spaces, ASCII only; NaN is an error.
+
+    Law: `canonical_json(json.loads(canonical_json(x))) == canonical_json(x)`.
+    """
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+    )
+
+
+def digest_json(value: Any) -> Sha256:
+    """sha256 over the canonical JSON of a value."""
+    return sha256_bytes(canonical_json(value).encode())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file in one step: after a crash at any moment it holds the old text or the new."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file in one step: after a crash at any moment it holds the old bytes or the new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write readable JSON with sorted keys in one step."""
+    write_text(path, json.dumps(value, sort_keys=True, indent=2, allow_nan=False) + "\n")
+
+
+@contextmanager
+def folder_in_one_step(target: Path) -> Iterator[Path]:
+    """A new folder that appears under `target` only when the block ends without an error.
+
+    Until then the content lies in a hidden sibling, which the next call for the same target
+    removes; a `kill -9` therefore leaves either no `target` or a whole one.
+    """
+    draft = target.parent / f".{target.name}.draft"
+    if draft.exists():
+        shutil.rmtree(draft)
+    draft.mkdir(parents=True)
+    try:
+        yield draft
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    if target.exists():
+        shutil.rmtree(target)
+    draft.rename(target)
+
+
+Progress = Callable[[str, int, int], None]
+"""Called as `progress(what, done, total)` by anything that takes long; must return quickly."""
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """The progress that nobody watches."""

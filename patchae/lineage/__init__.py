@@ -1,0 +1,1 @@
+"""What can be proven: the lineage record of a model version, and the audit that recomputes it."""

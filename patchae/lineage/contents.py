@@ -1,0 +1,185 @@
+"""Links that hold between files: model, manifest, images, validation and scores.
+
+Everything is digested and counted again from the content itself. Each check returns what it found
+intact, or raises `Broken` or `NotCheckable`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from patchae.files import sha256_bytes, sha256_file
+from patchae.lineage.material import Broken, Facts, reachable
+from patchae.lineage.ranks import read_scores
+from patchae.lineage.record import load
+from patchae.types import DataVersion
+
+WRITTEN_ON_DOWNLOAD = frozenset({"registered_model_meta"})
+"""MLflow adds this note of name and version to a copy; nothing reads it when a model is loaded."""
+
+
+def model_files(facts: Facts) -> str:
+    """The model's files are those that were logged, to the last byte, and no others."""
+    folder = reachable(facts.material.model_folder, "the model's files")
+    expected = facts.record.files
+    for name, file in sorted(expected.items()):
+        if not (folder / name).is_file():
+            raise Broken(f"{name}: missing from the model")
+        if sha256_file(folder / name) != file.sha256:
+            raise Broken(f"{name}: its content is not what was logged")
+    unlisted = _files(folder) - set(expected) - WRITTEN_ON_DOWNLOAD
+    if unlisted:
+        raise Broken(f"{_some(sorted(unlisted))}: not among the files that were logged")
+    return f"{len(expected)} files"
+
+
+def manifest(facts: Facts) -> str:
+    """The list of images is the one that the model was trained and judged on."""
+    from patchae.dataset.manifest import class_digest, from_csv
+    from patchae.errors import DataError
+
+    text, data = facts.artifact("manifest.csv"), facts.record.data
+    if sha256_bytes(text) != data.manifest_sha256:
+        raise Broken("manifest.csv: its content is not what was logged")
+    try:
+        rows = from_csv(text.decode())
+    except (ValueError, DataError) as error:
+        raise Broken(f"manifest.csv: {error}") from None
+    if class_digest(rows) != data.class_digest:
+        raise Broken("manifest.csv: its class digest is not that in lineage.json")
+    if set(rows["class"]) != {facts.record.class_name}:
+        raise Broken("manifest.csv: it lists images of another class")
+    good = rows["defect"] == "good"
+    for name, chosen in (
+        ("train_good", (rows["split"] == "train") & good),
+        ("test_good", (rows["split"] == "test") & good),
+        ("test_defect", (rows["split"] == "test") & ~good),
+    ):
+        told = getattr(data.images, name)
+        if int(chosen.sum()) != told:
+            raise Broken(f"manifest.csv: {int(chosen.sum())} images {name}; lineage.json: {told}")
+    return f"{len(rows)} images, class digest {data.class_digest[:12]}"
+
+
+def data_version(facts: Facts) -> str:
+    """The data version holds exactly the images of the manifest, and the store holds them all."""
+    version = DataVersion(facts.record.data.version)
+    rows = facts.manifest
+    listed = reachable(facts.material.listing, "the data version")(version)
+    known = dict(zip(rows["path"], rows["md5"], strict=True))
+    masks = [mask for mask in rows["mask"] if isinstance(mask, str)]
+    for path, md5 in known.items():
+        if path not in listed:
+            raise Broken(f"{path}: not in data version {version}")
+        if listed[path] != md5:
+            raise Broken(f"{path}: data version {version} holds another content")
+    for mask in masks:
+        if mask not in listed:
+            raise Broken(f"{mask}: not in data version {version}")
+    unknown = [
+        path for path in listed if _is_image(path, facts.record.class_name) and path not in known
+    ]
+    if unknown:
+        raise Broken(f"{_some(sorted(unknown))}: in data version {version}, not in the manifest")
+    needed = [*known, *masks]
+    present = reachable(facts.material.stored, "the store of the images")(
+        {listed[path] for path in needed}
+    )
+    gone = [path for path in needed if listed[path] not in present]
+    if gone:
+        raise Broken(f"{_some(gone)}: no longer in the store of the images")
+    return f"{version}: {len(known)} images and {len(masks)} masks, all stored"
+
+
+def validation(facts: Facts) -> str:
+    """The images passed validation, and the record of it is on these images."""
+    from patchae.dataset.validation_record import ValidationRecord
+
+    record = facts.record
+    try:
+        found = ValidationRecord.from_dict(load(facts.artifact("validation.json").decode()))
+    except ValueError as error:
+        raise Broken(f"validation.json: {str(error).partition(chr(10))[0]}") from None
+    if found.digest != record.validation.sha256:
+        raise Broken("validation.json: its digest is not that in lineage.json")
+    for what, seen, told in (
+        ("class", found.class_name, record.class_name),
+        ("class digest", found.class_digest, record.data.class_digest),
+        ("data version", found.data_version, record.data.version),
+        ("number of checks", len(found.checks), record.validation.checks),
+        ("passed", found.passed, record.validation.passed),
+    ):
+        if seen != told:
+            raise Broken(f"validation.json: {what} is {seen}; lineage.json says {told}")
+    if not found.passed:
+        raise Broken("validation.json: the images did not pass")
+    return f"{len(found.checks)} checks passed"
+
+
+def scores(facts: Facts) -> str:
+    """Every test image was scored once, by its content, under its own label, and no other was."""
+    text, evaluation = facts.artifact("scores.csv"), facts.record.evaluation
+    if sha256_bytes(text) != evaluation.scores_sha256:
+        raise Broken("scores.csv: its content is not what was logged")
+    try:
+        scored = read_scores(text.decode())
+    except ValueError as error:
+        raise Broken(f"scores.csv: {error}") from None
+    rows = facts.manifest[facts.manifest["split"] == "test"]
+    expected = {
+        path: (sha256, defect)
+        for path, sha256, defect in zip(rows["path"], rows["sha256"], rows["defect"], strict=True)
+    }
+    seen: set[str] = set()
+    for item in scored:
+        if item.path in seen or item.path not in expected:
+            what = "scored twice" if item.path in seen else "scored, but no test image"
+            raise Broken(f"scores.csv: {item.path}: {what}")
+        seen.add(item.path)
+        if (item.sha256, item.defect) != expected[item.path]:
+            raise Broken(f"scores.csv: {item.path}: not the image in the manifest")
+        if item.label != int(item.defect != "good"):
+            raise Broken(f"scores.csv: {item.path}: its label is not that of its folder")
+        if item.decision != int(item.score > evaluation.threshold):
+            raise Broken(f"scores.csv: {item.path}: its decision does not follow its score")
+    unscored = sorted(set(expected) - seen)
+    if unscored:
+        raise Broken(f"scores.csv: {_some(unscored)}: not scored")
+    return f"{len(scored)} test images"
+
+
+def split(facts: Facts) -> str:
+    """No image stands both in training and in test, under whatever name."""
+    rows = facts.manifest
+    paths: dict[str, dict[str, str]] = defaultdict(dict)
+    for part, sha256, path in zip(rows["split"], rows["sha256"], rows["path"], strict=True):
+        paths[sha256].setdefault(part, path)
+    for where in paths.values():
+        if {"train", "test"} <= set(where):
+            raise Broken(f"{where['train']} and {where['test']} are the same image")
+    return "no image is in both train and test"
+
+
+def _files(folder: Path) -> set[str]:
+    # Whatever is not a folder counts, so that a link to nowhere is seen as well.
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+
+
+def _is_image(path: str, class_name: str) -> bool:
+    from patchae.dataset.layout import GROUND_TRUTH, IMAGE_SUFFIXES
+
+    parts = PurePosixPath(path).parts
+    return (
+        len(parts) == 4
+        and parts[0] == class_name
+        and parts[1] != GROUND_TRUTH
+        and not any(part.startswith(".") for part in parts)
+        and PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

@@ -1,0 +1,78 @@
+"""From image files and arrays to the tensors that the network sees.
+
+Every way in ends in the same place: three channels, `size` x `size` pixels, 0..255. The resize is
+Pillow's bilinear filter with antialiasing, the same on every platform.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from patchae.errors import DataError
+
+ImageLike = Path | str | np.ndarray
+
+
+def load(source: ImageLike, size: int) -> Tensor:
+    """One image as uint8 (3, size, size).
+
+    `source` is a file, or an array (H, W), (H, W, 1) or (H, W, 3), uint8, or float in 0..1.
+
+    Raises:
+        DataError: the file is not an image that can be decoded, or the array has another shape.
+    """
+    image = _from_array(source) if isinstance(source, np.ndarray) else _from_file(Path(source))
+    resized = image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=None)
+    pixels = np.asarray(resized, dtype=np.uint8)  # (size, size, 3)
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1).contiguous()
+
+
+def load_batch(sources: Sequence[ImageLike], size: int) -> Tensor:
+    """Images as one uint8 tensor (B, 3, size, size)."""
+    return torch.stack([load(source, size) for source in sources])
+
+
+def load_mask(path: Path, size: int) -> np.ndarray:
+    """A ground-truth mask as bool (size, size); every pixel above 0 is defective."""
+    with Image.open(path) as image:
+        # Pixels above 0 first: a resize of grey values would blur labels away.
+        mask = Image.fromarray((np.asarray(image.convert("L")) > 0).astype(np.uint8) * 255)
+    return np.asarray(mask.resize((size, size), Image.Resampling.NEAREST)) > 0
+
+
+def _from_file(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as image:
+            if image.mode.startswith("I;16"):  # 16-bit cameras: keep the upper byte
+                return Image.fromarray(
+                    (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
+                ).convert("RGB")
+            return image.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(
+            f"not a readable image: {error}",
+            where=str(path),
+            mend="replace the file, or leave it out",
+        ) from None
+
+
+def _from_array(array: np.ndarray) -> Image.Image:
+    pixels = array
+    if np.issubdtype(pixels.dtype, np.floating):
+        pixels = np.clip(np.rint(pixels * 255), 0, 255).astype(np.uint8)
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[..., 0]
+    if pixels.dtype != np.uint8 or not (
+        pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
+    ):
+        raise DataError(
+            f"not an image: an array of shape {array.shape} and type {array.dtype}",
+            mend="pass (H, W) or (H, W, 3), uint8 in 0..255 or float in 0..1",
+        )
+    return Image.fromarray(pixels).convert("RGB")

@@ -1,0 +1,144 @@
+"""One project on disk: the folder that holds `lines.yaml`, and where everything else lies in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from patchae.errors import ConfigError, StoreBusy
+from patchae.settings import settings
+
+LINES_FILE = "lines.yaml"
+
+
+@dataclass(frozen=True)
+class Project:
+    """Paths of one project. Nothing here touches the disk except `lock`."""
+
+    root: Path
+
+    @classmethod
+    def find(cls, start: Path | None = None) -> Project:
+        """The project around `start` (default: the current folder), looking upwards.
+
+        Raises:
+            ConfigError: no `lines.yaml` here or in any folder above.
+        """
+        here = (start or Path.cwd()).resolve()
+        for folder in (here, *here.parents):
+            if (folder / LINES_FILE).is_file():
+                return cls(folder)
+        raise ConfigError(
+            f"no {LINES_FILE} here or in any folder above",
+            where=str(here),
+            mend=f"change to a patchae project, or create {LINES_FILE} (see docs/lines.md)",
+        )
+
+    @property
+    def lines_file(self) -> Path:
+        """`lines.yaml`: the product lines."""
+        return self.root / LINES_FILE
+
+    @property
+    def data(self) -> Path:
+        """Images, one folder per class in MVTec AD layout."""
+        return self.root / "data"
+
+    @property
+    def data_dvc(self) -> Path:
+        """The pinned version of `data/`."""
+        return self.root / "data.dvc"
+
+    @property
+    def state(self) -> Path:
+        """Everything that is not in Git."""
+        return self.root / settings().state
+
+    @property
+    def dvc_remote(self) -> Path:
+        """The embedded DVC remote."""
+        return self.state / "dvc-remote"
+
+    @property
+    def mlflow(self) -> Path:
+        """The embedded MLflow store: a database and a folder of artifacts."""
+        return self.state / "mlflow"
+
+    @property
+    def prefect(self) -> Path:
+        """The home of the embedded Prefect server."""
+        return self.state / "prefect"
+
+    @property
+    def ledger(self) -> Path:
+        """The embedded ledger."""
+        return self.state / "ledger.db"
+
+    @property
+    def validations(self) -> Path:
+        """Validation records, by data version and class."""
+        return self.state / "validation"
+
+    @property
+    def work(self) -> Path:
+        """Trained but perhaps not yet registered models, by training key."""
+        return self.state / "work"
+
+    @property
+    def reports(self) -> Path:
+        """Rendered reports, by line."""
+        return self.state / "reports"
+
+    @contextmanager
+    def lock(self, name: str, timeout: float | None = None) -> Iterator[None]:
+        """Hold the project-wide lock `name`; the operating system frees it when a process dies.
+
+        Raises:
+            StoreBusy: another process still holds it after `timeout` seconds
+                (default: `PATCHAE_LOCK_TIMEOUT`).
+        """
+        from filelock import FileLock, Timeout
+
+        path = self.state / "locks" / f"{name}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        patience = settings().lock_timeout if timeout is None else timeout
+        try:
+            with FileLock(path, timeout=patience):
+                yield
+        except Timeout:
+            raise StoreBusy(
+                f"another process has held '{name}' for more than {patience:.0f} s",
+                where=str(path),
+                mend="wait for it to end, or raise PATCHAE_LOCK_TIMEOUT",
+            ) from None
+
+
+def prepare_environment(project: Project) -> None:
+    """Point the libraries at the project's embedded stores and turn all telemetry off.
+
+    Only sets what the environment leaves open, so standard variables win. Call it before
+    Prefect, MLflow, DVC or Great Expectations are imported.
+    """
+    defaults = {
+        "DO_NOT_TRACK": "1",
+        "GX_ANALYTICS_ENABLED": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DVC_NO_ANALYTICS": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        # An ephemeral server needs up to 33 s on a small machine; Prefect's own patience is 20 s.
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        # Slots held by a killed process expire instead of leaking for ever.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
+            "prefect.server.concurrency.lease_storage.filesystem"
+        ),
+    }
+    if "PREFECT_API_URL" not in os.environ:
+        defaults["PREFECT_HOME"] = str(project.prefect)
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)

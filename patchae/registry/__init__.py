@@ -1,0 +1,1 @@
+"""What is deployed: MLflow runs and versions, gates, ledger, promotion and rollback."""

@@ -1,0 +1,192 @@
+"""One finished training, written into MLflow as a run, a model and a registered version.
+
+The version comes last and carries the training key: it exists exactly when everything before it is
+there. A run that was killed half-way is marked so and a new one is made; the version is still one.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from patchae.files import canonical_json, digest_json, sha256_file
+from patchae.registry.tracking import TAG, Tracking, Version, translated
+from patchae.types import DataVersion, TrainingKey
+
+SCORER = Path(__file__).with_name("scorer.py")
+LINEAGE_FILE = "lineage.json"
+
+
+@dataclass(frozen=True)
+class Training:
+    """What is to be registered."""
+
+    line: str
+    class_name: str
+    key: TrainingKey
+    data_version: DataVersion
+    data_source: Mapping[str, Any]
+    """Where the images are, as JSON: what MLflow shows for the run's data set."""
+    model_folder: Path
+    """`model.safetensors` and `model.json`."""
+    artifacts: Path
+    """Folder whose content becomes the run's artifacts."""
+    params: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    losses: tuple[float, ...]
+    """Mean loss per epoch."""
+
+    @property
+    def model(self) -> str:
+        """Name of the registered model."""
+        return f"{self.line}.{self.class_name}"
+
+
+Complete = Callable[[str, Mapping[str, Mapping[str, Any]]], dict[str, Any]]
+"""Makes the lineage record from the run's id and the digests of the model's files."""
+
+
+def register(tracking: Tracking, training: Training, complete: Complete) -> Version:
+    """The registered version of a training; made only if its key has none yet.
+
+    Raises:
+        StoreUnreachable: MLflow does not answer.
+    """
+    known = tracking.with_key(training.model, training.key)
+    if known:
+        _finish(tracking, known)
+        return known
+    experiment = tracking.experiment(training.line)
+    with translated(tracking.uri):
+        _end_leftovers(tracking, experiment, training.key)
+        run_id = _start(tracking, experiment, training)
+        try:
+            version = _log(tracking, run_id, training, complete)
+        except BaseException:
+            tracking.client.set_terminated(run_id, "FAILED")
+            raise
+        tracking.client.set_terminated(run_id, "FINISHED")
+    return tracking.version(training.model, version)
+
+
+def _finish(tracking: Tracking, known: Version) -> None:
+    """End the run of a version whose process was killed right after it was made."""
+    with translated(tracking.uri):
+        if tracking.client.get_run(known.run_id).info.status == "RUNNING":
+            tracking.client.set_terminated(known.run_id, "FINISHED")
+
+
+def _end_leftovers(tracking: Tracking, experiment: str, key: TrainingKey) -> None:
+    query = f"tags.`{TAG}training_key` = '{key}' and attributes.status = 'RUNNING'"
+    for run in tracking.client.search_runs([experiment], query):
+        tracking.client.set_terminated(run.info.run_id, "KILLED")
+
+
+def _start(tracking: Tracking, experiment: str, training: Training) -> str:
+    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+
+    tags = {
+        f"{TAG}training_key": training.key,
+        f"{TAG}line": training.line,
+        f"{TAG}class": training.class_name,
+        f"{TAG}data_version": training.data_version,
+    }
+    run = tracking.client.create_run(experiment, tags=tags, run_name=training.class_name)
+    run_id = str(run.info.run_id)
+    now = int(time.time() * 1000)
+    metrics = [Metric(name, value, now, 0) for name, value in training.metrics.items()]
+    metrics += [Metric("loss", loss, now, epoch) for epoch, loss in enumerate(training.losses, 1)]
+    params = [Param(name, str(value)) for name, value in training.params.items()]
+    tracking.client.log_batch(run_id, metrics=metrics, params=params)
+    dataset = Dataset(
+        name=training.class_name,
+        digest=training.data_version,
+        source_type="dvc",
+        source=canonical_json(training.data_source),
+    )
+    tracking.client.log_inputs(
+        run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])]
+    )
+    return run_id
+
+
+def _log(tracking: Tracking, run_id: str, training: Training, complete: Complete) -> str:
+    client = tracking.client
+    client.log_artifacts(run_id, str(training.artifacts))
+    model_id, source, folder = _log_model(tracking, run_id, training)
+    record = complete(run_id, _digests(folder))
+    client.log_text(run_id, json.dumps(record, indent=2, sort_keys=True) + "\n", LINEAGE_FILE)
+    _ensure_registered_model(tracking, training)
+    version = client.create_model_version(
+        training.model,
+        source,
+        run_id,
+        tags={
+            f"{TAG}training_key": training.key,
+            f"{TAG}lineage_sha256": digest_json(record),
+            f"{TAG}line": training.line,
+            f"{TAG}class": training.class_name,
+            f"{TAG}data_version": training.data_version,
+        },
+        model_id=model_id,
+    )
+    return str(version.version)
+
+
+def _log_model(tracking: Tracking, run_id: str, training: Training) -> tuple[str, str, Path]:
+    import mlflow
+    from mlflow.artifacts import download_artifacts
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+
+    from patchae import __version__
+
+    # No input schema: MLflow's types cannot say "paths or arrays", and one of both would be
+    # refused. The module text of scorer.py says what it takes.
+    signature = ModelSignature(
+        outputs=Schema(
+            [
+                ColSpec("double", "score"),
+                ColSpec("double", "threshold"),
+                ColSpec("boolean", "anomalous"),
+            ]
+        ),
+        params=ParamSchema([ParamSpec("heat_maps", "boolean", default=False)]),
+    )
+    with mlflow.start_run(run_id=run_id):
+        info = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(SCORER),
+            artifacts={"model": str(training.model_folder)},
+            pip_requirements=[f"patchae=={__version__}"],
+            signature=signature,
+        )
+    folder = Path(download_artifacts(info.model_uri, tracking_uri=tracking.uri))
+    return str(info.model_id), str(info.model_uri), folder
+
+
+def _digests(folder: Path) -> dict[str, dict[str, Any]]:
+    return {
+        path.relative_to(folder).as_posix(): {
+            "sha256": sha256_file(path),
+            "bytes": path.stat().st_size,
+        }
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "registered_model_meta"  # MLflow's, made on download
+    }
+
+
+def _ensure_registered_model(tracking: Tracking, training: Training) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        tracking.client.create_registered_model(
+            training.model, tags={f"{TAG}line": training.line, f"{TAG}class": training.class_name}
+        )
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise

@@ -1,0 +1,68 @@
+"""The model as MLflow serves it: models-from-code, so that nothing is ever unpickled.
+
+MLflow copies this file into the model and runs it when the model is loaded. It needs patchae
+installed; weights come from safetensors, facts from JSON.
+
+    model = mlflow.pyfunc.load_model("models:/sample.washer@champion")
+    model.predict(["part.png"])                       paths of image files
+    model.predict(array)                              (H, W), (H, W, 3) or (B, H, W, 3)
+    model.predict(paths, params={"heat_maps": True})  adds the column `map`
+
+The answer is a DataFrame with one row per image: `score`, `threshold`, `anomalous`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.pyfunc import PythonModel
+
+
+class Scorer(PythonModel):  # type: ignore[misc]  # mlflow has no types
+    """One class's model, loaded once and asked many times."""
+
+    def load_context(self, context: Any) -> None:
+        """Load the weights that MLflow put beside this code."""
+        from patchae.model.detector import PatchAE
+        from patchae.model.training import pick_device
+        from patchae.settings import settings
+
+        folder = Path(context.artifacts["model"])
+        self.model = PatchAE.load(folder, pick_device(settings().device))
+
+    def predict(
+        self, context: Any, model_input: Any, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
+        """Scores of images given as paths or arrays; see the module's text."""
+        scored = self.model.score(images_of(model_input))
+        table = pd.DataFrame(
+            {
+                "score": [one.score for one in scored],
+                "threshold": [self.model.threshold] * len(scored),
+                "anomalous": [one.anomalous for one in scored],
+            }
+        )
+        if (params or {}).get("heat_maps"):
+            table["map"] = pd.Series([one.map for one in scored], dtype=object)
+        return table
+
+
+def images_of(model_input: Any) -> list[Any]:
+    """The single images in whatever a caller passes: a path, an array, or many of either."""
+    if isinstance(model_input, pd.DataFrame):
+        return list(model_input.iloc[:, 0])
+    if isinstance(model_input, str | Path):
+        return [model_input]
+    if isinstance(model_input, np.ndarray):
+        if model_input.dtype.kind in "OU":
+            return list(model_input.ravel())
+        channels_last = model_input.ndim == 3 and model_input.shape[-1] in (1, 3)
+        return [model_input] if model_input.ndim == 2 or channels_last else list(model_input)
+    return list(model_input)
+
+
+mlflow.models.set_model(Scorer())

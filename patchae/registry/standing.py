@@ -1,0 +1,97 @@
+"""Which version stands where, as pure projections of the ledger's entries.
+
+Every function takes the entries of ONE model in ledger order (`Ledger.entries(model)`). Entries up
+to a moment give the standing at that moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from patchae.registry.chain import Entry
+
+CHAMPION = "champion"
+PREVIOUS = "previous"
+ALIASES = (CHAMPION, PREVIOUS)
+"""The aliases in MLflow that follow the ledger; all others are none of its business."""
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The version in use and the one that a rollback returns to by default."""
+
+    current: str | None = None
+    previous: str | None = None
+
+    def aliases(self) -> dict[str, str]:
+        """The aliases that MLflow must show, without those that point at nothing."""
+        pairs = ((CHAMPION, self.current), (PREVIOUS, self.previous))
+        return {alias: version for alias, version in pairs if version is not None}
+
+
+def champion_of(entries: Iterable[Entry]) -> Champion:
+    """The champion and its predecessor after all moves.
+
+    Promotions pile up and a rollback takes them off again, so `previous` never names a version
+    that was just rolled back from: after 1, 2, 3 and a rollback the champion is 2 and the
+    previous one is 1; a second rollback leads to 1. A rollback to a version that is no longer on
+    the pile (3 in this example) puts it back on top.
+    """
+    pile: list[str] = []
+    for move in moves(entries):
+        to = move.body["to"]
+        if move.body["why"] == "rolled_back" and to in pile:
+            while pile[-1] != to:
+                pile.pop()
+        else:
+            pile.append(to)
+    return Champion(
+        current=pile[-1] if pile else None, previous=pile[-2] if len(pile) > 1 else None
+    )
+
+
+def moves(entries: Iterable[Entry]) -> list[Entry]:
+    """The moves of the alias `champion`, oldest first."""
+    return [entry for entry in entries if entry.kind == "move"]
+
+
+def former_champions(entries: Iterable[Entry]) -> list[str]:
+    """Every version that ever was champion, in the order of their first time."""
+    return list(dict.fromkeys(move.body["to"] for move in moves(entries)))
+
+
+def verdicts(entries: Iterable[Entry], version: str | None = None) -> list[Entry]:
+    """The verdicts, oldest first; with `version` only those on that version."""
+    return [
+        entry
+        for entry in entries
+        if entry.kind == "verdict" and version in (None, entry.body["version"])
+    ]
+
+
+def last_verdict(entries: Iterable[Entry], version: str | None = None) -> Entry | None:
+    """The newest verdict, or the newest on `version`; None when there is none."""
+    found = verdicts(entries, version)
+    return found[-1] if found else None
+
+
+def registrations(entries: Iterable[Entry], version: str) -> list[Entry]:
+    """The rows on the registration of `version`: one, or none before it was recorded."""
+    return [
+        entry
+        for entry in entries
+        if entry.kind == "registered" and entry.body["version"] == version
+    ]
+
+
+def open_promotion(entries: Sequence[Entry], version: str) -> Entry | None:
+    """The verdict `promote` that still waits for its move; None when there is none.
+
+    It is there after a crash between the two. Only the newest verdict on a version counts.
+    """
+    verdict = last_verdict(entries, version)
+    if verdict is None or verdict.body["outcome"] != "promote":
+        return None
+    used = any(move.body["verdict"] == verdict.seq for move in moves(entries))
+    return None if used else verdict

@@ -1,0 +1,201 @@
+"""The one door to MLflow: runs, models, versions and aliases of one project.
+
+The embedded store is a SQLite file and a folder; `MLFLOW_TRACKING_URI` replaces it with a server.
+A server that does not answer is said so within seconds, as `StoreUnreachable`, instead of after
+MLflow's minutes of retries.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from patchae.errors import StoreUnreachable, UsageError
+from patchae.project import Project
+from patchae.types import TrainingKey
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+TAG = "patchae."
+_PROBE_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a registered model, as MLflow tells it."""
+
+    model: str
+    version: str
+    run_id: str
+    source: str
+    tags: Mapping[str, str]
+
+
+class Tracking:
+    """MLflow of one project. Create it with `Tracking.open`, once, before threads start."""
+
+    def __init__(self, uri: str, client: MlflowClient, artifacts: Path | None) -> None:
+        self.uri = uri
+        self.client = client
+        self._artifacts = artifacts
+        self.aliases = _Aliases(self)
+
+    @classmethod
+    def open(cls, project: Project) -> Tracking:
+        """Connect; creates the embedded store where there is none.
+
+        Raises:
+            StoreUnreachable: the server does not answer, or the store cannot be opened.
+        """
+        uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project.mlflow / 'mlflow.db'}"
+        if uri.startswith(("http://", "https://")):
+            _probe(uri)
+            artifacts = None  # the server decides
+        else:
+            project.mlflow.mkdir(parents=True, exist_ok=True)
+            artifacts = project.mlflow / "artifacts"
+        for name in ("alembic", "mlflow"):  # migrations and hints are no news to our users
+            logging.getLogger(name).setLevel(logging.ERROR)
+        with translated(uri), project.lock("mlflow"):  # two processes must not both create it
+            import mlflow
+
+            mlflow.set_tracking_uri(uri)
+            client = mlflow.MlflowClient(uri)
+            client.search_experiments(max_results=1)
+        return cls(uri, client, artifacts)
+
+    def experiment(self, line: str) -> str:
+        """Id of the experiment of a line, created where there is none."""
+        from mlflow.exceptions import MlflowException
+
+        with translated(self.uri):
+            found = self.client.get_experiment_by_name(line)
+            if found:
+                return str(found.experiment_id)
+            place = str(self._artifacts / line) if self._artifacts else None
+            try:
+                return str(self.client.create_experiment(line, artifact_location=place))
+            except MlflowException:  # another process was faster
+                found = self.client.get_experiment_by_name(line)
+                if found is None:
+                    raise
+                return str(found.experiment_id)
+
+    def with_key(self, model: str, key: TrainingKey) -> Version | None:
+        """The version of a model that was trained under a key; the oldest if there are several."""
+        found = [v for v in self.versions(model) if v.tags.get(f"{TAG}training_key") == key]
+        return found[0] if found else None
+
+    def versions(self, model: str) -> list[Version]:
+        """All versions of a model, oldest first; none when the model does not exist."""
+        with translated(self.uri):
+            found = self.client.search_model_versions(f"name = '{model}'")
+        versions = [_version(item) for item in found]
+        return sorted(versions, key=lambda version: int(version.version))
+
+    def version(self, model: str, version: str) -> Version:
+        """One version.
+
+        Raises:
+            UsageError: it does not exist.
+        """
+        known = self.versions(model)
+        for item in known:
+            if item.version == version:
+                return item
+        numbers = ", ".join(item.version for item in known)
+        raise UsageError(
+            f"{model} has no version {version}" if known else f"no model is called '{model}'",
+            where=self.uri,
+            mend=f"use one of: {numbers}" if known else "`patchae status` lists the models",
+        )
+
+    def artifacts(self, version: Version) -> Path:
+        """The artifacts of a version's training run as a local folder."""
+        from mlflow.artifacts import download_artifacts
+
+        with translated(self.uri):
+            return Path(download_artifacts(run_id=version.run_id, tracking_uri=self.uri))
+
+    def model_folder(self, version: Version) -> Path:
+        """The files of a version's model as a local folder; the originals where they are local."""
+        from mlflow.artifacts import download_artifacts
+
+        with translated(self.uri):
+            return Path(download_artifacts(version.source, tracking_uri=self.uri))
+
+
+class _Aliases:
+    """Aliases of registered models; what `patchae.registry.promotion` moves."""
+
+    def __init__(self, tracking: Tracking) -> None:
+        self._tracking = tracking
+
+    def get(self, model: str) -> Mapping[str, str]:
+        """All aliases of a model, each with its version; none when the model does not exist."""
+        from mlflow.exceptions import MlflowException
+
+        with translated(self._tracking.uri):
+            try:
+                found = self._tracking.client.get_registered_model(model).aliases
+            except MlflowException as error:
+                if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                    return {}
+                raise
+        return {alias: str(version) for alias, version in found.items()}
+
+    def set(self, model: str, alias: str, version: str) -> None:
+        """Point an alias at a version."""
+        with translated(self._tracking.uri):
+            self._tracking.client.set_registered_model_alias(model, alias, version)
+
+    def delete(self, model: str, alias: str) -> None:
+        """Take an alias away."""
+        with translated(self._tracking.uri):
+            self._tracking.client.delete_registered_model_alias(model, alias)
+
+
+@contextmanager
+def translated(uri: str) -> Iterator[None]:
+    """Errors of MLflow and of what lies under it, as one that says where and what to do."""
+    try:
+        yield
+    except (ImportError, NameError, TypeError):  # a defect of ours is not the server's
+        raise
+    except Exception as error:
+        from mlflow.exceptions import MlflowException
+        from requests import RequestException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        if not isinstance(error, MlflowException | RequestException | SQLAlchemyError | OSError):
+            raise
+        raise _unreachable(uri, str(error).partition("\n")[0]) from error
+
+
+def _version(item: Any) -> Version:
+    return Version(item.name, str(item.version), item.run_id, item.source, dict(item.tags))
+
+
+def _probe(uri: str) -> None:
+    import requests
+
+    try:
+        answer = requests.get(f"{uri.rstrip('/')}/health", timeout=_PROBE_SECONDS)
+    except requests.RequestException as error:
+        raise _unreachable(uri, f"no answer ({type(error).__name__})") from None
+    if answer.status_code >= 500:
+        raise _unreachable(uri, f"it answers {answer.status_code}")
+
+
+def _unreachable(uri: str, why: str) -> StoreUnreachable:
+    return StoreUnreachable(
+        f"MLflow cannot be used: {why}",
+        where=uri,
+        mend="start the server or correct MLFLOW_TRACKING_URI; unset it for the embedded store",
+    )

@@ -1,0 +1,71 @@
+"""Heat maps as pictures: the image as the model saw it, and beside it where the model looks.
+
+Colours mean the same in every picture of one model: the middle of the scale is its threshold, so
+that a warm patch is one that alone would raise an alarm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+_CAPTION_PX = 16
+
+
+def heat_map(source: Path, anomaly: np.ndarray, threshold: float) -> bytes:
+    """PNG of an image beside its heat map, 2 S x S pixels.
+
+    Args:
+        source: the image file.
+        anomaly: its anomaly map (S, S), in the units of the score.
+        threshold: where the scale has its middle.
+    """
+    return _png(_pair(source, anomaly, threshold))
+
+
+def sheet(pictures: Sequence[tuple[str, bytes]], columns: int = 2) -> bytes:
+    """One PNG of several heat maps under their captions."""
+    from PIL import Image, ImageDraw
+
+    opened = [(caption, Image.open(BytesIO(png))) for caption, png in pictures]
+    width = max((picture.width for _, picture in opened), default=1)
+    height = max((picture.height for _, picture in opened), default=1) + _CAPTION_PX
+    rows = -(-len(opened) // columns)
+    page = Image.new("RGB", (width * columns, max(1, height * rows)), "white")
+    draw = ImageDraw.Draw(page)
+    for index, (caption, picture) in enumerate(opened):
+        left, top = index % columns * width, index // columns * height
+        draw.text((left + 3, top + 2), caption, fill="black")
+        page.paste(picture, (left, top + _CAPTION_PX))
+    return _png(page)
+
+
+def _pair(source: Path, anomaly: np.ndarray, threshold: float) -> Image.Image:
+    import matplotlib as mpl
+    import numpy as np
+    from PIL import Image
+
+    from patchae.model.images import load
+
+    size = anomaly.shape[0]
+    image = load(source, size).permute(1, 2, 0).numpy()  # (S, S, 3) uint8
+    scale = max(2 * threshold, 1e-9)
+    level = np.clip(anomaly / scale, 0, 1)  # 0.5: the threshold
+    colour = mpl.colormaps["inferno"](level)[..., :3] * 255
+    grey = image.mean(axis=2, keepdims=True)
+    # Cold patches stay visible as a dim image; warm ones cover it.
+    cover = np.clip(0.25 + level, 0, 0.8)[..., None]
+    overlay = np.rint(grey * 0.8 * (1 - cover) + colour * cover).astype(np.uint8)
+    return Image.fromarray(np.concatenate([image, overlay], axis=1))
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

@@ -1,0 +1,55 @@
+"""What the environment decides: where patchae's own state lies and what it runs on.
+
+Standard variables of other tools win where they exist (`MLFLOW_TRACKING_URI`, `PREFECT_API_URL`,
+`AWS_*`); patchae's own have the prefix `PATCHAE_`. Secrets come from the environment only.
+"""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from patchae.errors import ConfigError
+
+
+class Settings(BaseSettings):
+    """Settings with the prefix `PATCHAE_`; each call of `settings()` reads them anew."""
+
+    model_config = SettingsConfigDict(env_prefix="PATCHAE_", frozen=True, extra="ignore")
+
+    state: Path = Field(Path(".patchae"), description="folder for everything not in Git")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="what to train on")
+    slots: int = Field(0, ge=0, description="classes trained side by side; 0: one per GPU, or 1")
+    actor: str = Field("", description="who moves models; default: the login name")
+    lock_timeout: float = Field(600.0, ge=0, description="seconds to wait for another process")
+
+    def who(self) -> str:
+        """The name that the ledger records for what this process does."""
+        if self.actor:
+            return self.actor
+        try:
+            return getpass.getuser()
+        except (KeyError, OSError):  # a container whose user id has no name
+            return "unknown"
+
+
+def settings() -> Settings:
+    """The settings of this process, read from the environment.
+
+    Raises:
+        ConfigError: a variable holds what it cannot hold.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"PATCHAE_{'_'.join(str(part) for part in first['loc']).upper()}"
+        raise ConfigError(
+            f"{name} is not usable: {first['msg']}",
+            where="the environment",
+            mend=f"set {name} to a valid value or unset it",
+        ) from None

@@ -1,0 +1,126 @@
+"""Train a class and score its test images; both land in the job's folder in one move each."""
+
+from __future__ import annotations
+
+import csv
+import json
+import platform
+import time
+from datetime import UTC, datetime
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+from patchae.files import Progress, folder_in_one_step, silent, write_bytes, write_json, write_text
+from patchae.settings import settings
+from patchae.steps.job import ClassJob
+
+if TYPE_CHECKING:
+    from patchae.model.detector import PatchAE
+    from patchae.model.evaluation import Evaluation, TestImage
+
+SCORES_HEADER = ("path", "sha256", "defect", "label", "score", "decision")
+
+
+def train_class(job: ClassJob, progress: Progress = silent) -> bool:
+    """Train the class unless its key was trained before; returns whether it was trained now.
+
+    Raises:
+        DataError: an image cannot be read.
+        StoreUnreachable: the backbone's weights cannot be had.
+    """
+    from patchae.model.training import pick_device, train
+
+    if (job.trained / "training.json").is_file():
+        return False
+    rows = job.manifest[(job.manifest["split"] == "train") & (job.manifest["defect"] == "good")]
+    started, clock = datetime.now(UTC), time.perf_counter()
+    with folder_in_one_step(job.trained) as draft:
+        model = train(
+            [job.project.data / path for path in rows["path"]],
+            list(rows["sha256"]),
+            job.line.training,
+            device=pick_device(settings().device),
+            progress=progress,
+        )
+        model.save(draft / "model")
+        facts = {name: model.facts[name] for name in ("device", "threads", "torch", "losses")}
+        facts |= {name: model.facts[name] for name in ("learned", "calibration", "weights_sha256")}
+        write_json(
+            draft / "training.json",
+            facts
+            | {
+                "python": platform.python_version(),
+                "seconds": time.perf_counter() - clock,
+                "started": started.isoformat(),
+                "finished": datetime.now(UTC).isoformat(),
+            },
+        )
+    return True
+
+
+def evaluate_class(job: ClassJob, progress: Progress = silent) -> dict[str, Any]:
+    """Score the test images of a trained class, once; returns the metrics.
+
+    Raises:
+        DataError: an image cannot be read.
+    """
+    from patchae.model.detector import PatchAE
+    from patchae.model.evaluation import evaluate
+
+    if not (job.evaluated / "evaluation.json").is_file():
+        model = PatchAE.load(job.trained / "model")
+        evaluation = evaluate(model, job.project.data, test_images(job), progress=progress)
+        with folder_in_one_step(job.evaluated) as draft:
+            write_text(draft / "scores.csv", scores_csv(evaluation))
+            for name, content in _pictures(job, model, evaluation).items():
+                write_bytes(draft / name, content)
+            write_json(draft / "evaluation.json", evaluation.metrics)
+    metrics: dict[str, Any] = json.loads((job.evaluated / "evaluation.json").read_text())
+    return metrics
+
+
+def test_images(job: ClassJob) -> list[TestImage]:
+    """The test rows of the manifest."""
+    from patchae.model.evaluation import TestImage
+
+    rows = job.manifest[job.manifest["split"] == "test"]
+    columns = (rows["path"], rows["sha256"], rows["defect"], rows["mask"])
+    return [TestImage(*values) for values in zip(*columns, strict=True)]
+
+
+def scores_csv(evaluation: Evaluation) -> str:
+    """`scores.csv`: one row per test image, floats exactly."""
+    text = StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(SCORES_HEADER)
+    for judged in evaluation.judged:
+        image = judged.image
+        decision = int(judged.anomalous)
+        writer.writerow(
+            (image.path, image.sha256, image.defect, image.label, repr(judged.score), decision)
+        )
+    return text.getvalue()
+
+
+def _pictures(job: ClassJob, model: PatchAE, evaluation: Evaluation) -> dict[str, bytes]:
+    """Charts and heat maps by artifact path. Maps are numbered from the worst decision on."""
+    from patchae.report.charts import histogram_svg, roc_svg
+    from patchae.report.heatmaps import heat_map, sheet
+
+    labels = [judged.image.label for judged in evaluation.judged]
+    scores = [judged.score for judged in evaluation.judged]
+    threshold = model.threshold
+    roc = roc_svg(labels, scores, title=f"ROC of {job.model}", threshold=threshold)
+    histogram = histogram_svg(labels, scores, threshold, title=f"Scores of {job.model}")
+    pictures = {"charts/roc.svg": roc.encode(), "charts/histogram.svg": histogram.encode()}
+    captioned, index = [], []
+    for number, judged in enumerate(evaluation.ranked()):
+        path = judged.image.path
+        png = heat_map(job.project.data / path, evaluation.maps[path], threshold)
+        pictures[f"maps/{number:02d}.png"] = png
+        index.append({"file": f"maps/{number:02d}.png", "path": path})
+        word = "right" if judged.correct else "wrong"
+        captioned.append((f"{path}  {judged.score:.3f} / {threshold:.3f}  {word}", png))
+    pictures["maps/index.json"] = (json.dumps(index, indent=2) + "\n").encode()
+    pictures["heatmaps.png"] = sheet(captioned)
+    return pictures

@@ -1,0 +1,107 @@
+"""From a class in `data/` to a job: its manifest, and validation that fails closed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from patchae.config import Line
+from patchae.errors import ValidationFailed
+from patchae.files import Progress, silent
+from patchae.project import Project
+from patchae.types import ClassDigest, DataVersion
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from patchae.dataset.validation_record import ValidationRecord
+    from patchae.steps.job import ClassJob
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A class whose images were read and checked."""
+
+    class_name: str
+    manifest: pd.DataFrame
+    digest: ClassDigest
+    validation: ValidationRecord
+
+
+def check(
+    project: Project,
+    line: Line,
+    class_name: str,
+    version: DataVersion,
+    progress: Progress = silent,
+) -> Checked:
+    """Read the manifest of a class and validate it; the record is stored with the data version.
+
+    A stored record is used again when images, limits and checks are the same.
+
+    Raises:
+        DataError: the class has no folder or no images.
+    """
+    from patchae.dataset.manifest import class_digest, read_manifest
+    from patchae.dataset.validate import load, reusable, store, validate
+
+    manifest = read_manifest(project.data, class_name, progress)
+    digest = class_digest(manifest)
+    record = load(project, version, class_name)
+    if record is None or not reusable(record, digest, line.validation):
+        progress("validating", 0, 1)
+        record = validate(manifest, class_name, line.validation, version)
+        store(project, record)
+        progress("validating", 1, 1)
+    return Checked(class_name, manifest, digest, record)
+
+
+def job(
+    project: Project,
+    line: Line,
+    checked: Checked,
+    *,
+    reason: str,
+    flow_run_id: str | None = None,
+) -> ClassJob:
+    """The job of a class that passed.
+
+    Raises:
+        ValidationFailed: it did not; names the first failed check and one image.
+    """
+    from patchae.model.key import training_key
+    from patchae.steps.job import ClassJob
+
+    require_valid(checked)
+    return ClassJob(
+        project=project,
+        line=line,
+        class_name=checked.class_name,
+        data_version=DataVersion(checked.validation.data_version),
+        manifest=checked.manifest,
+        digest=checked.digest,
+        validation=checked.validation,
+        key=training_key(checked.digest, line.training),
+        reason=reason,
+        flow_run_id=flow_run_id,
+    )
+
+
+def require_valid(checked: Checked) -> None:
+    """Let only a class pass that passed every check.
+
+    Raises:
+        ValidationFailed: names the failed checks and, of each, one image.
+    """
+    record = checked.validation
+    if record.passed:
+        return
+    findings = [
+        f"{one.code}: {one.title}" + (f" ({one.paths[0]})" if one.paths else "")
+        for one in record.failed
+    ]
+    raise ValidationFailed(
+        f"the images of '{checked.class_name}' did not pass validation: {'; '.join(findings)}",
+        where=f"data/{checked.class_name}",
+        mend="mend or remove these images; docs/validation.md explains every check",
+    )

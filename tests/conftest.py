@@ -1,0 +1,46 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from patchae.project import Project
+
+LINES = """\
+lines:
+  sample:
+    classes: [bolt]
+    gates: {min_image_auroc: 0.6}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the developer's machine reaches a test."""
+    for name in list(os.environ):
+        if name.startswith(("PATCHAE_", "MLFLOW_", "PREFECT_", "AWS_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("PATCHAE_ACTOR", "tester")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """An empty project in a Git repository, which is also the current folder."""
+    root = tmp_path / "plant"
+    root.mkdir()
+    (root / "lines.yaml").write_text(LINES)
+    (root / ".gitignore").write_text("/data\n/.patchae\n")
+    for command in (
+        ["git", "init", "-q", "-b", "main"],
+        ["git", "config", "user.name", "tester"],
+        ["git", "config", "user.email", "tester@example.org"],
+        ["git", "add", "."],
+        ["git", "commit", "-q", "-m", "start"],
+    ):
+        subprocess.run(command, cwd=root, check=True)
+    monkeypatch.chdir(root)
+    return Project(root)

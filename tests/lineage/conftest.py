@@ -1,0 +1,21 @@
+"""One intact version for all tests, and a copy of it to tamper with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.lineage.builder import Built, build
+
+
+@pytest.fixture(scope="session")
+def honest(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """One intact version, built once; nobody leaves it changed."""
+    return build(tmp_path_factory.mktemp("honest"))
+
+
+@pytest.fixture
+def built(honest: Built, tmp_path: Path) -> Built:
+    """A copy to tamper with."""
+    return honest.copy(tmp_path / "version")

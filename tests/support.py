@@ -1,0 +1,54 @@
+"""Small images and projects for the tests, made on the spot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+SIDE = 64
+
+
+def write_image(path: Path, seed: int, *, side: int = SIDE, defect: bool = False) -> None:
+    """A striped RGB image with noise drawn from `seed`; a defect is a dark square."""
+    random = np.random.default_rng(seed)
+    stripes = np.indices((side, side)).sum(0) // 8 % 2 * 60 + 100
+    pixels = stripes[..., None] + random.integers(-12, 13, (side, side, 3))
+    if defect:
+        pixels[20:36, 20:36] = 20 + random.integers(0, 20, (16, 16, 3))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path)
+
+
+def write_class(
+    data: Path,
+    name: str,
+    *,
+    train_good: int = 24,
+    test_good: int = 6,
+    test_defect: int = 6,
+    masks: bool = True,
+    seed: int = 0,
+) -> Path:
+    """A class in MVTec AD layout under `data/`; every image differs. Returns its folder."""
+    folder = data / name
+    counter = seed * 10_000
+    for split, defect, count in (
+        ("train", "good", train_good),
+        ("test", "good", test_good),
+        ("test", "hole", test_defect),
+    ):
+        for index in range(count):
+            counter += 1
+            write_image(
+                folder / split / defect / f"{index:03d}.png", counter, defect=defect != "good"
+            )
+    if masks:
+        mask = np.zeros((SIDE, SIDE), np.uint8)
+        mask[20:36, 20:36] = 255
+        for index in range(test_defect):
+            path = folder / "ground_truth" / "hole" / f"{index:03d}_mask.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(mask).save(path)
+    return folder
