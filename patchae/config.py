@@ -84,7 +84,9 @@ def _classes(value: Any) -> Any:
         raise ValueError("expected 'all' or a list of folder names of data/")
     for item in value:
         if not isinstance(item, str):
-            raise ValueError(f"expected folder names; {item!r} is not text (put it in quotes)")
+            raise ValueError(  # noqa: TRY004 - pydantic only understands this one
+                f"expected folder names; {item!r} is not text (put it in quotes)"
+            )
         _name(item)
     return tuple(_list_of_unique(value))
 

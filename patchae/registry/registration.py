@@ -58,7 +58,7 @@ def register(tracking: Tracking, training: Training, complete: Complete) -> Vers
     """
     known = tracking.with_key(training.model, training.key)
     if known:
-        _finish(tracking, known)
+        finish(tracking, known)
         return known
     experiment = tracking.experiment(training.line)
     with translated(tracking.uri):
@@ -73,7 +73,7 @@ def register(tracking: Tracking, training: Training, complete: Complete) -> Vers
     return tracking.version(training.model, version)
 
 
-def _finish(tracking: Tracking, known: Version) -> None:
+def finish(tracking: Tracking, known: Version) -> None:
     """End the run of a version whose process was killed right after it was made."""
     with translated(tracking.uri):
         if tracking.client.get_run(known.run_id).info.status == "RUNNING":

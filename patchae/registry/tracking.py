@@ -116,6 +116,23 @@ class Tracking:
             mend=f"use one of: {numbers}" if known else "`patchae status` lists the models",
         )
 
+    def log_report(self, line: str, page: Path) -> None:
+        """Keep the newest report of a line in MLflow: one run of its experiment, `report`."""
+        experiment = self.experiment(line)
+        with translated(self.uri):
+            found = self.client.search_runs(
+                [experiment], f"tags.`{TAG}kind` = 'report'", max_results=1
+            )
+            run = (
+                found[0]
+                if found
+                else self.client.create_run(
+                    experiment, tags={f"{TAG}kind": "report", f"{TAG}line": line}, run_name="report"
+                )
+            )
+            self.client.log_artifact(run.info.run_id, str(page))
+            self.client.set_terminated(run.info.run_id, "FINISHED")
+
     def artifacts(self, version: Version) -> Path:
         """The artifacts of a version's training run as a local folder."""
         from mlflow.artifacts import download_artifacts

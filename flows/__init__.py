@@ -1,0 +1,1 @@
+"""patchae on Prefect: one file per flow, each calling the library. Nothing else imports Prefect."""

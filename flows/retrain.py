@@ -1,0 +1,119 @@
+"""Retrain one product line: snapshot -> validate -> per class train, judge, promote -> report.
+
+The same command after a crash continues where it stopped. A class that fails does not stop the
+others; the flow then ends Failed and names it. A verdict of hold or reject is a success: the
+question was answered.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, task
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.futures import PrefectFuture
+from prefect.runtime import flow_run
+
+from flows.train_class import LineRun, train_and_judge
+from patchae.config import Line
+from patchae.console import progress_of, say
+from patchae.dataset.version import Snapshot
+from patchae.dataset.version import snapshot as take_snapshot
+from patchae.project import Project, prepare_environment
+from patchae.registry.tracking import Tracking
+from patchae.report.site import write_report
+from patchae.steps.outcome import ClassOutcome, LineFailed, LineOutcome
+from patchae.steps.plan import classes_of, open_line
+
+
+@task(name="snapshot", cache_policy=NO_CACHE)
+def snapshot(project: Project) -> Snapshot:
+    """Version data/: store what changed and pin it."""
+    taken = take_snapshot(project, progress=progress_of("data"))
+    say(f"data version {taken.version}{' (new)' if taken.changed else ' (as pinned)'}")
+    return taken
+
+
+@task(name="report", cache_policy=NO_CACHE)
+def report(
+    project: Project, tracking: Tracking, line: Line, outcomes: Sequence[ClassOutcome]
+) -> Path:
+    """Write the report and show it on Prefect's pages."""
+    failed = {one.class_name: one.failed for one in outcomes if one.failed}
+    path = write_report(project, tracking, line, failed)
+    create_table_artifact(
+        key=f"{_key(line.name)}-results",
+        table=[
+            {**one.to_dict(), "reasons": ", ".join(one.reasons), "because": one.because}
+            for one in outcomes
+        ],
+        description=f"Line {line.name}: what came of each class",
+    )
+    create_link_artifact(key=f"{_key(line.name)}-report", link=path.as_uri(), link_text="Report")
+    create_markdown_artifact(
+        key=f"{_key(line.name)}-mlflow",
+        markdown=f"MLflow: `{tracking.uri}`, experiment `{line.name}`",
+    )
+    return path
+
+
+@flow(name="retrain", flow_run_name="retrain {line_name}")
+def retrain(
+    line_name: str,
+    classes: list[str] | None = None,
+    root: Path | None = None,
+    reason: str = "on demand",
+) -> LineOutcome:
+    """Retrain a line.
+
+    Args:
+        line_name: a line of `lines.yaml`.
+        classes: only these of its classes; all by default.
+        root: a folder in the project; the current folder by default.
+        reason: why, for the lineage record and the ledger.
+
+    Raises:
+        UsageError, ConfigError: there is no such line or class.
+        StoreUnreachable: MLflow, the ledger or the store of images cannot be used.
+        LineFailed: at least one class could not be finished.
+    """
+    started = time.monotonic()
+    project, line = open_line(line_name, root)
+    prepare_environment(project)
+    names = classes_of(project, line, classes)
+    with project.lock(f"retrain-{line.name}"):
+        tracking = Tracking.open(project)
+        version = snapshot(project).version
+        run = LineRun(project, line, version, tracking, reason, _run_id())
+        futures = [train_and_judge.submit(run, name) for name in names]
+        outcomes = [
+            _outcome(line, name, future) for name, future in zip(names, futures, strict=True)
+        ]
+        path = report(project, tracking, line, outcomes)
+    outcome = LineOutcome(
+        line.name, version, tuple(outcomes), str(path), time.monotonic() - started
+    )
+    if outcome.failed:
+        raise LineFailed(outcome)
+    return outcome
+
+
+def _outcome(line: Line, name: str, future: PrefectFuture[ClassOutcome]) -> ClassOutcome:
+    """What came of a class. One that failed leaves the others alone."""
+    found: Any = future.result(raise_on_failure=False)
+    if isinstance(found, ClassOutcome):
+        return found
+    say(f"{name}: failed")
+    return ClassOutcome(name, line.model_name(name), failed=str(found))
+
+
+def _run_id() -> str | None:
+    return str(flow_run.id) if flow_run.id else None
+
+
+def _key(name: str) -> str:
+    return name.lower().replace("_", "-")  # Prefect's artifact keys know nothing else

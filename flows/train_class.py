@@ -1,0 +1,109 @@
+"""One class: validate -> train -> evaluate -> register -> gate -> promote or hold.
+
+Every task finds what an earlier run finished and does only the rest, so a class can be started
+again after a crash at any moment. What passes (a server that restarts) is tried again; what does
+not (bad data, a defect) fails at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+
+from patchae.config import Line
+from patchae.console import progress_of, say
+from patchae.errors import StoreUnreachable
+from patchae.project import Project
+from patchae.registry.chain import Entry
+from patchae.registry.ledger import Ledger
+from patchae.registry.tracking import Tracking, Version
+from patchae.steps.decide import decide_class
+from patchae.steps.enrol import enrol_class, read_lineage
+from patchae.steps.job import ClassJob
+from patchae.steps.learn import evaluate_class, train_class
+from patchae.steps.outcome import ClassOutcome, judged
+from patchae.steps.plan import training_slot
+from patchae.steps.prepare import check
+from patchae.steps.prepare import job as job_of
+from patchae.types import DataVersion
+
+
+def passes(_task: object, _run: TaskRun, state: State[Any]) -> bool:
+    """Whether a failure is of the kind that goes away by itself."""
+    return isinstance(state.result(raise_on_failure=False), StoreUnreachable)
+
+
+_PATIENT: dict[str, Any] = {
+    "retries": 3,
+    "retry_delay_seconds": [2, 10, 30],
+    "retry_condition_fn": passes,
+    "cache_policy": NO_CACHE,
+}
+
+
+@dataclass(frozen=True)
+class LineRun:
+    """One run over a line: what its classes share."""
+
+    project: Project
+    line: Line
+    version: DataVersion
+    tracking: Tracking
+    reason: str
+    flow_run_id: str | None
+
+
+@task(name="validate", task_run_name="validate {class_name}", cache_policy=NO_CACHE)
+def validate(run: LineRun, class_name: str) -> ClassJob:
+    """Read and check the images of the class; fails closed."""
+    checked = check(run.project, run.line, class_name, run.version, progress_of(class_name))
+    return job_of(run.project, run.line, checked, reason=run.reason, flow_run_id=run.flow_run_id)
+
+
+@task(name="train", task_run_name="train {job.class_name}", cache_policy=NO_CACHE)
+def train(job: ClassJob) -> bool:
+    """Train the model unless its key was trained before; whether it was trained now."""
+    with training_slot():
+        return train_class(job, progress_of(job.class_name))
+
+
+@task(name="evaluate", task_run_name="evaluate {job.class_name}", cache_policy=NO_CACHE)
+def evaluate(job: ClassJob) -> dict[str, Any]:
+    """Score the test images."""
+    return evaluate_class(job, progress_of(job.class_name))
+
+
+@task(name="register", task_run_name="register {job.class_name}", **_PATIENT)
+def register(job: ClassJob, tracking: Tracking, ledger: Ledger) -> Version:
+    """Log the run and register the version."""
+    return enrol_class(job, tracking, ledger)
+
+
+@task(name="gate", task_run_name="gate {job.class_name}", **_PATIENT)
+def gate(job: ClassJob, version: Version, tracking: Tracking, ledger: Ledger) -> Entry:
+    """Judge the version and promote it when the verdict says so."""
+    return decide_class(job, version, tracking, ledger)
+
+
+@task(name="class", task_run_name="class {class_name}", cache_policy=NO_CACHE)
+def train_and_judge(run: LineRun, class_name: str) -> ClassOutcome:
+    """All steps of one class."""
+    tracking, ledger = run.tracking, Ledger.of(run.project)
+    job = validate(run, class_name)
+    trained = False
+    if tracking.with_key(job.model, job.key) is None:
+        trained = train(job)
+        evaluate(job)
+    version = register(job, tracking, ledger)
+    verdict = gate(job, version, tracking, ledger)
+    metrics = read_lineage(tracking, version).get("evaluation", {})
+    outcome = judged(job, metrics, verdict, trained=trained)
+    say(
+        f"{job.class_name}: {outcome.verdict}, version {version.version}"
+        f"{'' if trained else ' (not trained again)'}: {outcome.because}"
+    )
+    return outcome

@@ -1,0 +1,53 @@
+"""The command line: parse, call the library, print. One file per kind of command.
+
+Exit codes: 0 done; 1 done with a negative finding; 2 wrong use or configuration; 3 a server or
+store cannot be reached. With `--json` the last line on standard output is one JSON object, which
+`docs/json.md` documents. Nothing heavy is imported before a command runs.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from patchae import __version__
+from patchae.cli import audit, data, models, run
+from patchae.errors import PatchaeError
+
+app = typer.Typer(
+    name="patchae",
+    help="Keeps one anomaly model per product class trained, proven and deployed.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: bool = typer.Option(False, "--version", help="Show the version and end."),
+) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+for _module in (run, data, models, audit):
+    _module.add_to(app)
+
+
+def main() -> None:
+    """The console script `patchae`."""
+    try:
+        app()
+    except PatchaeError as error:
+        sys.stdout.flush()
+        sys.stderr.write(f"patchae: {error}\n")
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # `patchae status | head`
+        sys.stderr.close()
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.stderr.write("\npatchae: interrupted; the same command continues where it stopped\n")
+        sys.exit(130)

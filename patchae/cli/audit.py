@@ -1,0 +1,62 @@
+"""Commands that prove and show: audit and report."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from patchae.cli.output import Json, as_json, here
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command()(audit)
+    app.command()(report)
+
+
+def audit(
+    model: Annotated[str, typer.Argument(help="MODEL (its champion), MODEL/VERSION, MODEL@ALIAS.")],
+    json: Json = False,
+) -> None:
+    """Verify everything behind a model, link by link; exit code 1 when one is broken."""
+    from patchae.errors import AuditBroken
+    from patchae.lineage.gather import audit_model
+    from patchae.registry.tracking import Tracking
+
+    project = here()
+    found = audit_model(project, Tracking.open(project), model)
+    print(f"{found.model}/{found.version}")
+    for position, link in enumerate(found.links, 1):
+        branch = "└─" if position == len(found.links) else "├─"
+        state = {"intact": "intact", "broken": "BROKEN", "not_checkable": "not checkable"}[
+            link.state
+        ]
+        print(f"{branch} {state:<13}  {link.title}: {link.detail}")
+    unknown = f", {len(found.not_checkable)} not checkable" if found.not_checkable else ""
+    print(f"{found.state}: {len(found.links)} links{unknown}")
+    if json:
+        as_json(found.to_dict())
+    if found.broken:
+        names = "; ".join(f"{link.code}: {link.detail}" for link in found.broken)
+        raise AuditBroken(
+            f"the lineage of {found.model}/{found.version} is broken at {names}",
+            mend=f"do not trust this version; docs/audit.md explains each link."
+            f" `patchae rollback {found.model}` returns to the champion before",
+        )
+
+
+def report(
+    line: Annotated[str, typer.Argument(help="A line of lines.yaml.")], json: Json = False
+) -> None:
+    """Write the report of a line: one page that works from a file."""
+    from patchae.registry.tracking import Tracking
+    from patchae.report.site import write_report
+    from patchae.steps.plan import open_line
+
+    project = here()
+    _, chosen = open_line(line, project.root)
+    path = write_report(project, Tracking.open(project), chosen)
+    print(f"report: {path}")
+    if json:
+        as_json({"line": line, "report": str(path)})

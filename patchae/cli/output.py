@@ -1,0 +1,62 @@
+"""What commands print: tables for people, one JSON object for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from patchae.project import Project
+
+Json = Annotated[bool, typer.Option("--json", help="End with one JSON object on standard output.")]
+
+
+def here() -> Project:
+    """The project around the current folder, with the environment that its libraries need.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    from patchae.project import Project, prepare_environment
+
+    project = Project.find()
+    prepare_environment(project)
+    # Prefect's own log would stand between our lines; its pages still have all of it.
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "CRITICAL")
+    return project
+
+
+def as_json(value: dict[str, Any]) -> None:
+    """Print one JSON object as one line."""
+    print(json.dumps(value, allow_nan=False))
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
+    """Print a table: drawn on a terminal, aligned plain text elsewhere."""
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.table import Table
+
+        drawn = Table(*columns, title=title or None, title_justify="left")
+        for row in rows:
+            drawn.add_row(*row)
+        Console().print(drawn)
+        return
+    if title:
+        print(title)
+    widths = [max(len(cell) for cell in column) for column in zip(columns, *rows, strict=True)]
+    for row in (columns, *rows):
+        print(
+            "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
+
+
+def decimal(value: float | None, digits: int = 4) -> str:
+    """A number for a table; `-` where there is none."""
+    return "-" if value is None else f"{value:.{digits}f}"

@@ -1,0 +1,199 @@
+"""Fill a report from the ledger, MLflow and the audit. The page itself knows none of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from patchae import __version__
+from patchae.config import Line
+from patchae.dataset.version import pinned_version
+from patchae.errors import PatchaeError
+from patchae.lineage.gather import audit_model
+from patchae.lineage.material import State
+from patchae.lineage.ranks import read_scores
+from patchae.lineage.record import digest, load
+from patchae.project import Project
+from patchae.registry.chain import Entry
+from patchae.registry.gates import MEANING, Verdict, explain
+from patchae.registry.ledger import Ledger
+from patchae.registry.standing import champion_of, last_verdict, moves
+from patchae.registry.tracking import Tracking
+from patchae.report.content import (
+    Audit,
+    AuditLink,
+    ClassReport,
+    DefectRecall,
+    HeatMap,
+    Lineage,
+    LineReport,
+    LinkState,
+    ModelReport,
+    Move,
+    Reason,
+    Score,
+)
+
+_LINK_STATES: dict[State, LinkState] = {
+    "intact": "holds",
+    "broken": "broken",
+    "not_checkable": "unknown",
+}
+
+
+def line_report(
+    project: Project,
+    tracking: Tracking,
+    line: Line,
+    classes: Iterable[str],
+    failed: Mapping[str, str] | None = None,
+) -> LineReport:
+    """The report of a line as it stands now; every champion is audited for it.
+
+    Args:
+        classes: the classes of the line.
+        failed: why a class could not be finished in the last run, by class.
+
+    Raises:
+        StoreUnreachable: MLflow or the ledger cannot be used.
+    """
+    reports = [
+        _class_report(project, tracking, line.model_name(name), name, (failed or {}).get(name))
+        for name in classes
+    ]
+    schedule = line.schedule
+    return LineReport(
+        line=line.name,
+        description=line.description,
+        generated=datetime.now().astimezone(),
+        data_version=pinned_version(project),
+        classes=tuple(reports),
+        patchae_version=__version__,
+        schedule=f"{schedule.cron} ({schedule.timezone})" if schedule else None,
+    )
+
+
+def _class_report(
+    project: Project,
+    tracking: Tracking,
+    model: str,
+    class_name: str,
+    failed: str | None,
+) -> ClassReport:
+    entries = Ledger.of(project).entries(model)
+    champion = champion_of(entries).current
+    last = last_verdict(entries)
+    history = [
+        Move(
+            time=datetime.fromisoformat(move.time),
+            to=move.body["to"],
+            before=move.body["from"],
+            actor=move.actor,
+            why=move.body["why"],
+            reason=move.body["reason"],
+        )
+        for move in reversed(moves(entries))
+    ]
+    other = last_verdict(entries, champion) if champion else None
+    return ClassReport(
+        class_name=class_name,
+        model=model,
+        champion=champion,
+        champion_since=history[0].time if history else None,
+        candidate=_model_report(tracking, model, last) if last else None,
+        champion_report=_model_report(tracking, model, other)
+        if other and last and other.body["version"] != last.body["version"]
+        else None,
+        failed=failed,
+        history=tuple(history),
+        audit=_audit(project, tracking, model, champion) if champion else None,
+    )
+
+
+def _model_report(tracking: Tracking, model: str, row: Entry) -> ModelReport | None:
+    """None when the run's artifacts are damaged: the audit beside it says so."""
+    version = tracking.version(model, row.body["version"])
+    folder = tracking.artifacts(version)
+    try:
+        record = load((folder / "lineage.json").read_text())
+        scored = read_scores((folder / "scores.csv").read_text())
+        scores = [Score(s.path, s.defect, s.label, s.score, s.decision) for s in scored]
+        return _evidence(folder, record, scores, row)
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def _evidence(
+    folder: Path,
+    record: Mapping[str, Any],
+    scores: list[Score],
+    row: Entry,
+) -> ModelReport:
+    told, data, source = record["evaluation"], record["data"], record["source"]
+    verdict = Verdict.from_body(row.body)
+    sentence = explain(verdict)
+    return ModelReport(
+        version=row.body["version"],
+        trained=datetime.fromisoformat(record["run"]["finished"]),
+        image_auroc=told["image_auroc"],
+        pixel_auroc=told["pixel_auroc"],
+        threshold=told["threshold"],
+        recall=told["recall"],
+        false_alarm_rate=told["false_alarm_rate"],
+        n_good=told["n_good"],
+        n_defect=told["n_defect"],
+        recall_by_defect=tuple(
+            DefectRecall(kind, tally["found"], tally["n"])
+            for kind, tally in told["recall_by_defect"].items()
+        ),
+        ms_per_image=told["ms_per_image"],
+        outcome=verdict.outcome,
+        reasons=tuple(
+            Reason(code.value, sentence if len(verdict.reasons) == 1 else MEANING[code])
+            for code in verdict.reasons
+        ),
+        scores=tuple(scores),
+        maps=_maps(folder, scores),
+        lineage=Lineage(
+            sha256=digest(record),
+            data_version=data["version"],
+            training_key=record["training_key"],
+            backbone=record["training"]["backbone"],
+            git_commit=source["git_commit"],
+            git_clean=source["git_clean"],
+            patchae_version=source["patchae_version"],
+            device=record["training"]["device"],
+            **data["images"],
+        ),
+    )
+
+
+def _maps(folder: Path, scores: list[Score]) -> tuple[HeatMap, ...]:
+    """The heat maps that the training kept: the first half are the worst decisions."""
+    by_path = {score.path: score for score in scores}
+    index = json.loads((folder / "maps" / "index.json").read_text())
+    return tuple(
+        HeatMap(
+            score=by_path[item["path"]],
+            rank="worst" if number < len(index) / 2 else "best",
+            png=(folder / item["file"]).read_bytes(),
+        )
+        for number, item in enumerate(index)
+    )
+
+
+def _audit(project: Project, tracking: Tracking, model: str, version: str) -> Audit:
+    try:
+        found = audit_model(project, tracking, model)
+    except PatchaeError as error:
+        return Audit(version, (AuditLink("audit", "Audit", "unknown", error.what),))
+    return Audit(
+        found.version,
+        tuple(
+            AuditLink(link.code, link.title, _LINK_STATES[link.state], link.detail)
+            for link in found.links
+        ),
+    )

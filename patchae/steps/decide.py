@@ -1,0 +1,111 @@
+"""Judge a registered version, and make it champion when the verdict says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from patchae.errors import NegativeFinding
+from patchae.files import sha256_bytes
+from patchae.lineage.record import missing
+from patchae.registry.chain import Entry
+from patchae.registry.gates import Evidence, Verdict, judge
+from patchae.registry.ledger import Ledger
+from patchae.registry.promotion import project as project_aliases
+from patchae.registry.promotion import promote
+from patchae.registry.standing import champion_of, last_verdict, open_promotion
+from patchae.registry.tracking import Tracking, Version
+from patchae.settings import settings
+from patchae.steps.enrol import read_lineage
+from patchae.steps.job import ClassJob
+from patchae.steps.learn import scores_csv, test_images
+
+_ATTEMPTS = 3
+
+
+def decide_class(job: ClassJob, version: Version, tracking: Tracking, ledger: Ledger) -> Entry:
+    """The verdict on a version, acted upon; returns its row in the ledger.
+
+    Nothing is judged twice on the same evidence: a version that is champion, or that was judged
+    under this policy against this champion, keeps its verdict.
+
+    Raises:
+        StoreUnreachable: MLflow or the ledger cannot be used.
+    """
+    # First of all: a crash between a move and its aliases is mended here.
+    project_aliases(ledger, tracking.aliases, job.model)
+    for attempt in range(_ATTEMPTS):
+        verdict = _verdict(job, version, tracking, ledger)
+        if open_promotion(ledger.entries(job.model), version.version) != verdict:
+            return verdict
+        try:
+            promote(
+                ledger,
+                tracking.aliases,
+                job.model,
+                version.version,
+                verdict=verdict,
+                actor=settings().who(),
+                reason=job.reason,
+            )
+        except NegativeFinding:  # the champion changed meanwhile: the verdict is out of date
+            if attempt == _ATTEMPTS - 1:
+                raise
+        else:
+            return verdict
+    raise AssertionError("unreachable")
+
+
+def _verdict(job: ClassJob, version: Version, tracking: Tracking, ledger: Ledger) -> Entry:
+    entries = ledger.entries(job.model)
+    last = last_verdict(entries, version.version)
+    champion = champion_of(entries).current
+    policy = job.line.gates.model_dump(mode="json")
+    if last is not None and (
+        champion == version.version
+        or (last.body["policy"] == policy and last.body["champion"] == champion)
+        # promoted under this policy before, and taken back by somebody: not our decision to undo
+        or (last.body["policy"] == policy and _was_promoted(entries, last))
+    ):
+        return last
+    record = read_lineage(tracking, version)
+    rival_auroc, rival_scores = _rescore(job, champion, tracking)
+    told: dict[str, Any] = record.get("evaluation", {})
+    evidence = Evidence(
+        n_good=told.get("n_good", 0),
+        n_defect=told.get("n_defect", 0),
+        image_auroc=told.get("image_auroc", float("nan")),
+        champion=champion,
+        champion_image_auroc=rival_auroc,
+        validation_passed=record.get("validation", {}).get("passed", False),
+        lineage_complete=not missing(record),
+    )
+    verdict: Verdict = judge(evidence, job.line.gates)
+    if rival_scores is not None:
+        tracking.client.log_text(version.run_id, rival_scores, f"champion-{champion}/scores.csv")
+    body = verdict.to_body(
+        version.version,
+        scores_sha256=told.get("scores_sha256", ""),
+        champion_scores_sha256=None
+        if rival_scores is None
+        else sha256_bytes(rival_scores.encode()),
+    )
+    return ledger.append("verdict", job.model, body, settings().who())
+
+
+def _was_promoted(entries: list[Entry], verdict: Entry) -> bool:
+    return any(row.kind == "move" and row.body["verdict"] == verdict.seq for row in entries)
+
+
+def _rescore(
+    job: ClassJob, champion: str | None, tracking: Tracking
+) -> tuple[float | None, str | None]:
+    """The champion on today's test images: its image AUROC and its scores as CSV."""
+    from patchae.model.detector import PatchAE
+    from patchae.model.evaluation import evaluate
+
+    if champion is None:
+        return None, None
+    folder = tracking.model_folder(tracking.version(job.model, champion))
+    model = PatchAE.load(folder / "artifacts" / "model")
+    evaluation = evaluate(model, job.project.data, test_images(job), keep_maps=0)
+    return evaluation.metrics["image_auroc"], scores_csv(evaluation)

@@ -1,0 +1,146 @@
+"""Write a trained and judged class into MLflow, with a lineage record that is complete."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from patchae.dataset import manifest as manifests
+from patchae.files import sha256_bytes, write_json, write_text
+from patchae.lineage import record as lineage
+from patchae.lineage.source import source_of
+from patchae.registry.ledger import Ledger
+from patchae.registry.registration import LINEAGE_FILE, Training, finish, register
+from patchae.registry.standing import registrations
+from patchae.registry.tracking import Tracking, Version
+from patchae.settings import settings
+from patchae.steps.job import ClassJob
+
+
+def enrol_class(job: ClassJob, tracking: Tracking, ledger: Ledger) -> Version:
+    """The registered version of the job's training, and its row in the ledger; each made once.
+
+    Raises:
+        StoreUnreachable: MLflow or the ledger cannot be used.
+    """
+    version = tracking.with_key(job.model, job.key)
+    if version is None:
+        version = _register(job, tracking)
+    else:  # perhaps made by a process that was killed right after
+        finish(tracking, version)
+    with ledger.transaction() as transaction:
+        if not registrations(transaction.entries(job.model), version.version):
+            body = {
+                "version": version.version,
+                "run_id": version.run_id,
+                "training_key": job.key,
+                "lineage_sha256": version.tags["patchae.lineage_sha256"],
+            }
+            transaction.append("registered", job.model, body, settings().who())
+    return version
+
+
+def _register(job: ClassJob, tracking: Tracking) -> Version:
+    manifest_csv = manifests.to_csv(job.manifest)
+    with TemporaryDirectory(prefix="patchae-") as name:
+        artifacts = Path(name) / "artifacts"
+        shutil.copytree(job.evaluated, artifacts)
+        write_text(artifacts / "manifest.csv", manifest_csv)
+        write_json(artifacts / "validation.json", job.validation.to_dict())
+
+        def complete(run_id: str, files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+            return lineage_record(job, run_id, files, sha256_bytes(manifest_csv.encode()))
+
+        return register(tracking, _training(job, artifacts), complete)
+
+
+def _training(job: ClassJob, artifacts: Path) -> Training:
+    training, metrics = _json(job.trained / "training.json"), _metrics(job)
+    plain = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
+    return Training(
+        line=job.line.name,
+        class_name=job.class_name,
+        key=job.key,
+        data_version=job.data_version,
+        data_source={"path": f"data/{job.class_name}", "dvc": "data.dvc", "md5": job.data_version},
+        model_folder=job.trained / "model",
+        artifacts=artifacts,
+        params={**job.line.training.model_dump(mode="json"), "device": training["device"]},
+        metrics={**plain, "training_seconds": training["seconds"]},
+        losses=tuple(training["losses"]),
+    )
+
+
+def lineage_record(
+    job: ClassJob, run_id: str, files: Mapping[str, Mapping[str, Any]], manifest_sha256: str
+) -> dict[str, Any]:
+    """The lineage record of a job, as plain JSON values."""
+    training = _json(job.trained / "training.json")
+    counts = job.validation.counts
+    return lineage.build(
+        line=job.line.name,
+        class_name=job.class_name,
+        training_key=job.key,
+        data={
+            "version": job.data_version,
+            "class_digest": job.digest,
+            "manifest_sha256": manifest_sha256,
+            "images": {
+                "train_good": counts.train_good,
+                "test_good": counts.test_good,
+                "test_defect": counts.test_defect,
+            },
+        },
+        validation={
+            "sha256": job.validation.digest,
+            "passed": job.validation.passed,
+            "checks": len(job.validation.checks),
+        },
+        source=source_of(job.project),
+        training={
+            "settings": job.line.training.model_dump(mode="json"),
+            "backbone": job.line.training.backbone,
+            "seed": job.line.training.seed,
+            **{
+                name: training[name]
+                for name in ("weights_sha256", "device", "torch", "python", "threads", "seconds")
+            },
+            "learned": training["learned"],
+            "calibration": training["calibration"],
+        },
+        evaluation={
+            **_metrics(job),
+            "scores_sha256": sha256_bytes((job.evaluated / "scores.csv").read_bytes()),
+        },
+        files=files,
+        run={
+            "mlflow_run_id": run_id,
+            "prefect_flow_run_id": job.flow_run_id,
+            "reason": job.reason,
+            "actor": settings().who(),
+            "started": training["started"],
+            "finished": datetime.now(UTC).isoformat(),
+        },
+    )
+
+
+def read_lineage(tracking: Tracking, version: Version) -> dict[str, Any]:
+    """The lineage record of a registered version, as it stands; empty when it cannot be read."""
+    try:
+        return lineage.load((tracking.artifacts(version) / LINEAGE_FILE).read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def _metrics(job: ClassJob) -> dict[str, Any]:
+    return _json(job.evaluated / "evaluation.json")
+
+
+def _json(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content
