@@ -23,6 +23,7 @@ from patchae.config import Line
 from patchae.console import progress_of, say
 from patchae.dataset.version import Snapshot
 from patchae.dataset.version import snapshot as take_snapshot
+from patchae.errors import PatchaeError
 from patchae.project import Project, prepare_environment
 from patchae.registry.tracking import Tracking
 from patchae.report.site import write_report
@@ -108,7 +109,8 @@ def _outcome(line: Line, name: str, future: PrefectFuture[ClassOutcome]) -> Clas
     if isinstance(found, ClassOutcome):
         return found
     say(f"{name}: failed")
-    return ClassOutcome(name, line.model_name(name), failed=str(found))
+    told = str(found) if isinstance(found, PatchaeError) else f"{type(found).__name__}: {found}"
+    return ClassOutcome(name, line.model_name(name), failed=told)
 
 
 def _run_id() -> str | None:

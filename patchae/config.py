@@ -21,6 +21,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -103,6 +104,13 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value(cls, value: Any) -> Any:
+        if isinstance(value, bool):  # pydantic would take `yes` for 1
+            raise ValueError("no key takes true or false")  # noqa: TRY004 - as above
+        return value
 
 
 class Training(_Frozen):
@@ -256,8 +264,10 @@ def _parse(path: Path, content: Any) -> Lines:
     lines = content["lines"]
     if not isinstance(lines, dict) or not lines:
         _not_usable(path, "lines", "expected a mapping from line name to its settings")
-    parsed = []
+    parsed: list[Line] = []
     for name, body in lines.items():
+        if str(name) in {line.name for line in parsed}:
+            _not_usable(path, f"lines.{name}", "stands twice, as a number and as text")
         if not isinstance(body, dict):
             _not_usable(path, f"lines.{name}", "expected a mapping with at least 'classes'")
         if "name" in body:

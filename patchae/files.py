@@ -72,11 +72,13 @@ def folder_in_one_step(target: Path) -> Iterator[Path]:
     """A new folder that appears under `target` only when the block ends without an error.
 
     Until then the content lies in a hidden sibling, which the next call for the same target
-    removes; a `kill -9` therefore leaves either no `target` or a whole one.
+    removes; a `kill -9` therefore leaves either no `target` or a whole one, the old or the new.
     """
     draft = target.parent / f".{target.name}.draft"
-    if draft.exists():
-        shutil.rmtree(draft)
+    old = target.parent / f".{target.name}.old"
+    for left_behind in (draft, old):
+        if left_behind.exists():
+            shutil.rmtree(left_behind)
     draft.mkdir(parents=True)
     try:
         yield draft
@@ -84,8 +86,9 @@ def folder_in_one_step(target: Path) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
         raise
     if target.exists():
-        shutil.rmtree(target)
+        target.rename(old)  # out of the way in one move: removing it file by file takes many
     draft.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 Progress = Callable[[str, int, int], None]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from patchae.errors import ConfigError, StoreBusy
+from patchae.files import write_text
 from patchae.settings import settings
 
 LINES_FILE = "lines.yaml"
@@ -16,7 +17,7 @@ LINES_FILE = "lines.yaml"
 
 @dataclass(frozen=True)
 class Project:
-    """Paths of one project. Nothing here touches the disk except `lock`."""
+    """Paths of one project."""
 
     root: Path
 
@@ -119,8 +120,8 @@ class Project:
 def prepare_environment(project: Project) -> None:
     """Point the libraries at the project's embedded stores and turn all telemetry off.
 
-    Only sets what the environment leaves open, so standard variables win. Call it before
-    Prefect, MLflow, DVC or Great Expectations are imported.
+    Makes the folder of the embedded state. Only sets what the environment leaves open, so
+    standard variables win. Call it before Prefect, MLflow, DVC or Great Expectations are imported.
     """
     defaults = {
         "DO_NOT_TRACK": "1",
@@ -128,6 +129,7 @@ def prepare_environment(project: Project) -> None:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "MLFLOW_LOGGING_LEVEL": "WARNING",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DVC_NO_ANALYTICS": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -140,5 +142,9 @@ def prepare_environment(project: Project) -> None:
     }
     if "PREFECT_API_URL" not in os.environ:
         defaults["PREFECT_HOME"] = str(project.prefect)
+        project.prefect.mkdir(parents=True, exist_ok=True)  # its server fails silently without
+    ignore = project.state / ".gitignore"
+    if not ignore.exists():  # whatever the project's own .gitignore says
+        write_text(ignore, "*\n")
     for name, value in defaults.items():
         os.environ.setdefault(name, value)

@@ -19,7 +19,9 @@ from patchae.errors import ConfigError
 class Settings(BaseSettings):
     """Settings with the prefix `PATCHAE_`; each call of `settings()` reads them anew."""
 
-    model_config = SettingsConfigDict(env_prefix="PATCHAE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="PATCHAE_", env_ignore_empty=True, frozen=True, extra="ignore"
+    )
 
     state: Path = Field(Path(".patchae"), description="folder for everything not in Git")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="what to train on")

@@ -86,8 +86,11 @@ def show_outcomes(outcomes: Sequence[ClassOutcome]) -> None:
             decimal(one.pixel_auroc),
             decimal(one.threshold),
             one.verdict or "failed",
-            one.because if one.failed is None else one.failed.partition("\n")[0],
+            one.because if one.failed is None else "see below",
         )
         for one in outcomes
     ]
     table(("class", "image AUROC", "pixel AUROC", "threshold", "verdict", "reason"), rows)
+    for one in outcomes:
+        if one.failed is not None:
+            print(f"{one.class_name} failed: {one.failed}")

@@ -63,7 +63,7 @@ def read_manifest(data: Path, class_name: str, progress: Progress = silent) -> p
     pictures = []
     for picture in read_pictures(files):
         pictures.append(picture)
-        progress(f"reading {class_name}", len(pictures), len(files))
+        progress("reading", len(pictures), len(files))
     masks = iter(pictures[len(found) :])
     return _table(
         _row(class_name, image, picture, next(masks) if image.mask else None)

@@ -147,12 +147,16 @@ def _renamed(theirs: dict[str, Tensor], ours: dict[str, Tensor], name: str) -> d
     return dict(zip(ours, theirs.values(), strict=True))
 
 
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def _through_timm(name: str) -> Weights:
     try:
         state = timm.create_model(name, pretrained=True).state_dict()
     except Exception as error:  # timm, its hub client and the network each raise their own
         raise StoreUnreachable(
-            f"the weights of {name} cannot be had: {str(error).splitlines()[0]}",
+            f"the weights of {name} cannot be had: {_first_line(error)}",
             where="training.backbone in lines.yaml",
             mend="connect to the network once, or use tf_efficientnet_lite0, which needs none",
         ) from error

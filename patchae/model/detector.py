@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -151,22 +152,23 @@ class PatchAE(nn.Module):
             DataError: the folder holds no model, or one of another format.
         """
         try:
-            facts = json.loads((folder / FACTS_FILE).read_text())
+            facts = dict(json.loads((folder / FACTS_FILE).read_text()))
+            format_ = facts.pop("format")
+            if format_ != FORMAT:  # before anything else of it is looked at
+                raise DataError(
+                    f"a model of format {format_}, expected {FORMAT}",
+                    where=str(folder),
+                    mend="use the version of patchae that trained it, or train the class again",
+                )
+            settings = Training(**facts.pop("settings"))
             tensors = load_file(folder / WEIGHTS_FILE)
-            format_, settings = facts.pop("format"), Training(**facts.pop("settings"))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            model = cls(settings, Backbone(settings.backbone, settings.strides))
+            model.memory = torch.empty_like(tensors["memory"])
+            model.spread = torch.empty_like(tensors["spread"])
+            model.load_state_dict(tensors)  # RuntimeError: tensors of another network
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError, RuntimeError) as error:
             raise DataError(
                 f"not a model: {error}", where=str(folder), mend="train the class again"
             ) from None
-        if format_ != FORMAT:
-            raise DataError(
-                f"a model of format {format_}, expected {FORMAT}",
-                where=str(folder),
-                mend="use the version of patchae that trained it, or train the class again",
-            )
-        model = cls(settings, Backbone(settings.backbone, settings.strides))
-        model.memory = torch.empty_like(tensors["memory"])
-        model.spread = torch.empty_like(tensors["spread"])
-        model.load_state_dict(tensors)
         model.facts = facts
         return model.to(device).eval()

@@ -6,7 +6,8 @@ Pillow's bilinear filter with antialiasing, the same on every platform.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -39,21 +40,30 @@ def load_batch(sources: Sequence[ImageLike], size: int) -> Tensor:
 
 
 def load_mask(path: Path, size: int) -> np.ndarray:
-    """A ground-truth mask as bool (size, size); every pixel above 0 is defective."""
-    with Image.open(path) as image:
+    """A ground-truth mask as bool (size, size); every pixel above 0 is defective.
+
+    Raises:
+        DataError: the file is not an image that can be decoded.
+    """
+    with _readable(path), Image.open(path) as image:
         # Pixels above 0 first: a resize of grey values would blur labels away.
         mask = Image.fromarray((np.asarray(image.convert("L")) > 0).astype(np.uint8) * 255)
     return np.asarray(mask.resize((size, size), Image.Resampling.NEAREST)) > 0
 
 
 def _from_file(path: Path) -> Image.Image:
+    with _readable(path), Image.open(path) as image:
+        if image.mode.startswith("I;16"):  # 16-bit cameras: keep the upper byte
+            return Image.fromarray(
+                (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
+            ).convert("RGB")
+        return image.convert("RGB")
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
     try:
-        with Image.open(path) as image:
-            if image.mode.startswith("I;16"):  # 16-bit cameras: keep the upper byte
-                return Image.fromarray(
-                    (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
-                ).convert("RGB")
-            return image.convert("RGB")
+        yield
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(
             f"not a readable image: {error}",

@@ -11,7 +11,11 @@ import torch
 from torch import Tensor
 
 _DENSITY_NEIGHBOURS = 5
-_FLOOR = 0.75  # quantile of the spread under which all vectors count as equally dense
+SHRINKAGE = 0.1
+"""Share of the mean variance added to every direction before whitening."""
+FLOOR = 0.75
+"""Quantile of the spread under which all vectors count as equally dense. `bench/choose.py` chose
+both, on artificial defects in held-out train/good."""
 _CHUNK = 512  # query vectors at a time: (512, 10 000) distances take 20 MB, which stays in cache
 
 
@@ -23,7 +27,7 @@ def choose(vectors: Tensor, size: int, generator: torch.Generator) -> Tensor:
     return vectors[picked.to(vectors.device)]
 
 
-def whitening(vectors: Tensor, shrinkage: float = 0.1) -> tuple[Tensor, Tensor]:
+def whitening(vectors: Tensor, shrinkage: float = SHRINKAGE) -> tuple[Tensor, Tensor]:
     """Mean (D,) and matrix (D, D) that give vectors (N, D) unit covariance: `(v - mean) @ matrix`.
 
     Channels of a network repeat one another, and a plain distance counts what they repeat many
@@ -38,14 +42,14 @@ def whitening(vectors: Tensor, shrinkage: float = 0.1) -> tuple[Tensor, Tensor]:
     return mean.float(), (directions * scale).float()
 
 
-def density(memory: Tensor) -> Tensor:
+def density(memory: Tensor, floor: float = FLOOR) -> Tensor:
     """Mean distance (N,) of each memory vector to its nearest fellows; never 0."""
     neighbours = min(_DENSITY_NEIGHBOURS, len(memory) - 1)
     nearest, _ = nearest_vectors(memory, memory, neighbours + 1)
     spread = nearest[:, 1:].mean(dim=1)  # the nearest of all is the vector itself
     # Only vectors in thin regions are forgiven: without a floor the dense ones (a plain background)
     # would turn the smallest change into the largest distance.
-    return spread.clamp(min=spread.quantile(_FLOOR).clamp(min=1e-6))
+    return spread.clamp(min=spread.quantile(floor).clamp(min=1e-6))
 
 
 def distances(queries: Tensor, memory: Tensor, spread: Tensor, neighbours: int) -> Tensor:

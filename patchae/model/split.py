@@ -1,7 +1,7 @@
 """Which good training images are learned and which set the threshold.
 
-The split follows content, not names or order: an image keeps its side when others come or go, and
-a renamed file stays where it was.
+The split follows content, not names or order: a renamed file stays where it was, and with each
+image that comes or goes at most one other changes its side.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -76,14 +75,16 @@ def train(
     calibrates = calibration_split(digests, settings.calibration_share, settings.seed)
     learned = [path for path, aside in zip(images, calibrates, strict=True) if not aside]
     aside = [path for path, aside in zip(images, calibrates, strict=True) if aside]
-    with _deterministic():
-        weights = load_weights(settings.backbone)
-        backbone = pretrained(settings.backbone, settings.strides, weights)
-        model = PatchAE(settings, backbone).to(device)
-        pixels = load_batch(learned, settings.image_size)  # uint8 (N, 3, S, S)
-        _standardize(model, pixels)
-        losses = _learn(model, pixels, progress)
-        _remember(model, pixels, progress)
+    # cuDNN shall pick the same algorithm every time; on the CPU nothing has to change. It stays
+    # so for the process: other threads train other classes, and the switch is one for all.
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+    weights = load_weights(settings.backbone)
+    backbone = pretrained(settings.backbone, settings.strides, weights)
+    model = PatchAE(settings, backbone).to(device)
+    pixels = load_batch(learned, settings.image_size)  # uint8 (N, 3, S, S)
+    _standardize(model, pixels)
+    losses = _learn(model, pixels, progress)
+    _remember(model, pixels, progress)
     scores = _calibration_scores(model, aside, progress)
     model.facts = {
         "weights_sha256": weights.sha256,
@@ -108,17 +109,6 @@ def conformal_threshold(scores: Sequence[float], false_alarm_rate: float) -> flo
     """
     rank = math.ceil((len(scores) + 1) * (1 - false_alarm_rate))
     return sorted(scores)[min(rank, len(scores)) - 1]
-
-
-@contextmanager
-def _deterministic() -> Iterator[None]:
-    """Ask cuDNN for the same algorithm every time; on the CPU nothing has to change."""
-    before = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
-    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = before
 
 
 def _batches(model: PatchAE, pixels: Tensor, order: Tensor | None = None) -> Iterator[Tensor]:

@@ -221,9 +221,10 @@ def _sentence(reason: Reason, verdict: Verdict) -> str:
 
 
 def _apart(first: float | None, second: float | None) -> tuple[str, str]:
-    # Three digits, or as many as it takes to tell two different numbers apart.
+    # Three digits, or as many as it takes to tell apart two numbers that the gate tells apart.
     digits = 3
-    while _text(first, digits) == _text(second, digits) and first != second and digits < 17:
+    different = first is None or second is None or abs(first - second) > _SLACK
+    while different and digits < 10 and _text(first, digits) == _text(second, digits):
         digits += 1
     return _text(first, digits), _text(second, digits)
 

@@ -157,7 +157,8 @@ def _log_model(tracking: Tracking, run_id: str, training: Training) -> tuple[str
         ),
         params=ParamSchema([ParamSpec("heat_maps", "boolean", default=False)]),
     )
-    with mlflow.start_run(run_id=run_id):
+    mlflow.start_run(run_id=run_id)
+    try:
         info = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(SCORER),
@@ -165,6 +166,8 @@ def _log_model(tracking: Tracking, run_id: str, training: Training) -> tuple[str
             pip_requirements=[f"patchae=={__version__}"],
             signature=signature,
         )
+    finally:
+        mlflow.end_run("RUNNING")  # it is finished when there is a version, not before
     folder = Path(download_artifacts(info.model_uri, tracking_uri=tracking.uri))
     return str(info.model_id), str(info.model_uri), folder
 

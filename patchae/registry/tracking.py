@@ -60,12 +60,14 @@ class Tracking:
         else:
             project.mlflow.mkdir(parents=True, exist_ok=True)
             artifacts = project.mlflow / "artifacts"
-        for name in ("alembic", "mlflow"):  # migrations and hints are no news to our users
-            logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger("alembic").setLevel(logging.ERROR)  # migrations are no news to users
         with translated(uri), project.lock("mlflow"):  # two processes must not both create it
             import mlflow
 
+            given = "MLFLOW_TRACKING_URI" in os.environ
             mlflow.set_tracking_uri(uri)
+            if not given:  # MLflow sets it, and it would decide for this process's next project
+                os.environ.pop("MLFLOW_TRACKING_URI", None)
             client = mlflow.MlflowClient(uri)
             client.search_experiments(max_results=1)
         return cls(uri, client, artifacts)

@@ -161,7 +161,7 @@ def test_progress_ends_at_its_total(tmp_path: Path) -> None:
     write_class(tmp_path, "bolt", train_good=2, test_good=1, test_defect=1)
     seen: list[tuple[str, int, int]] = []
     read_manifest(tmp_path, "bolt", lambda *report: seen.append(report))
-    assert seen == [("reading bolt", done, 5) for done in range(1, 6)]
+    assert seen == [("reading", done, 5) for done in range(1, 6)]
 
 
 def test_an_image_that_disappears_meanwhile_is_a_clear_error(tmp_path: Path) -> None:

@@ -1,0 +1,144 @@
+"""A plant to tell stories about: one project with many small lines, retrained for real.
+
+A fresh MLflow store and Prefect's server are the slow parts, so every story of a module gets a
+line of its own in one project instead of a project of its own.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from patchae.config import Line, load_lines
+from patchae.project import Project, prepare_environment
+from patchae.registry.chain import Entry
+from patchae.registry.ledger import Ledger
+from patchae.registry.standing import champion_of, moves, verdicts
+from patchae.registry.tracking import Tracking
+from tests.support import write_class, write_image
+
+TINY = {"image_size": 64, "epochs": 1, "memory_size": 300, "channels": 16}
+
+
+class Plant:
+    """A project whose lines a story adds as it needs them."""
+
+    def __init__(self, root: Path) -> None:
+        root.mkdir(parents=True)
+        self.project = Project(root)
+        self.lines: dict[str, dict[str, Any]] = {}
+        (root / ".gitignore").write_text("/data\n/.patchae\n")
+        for command in (
+            ["git", "init", "-q", "-b", "main"],
+            ["git", "config", "user.name", "tester"],
+            ["git", "config", "user.email", "tester@example.org"],
+            ["git", "add", "."],
+            ["git", "commit", "-q", "-m", "start"],
+        ):
+            subprocess.run(command, cwd=root, check=True)
+        self._written = 0
+
+    def line(self, name: str, *classes: str, training: dict[str, Any] | None = None) -> Line:
+        """Add a line, with images for each of its classes."""
+        self.lines[name] = {"classes": list(classes), "training": {**TINY, **(training or {})}}
+        self.write_lines()
+        for class_name in classes:
+            self._written += 1
+            write_class(self.project.data, class_name, seed=self._written)
+        return self.read(name)
+
+    def gates(self, name: str, **gates: float) -> Line:
+        """Change the gates of a line, and nothing else."""
+        self.lines[name]["gates"] = gates
+        self.write_lines()
+        return self.read(name)
+
+    def write_lines(self) -> None:
+        """Write `lines.yaml`."""
+        self.project.lines_file.write_text(yaml.safe_dump({"lines": self.lines}))
+
+    def read(self, name: str) -> Line:
+        """A line as `lines.yaml` has it."""
+        return load_lines(self.project.lines_file).line(name)
+
+    def add_train(self, class_name: str, count: int, *, defect: bool = False) -> None:
+        """More images for train/good; with `defect` some that do not belong there."""
+        folder = self.project.data / class_name / "train" / "good"
+        for _ in range(count):
+            self._written += 1
+            path = folder / f"more{self._written:03d}.png"
+            write_image(path, 1_000_000 + self._written, defect=defect)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The project's ledger."""
+        return Ledger.of(self.project)
+
+    def tracking(self) -> Tracking:
+        """The project's MLflow."""
+        prepare_environment(self.project)
+        return Tracking.open(self.project)
+
+    def standing(self, model: str) -> dict[str, str]:
+        """The aliases as the ledger has them."""
+        return champion_of(self.ledger.entries(model)).aliases()
+
+    def verdicts(self, model: str) -> list[Entry]:
+        """All verdicts on a model."""
+        return verdicts(self.ledger.entries(model))
+
+    def moves(self, model: str) -> list[tuple[str | None, str]]:
+        """Every change of the champion: from, to."""
+        return [(m.body["from"], m.body["to"]) for m in moves(self.ledger.entries(model))]
+
+    def spoil(self, class_name: str) -> bytes:
+        """Cut a training image in half; returns what it was."""
+        path = self.first_train(class_name)
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+        return whole
+
+    def first_train(self, class_name: str) -> Path:
+        """One image of train/good."""
+        return self.project.data / class_name / "train" / "good" / "000.png"
+
+    def misplace(self, class_name: str) -> Path:
+        """Copy the folder of a defect into train/; returns the copy."""
+        source = self.project.data / class_name / "test" / "hole"
+        return Path(shutil.copytree(source, self.project.data / class_name / "train" / "hole"))
+
+
+def runs(tracking: Tracking, line: str, class_name: str) -> list[Any]:
+    """All training runs of a class, whatever their state."""
+    experiment = tracking.experiment(line)
+    query = f"tags.`patchae.class` = '{class_name}'"
+    return list(tracking.client.search_runs([experiment], query))
+
+
+def patchae(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: str
+) -> tuple[int, str, str]:
+    """Run a command as the console script does, in this process: exit code, output, errors."""
+    from patchae.cli import main
+
+    capsys.readouterr()
+    monkeypatch.setattr("sys.argv", ["patchae", *words])
+    code: Any = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code or 0
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def only(found: Sequence[Any]) -> Any:
+    """The one element."""
+    assert len(found) == 1
+    return found[0]
