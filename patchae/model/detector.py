@@ -167,8 +167,9 @@ class PatchAE(nn.Module):
             model.spread = torch.empty_like(tensors["spread"])
             model.load_state_dict(tensors)  # RuntimeError: tensors of another network
         except (OSError, ValueError, KeyError, TypeError, SafetensorError, RuntimeError) as error:
+            reason = str(error).partition("\n")[0]  # torch lists every tensor
             raise DataError(
-                f"not a model: {error}", where=str(folder), mend="train the class again"
+                f"not a model: {reason}", where=str(folder), mend="train the class again"
             ) from None
         model.facts = facts
         return model.to(device).eval()

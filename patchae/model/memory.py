@@ -10,12 +10,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_DENSITY_NEIGHBOURS = 5
-SHRINKAGE = 0.1
+SHRINKAGE = 3.0
 """Share of the mean variance added to every direction before whitening."""
-FLOOR = 0.75
-"""Quantile of the spread under which all vectors count as equally dense. `bench/choose.py` chose
-both, on artificial defects in held-out train/good."""
+FLOOR = 0.1
+"""Quantile of the spread under which all vectors count as equally dense.
+
+`bench/choose.py` chose these two, on artificial defects in held-out train/good alone.
+"""
+_DENSITY_NEIGHBOURS = 5
 _CHUNK = 512  # query vectors at a time: (512, 10 000) distances take 20 MB, which stays in cache
 
 
@@ -47,8 +49,7 @@ def density(memory: Tensor, floor: float = FLOOR) -> Tensor:
     neighbours = min(_DENSITY_NEIGHBOURS, len(memory) - 1)
     nearest, _ = nearest_vectors(memory, memory, neighbours + 1)
     spread = nearest[:, 1:].mean(dim=1)  # the nearest of all is the vector itself
-    # Only vectors in thin regions are forgiven: without a floor the dense ones (a plain background)
-    # would turn the smallest change into the largest distance.
+    # A floor, since copies (a plain background) would make the smallest change an infinite one.
     return spread.clamp(min=spread.quantile(floor).clamp(min=1e-6))
 
 

@@ -10,11 +10,22 @@ from datetime import UTC, datetime
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from patchae.files import Progress, folder_in_one_step, silent, write_bytes, write_json, write_text
+from patchae.errors import DataError
+from patchae.files import (
+    Progress,
+    folder_in_one_step,
+    sha256_file,
+    silent,
+    write_bytes,
+    write_json,
+    write_text,
+)
 from patchae.settings import settings
 from patchae.steps.job import ClassJob
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from patchae.model.detector import PatchAE
     from patchae.model.evaluation import Evaluation, TestImage
 
@@ -42,6 +53,7 @@ def train_class(job: ClassJob, progress: Progress = silent) -> bool:
             device=pick_device(settings().device),
             progress=progress,
         )
+        require_unchanged(job, rows)
         model.save(draft / "model")
         facts = {name: model.facts[name] for name in ("device", "threads", "torch", "losses")}
         facts |= {name: model.facts[name] for name in ("learned", "calibration", "weights_sha256")}
@@ -70,6 +82,7 @@ def evaluate_class(job: ClassJob, progress: Progress = silent) -> dict[str, Any]
     if not (job.evaluated / "evaluation.json").is_file():
         model = PatchAE.load(job.trained / "model")
         evaluation = evaluate(model, job.project.data, test_images(job), progress=progress)
+        require_unchanged(job, job.manifest[job.manifest["split"] == "test"])
         with folder_in_one_step(job.evaluated) as draft:
             write_text(draft / "scores.csv", scores_csv(evaluation))
             for name, content in _pictures(job, model, evaluation).items():
@@ -77,6 +90,25 @@ def evaluate_class(job: ClassJob, progress: Progress = silent) -> dict[str, Any]
             write_json(draft / "evaluation.json", evaluation.metrics)
     metrics: dict[str, Any] = json.loads((job.evaluated / "evaluation.json").read_text())
     return metrics
+
+
+def require_unchanged(job: ClassJob, rows: pd.DataFrame) -> None:
+    """Make sure that the images just read are those of the manifest.
+
+    The manifest was read earlier, and a folder of images has no lock: a camera that overwrites a
+    file meanwhile would otherwise give a model whose lineage names another image.
+
+    Raises:
+        DataError: a file was changed or removed since.
+    """
+    for path, digest in zip(rows["path"], rows["sha256"], strict=True):
+        file = job.project.data / path
+        if not file.is_file() or sha256_file(file) != digest:
+            raise DataError(
+                f"an image of '{job.class_name}' was changed while it was in use",
+                where=str(file),
+                mend="run the same command again once nothing writes into data/",
+            )
 
 
 def test_images(job: ClassJob) -> list[TestImage]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from patchae.config import Line
-from patchae.errors import ValidationFailed
+from patchae.errors import DataError, ValidationFailed
 from patchae.files import Progress, silent
 from patchae.project import Project
 from patchae.types import ClassDigest, DataVersion
@@ -40,12 +40,13 @@ def check(
     A stored record is used again when images, limits and checks are the same.
 
     Raises:
-        DataError: the class has no folder or no images.
+        DataError: the class has no folder or no images, or they are not those of the version.
     """
     from patchae.dataset.manifest import class_digest, read_manifest
     from patchae.dataset.validate import load, reusable, store, validate
 
     manifest = read_manifest(project.data, class_name, progress)
+    _require_version(project, manifest, class_name, version)
     digest = class_digest(manifest)
     record = load(project, version, class_name)
     if record is None or not reusable(record, digest, line.validation):
@@ -54,6 +55,22 @@ def check(
         store(project, record)
         progress("validating", 1, 1)
     return Checked(class_name, manifest, digest, record)
+
+
+def _require_version(
+    project: Project, manifest: pd.DataFrame, class_name: str, version: DataVersion
+) -> None:
+    """The images read must be those of the data version: nobody changed them since the snapshot."""
+    from patchae.dataset.version import listing
+
+    held = listing(project, version)
+    for path, md5 in zip(manifest["path"], manifest["md5"], strict=True):
+        if held.get(path) != md5:
+            raise DataError(
+                f"an image of '{class_name}' was changed after the snapshot",
+                where=str(project.data / path),
+                mend="run the same command again once nothing writes into data/",
+            )
 
 
 def job(

@@ -25,9 +25,14 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def plant(tmp_path_factory: pytest.TempPathFactory) -> Plant:
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     """An empty project, shared by the stories of a module."""
-    return Plant(tmp_path_factory.mktemp("module") / "plant")
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # images are tiny: threads would only wait for each other
+    yield Plant(tmp_path_factory.mktemp("module") / "plant")
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)
@@ -42,5 +47,3 @@ def clean(patch: pytest.MonkeyPatch) -> None:
         if name.startswith(("PATCHAE_", "MLFLOW_", "PREFECT_", "AWS_")):
             patch.delenv(name)
     patch.setenv("PATCHAE_ACTOR", "tester")
-
-

@@ -1,0 +1,152 @@
+"""Killed at any moment, the same command ends in the state of a run that was not killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from patchae.lineage.gather import audit_model
+from patchae.registry.tracking import Tracking
+from tests.flows.conftest import clean
+from tests.flows.crashes import DEAD, MOMENTS, steps
+from tests.flows.plant import Plant, only, runs
+
+REPOSITORY = Path(__file__).parents[2]
+PATIENCE_S = 240
+
+
+@pytest.fixture(scope="module")
+def died(plant: Plant) -> dict[str, int]:
+    """Exit code of the process that was to die, by moment."""
+    plant.line("crash", *MOMENTS)
+    with pytest.MonkeyPatch.context() as patch:
+        clean(patch)
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.flows.crashes", str(plant.project.root)],
+            cwd=REPOSITORY,
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=PATIENCE_S,
+        )
+    lines = (line.split() for line in done.stdout.splitlines())
+    return {words[0]: int(words[1]) for words in lines if words and words[0] in MOMENTS}
+
+
+@pytest.fixture(scope="module")
+def tracking(plant: Plant, died: dict[str, int]) -> Tracking:
+    """MLflow of the project, after all deaths."""
+    with pytest.MonkeyPatch.context() as patch:
+        clean(patch)
+        return plant.tracking()
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_class_that_died_ends_like_one_that_did_not(
+    plant: Plant, died: dict[str, int], tracking: Tracking, moment: str
+) -> None:
+    assert died[moment] == DEAD
+    model = f"crash.{moment}"
+    verdict = steps(plant.project, moment, tracking)
+    assert verdict.body["outcome"] == "promote"
+
+    kinds = [entry.kind for entry in plant.ledger.entries(model)]
+    assert kinds == ["registered", "verdict", "move"]
+    version = only(tracking.versions(model))
+    assert version.version == "1"
+    assert tracking.aliases.get(model) == {"champion": "1"}
+    ended = {run.info.run_id: run.info.status for run in runs(tracking, "crash", moment)}
+    assert ended.pop(version.run_id) == "FINISHED"
+    assert set(ended.values()) <= {"KILLED"}  # what was half-done says so
+    audit = audit_model(plant.project, tracking, model)
+    assert (audit.broken, audit.not_checkable) == ((), ())
+    assert [path.name for path in plant.project.work.rglob(".*.draft")] == []
+    assert steps(plant.project, moment, tracking) == verdict
+    assert len(plant.ledger.entries(model)) == 3
+
+
+def test_kill_9_while_the_second_class_trains(plant: Plant) -> None:
+    plant.line("slow", "large", "small", training={"epochs": 6})
+    plant.add_train("large", 130)
+    command = [sys.executable, "-m", "patchae", "retrain", "slow", "--json"]
+
+    with started(plant, command) as process:
+        until(lambda: bool(plant.ledger.entries("slow.small")), process)
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        first = plant.ledger.entries("slow.small")[0]
+        assert plant.ledger.entries("slow.large") == []  # it was still being trained
+
+        # The server of the killed process is still there: the next one must live with that.
+        with started(plant, command) as again:
+            assert again.wait(PATIENCE_S) == 0, said(plant)
+    told = {one["class"]: one for one in json.loads(said(plant).splitlines()[-1])["models"]}
+    assert (told["small"]["trained"], told["large"]["trained"]) == (False, True)
+
+    with pytest.MonkeyPatch.context() as patch:
+        clean(patch)
+        tracking = plant.tracking()
+        for name in ("small", "large"):
+            model = f"slow.{name}"
+            version = only(tracking.versions(model))
+            kinds = [entry.kind for entry in plant.ledger.entries(model)]
+            assert kinds == ["registered", "verdict", "move"]
+            assert only(runs(tracking, "slow", name)).info.run_id == version.run_id
+            assert only(runs(tracking, "slow", name)).info.status == "FINISHED"
+            audit = audit_model(plant.project, tracking, model)
+            assert (audit.state, audit.not_checkable) == ("intact", ())
+    assert plant.ledger.entries("slow.small")[0] == first
+    assert plant.ledger.verify() == []
+
+
+@contextmanager
+def started(plant: Plant, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process and whatever it starts; nothing of it outlives the block."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "MLFLOW_"))}
+    # A server that outlives its parent keeps a pipe open: the output goes to a file.
+    with output(plant).open("wb") as file:
+        process = subprocess.Popen(
+            command,
+            cwd=plant.project.root,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env={**kept, "PATCHAE_SLOTS": "2", "OMP_NUM_THREADS": "1"},
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            # The group outlives its first process while the server is in it.
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            process.wait()
+
+
+def output(plant: Plant) -> Path:
+    """What the last started process said."""
+    return plant.project.root.parent / "output.txt"
+
+
+def said(plant: Plant) -> str:
+    """What the last started process said, as text."""
+    return output(plant).read_text(errors="replace")
+
+
+def until(happened: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    """Wait for something that the process does."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not happened():
+        assert process.poll() is None, "it ended before"
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.02)

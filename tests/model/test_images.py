@@ -1,0 +1,103 @@
+"""Ways into the model: every one ends at the same pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from patchae.errors import DataError
+from patchae.model.images import load, load_batch, load_mask
+from tests.support import write_image
+
+
+@pytest.fixture
+def picture() -> Image.Image:
+    """A small colour picture, wider than high."""
+    random = np.random.default_rng(0)
+    return Image.fromarray(random.integers(0, 256, (40, 56, 3), np.uint8)).quantize(64).convert(
+        "RGB"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [32, 64])
+def test_every_lossless_mode_of_one_picture_gives_the_same_pixels(
+    tmp_path: Path, picture: Image.Image, size: int
+) -> None:
+    expected = load(np.asarray(picture), size)
+    assert expected.shape == (3, size, size)
+    assert expected.dtype == torch.uint8
+    for mode in ("RGB", "RGBA", "P"):
+        path = tmp_path / f"{mode}.png"
+        saved = picture.quantize(64) if mode == "P" else picture.convert(mode)
+        saved.save(path)
+        with Image.open(path) as image:
+            assert image.mode == mode
+        assert torch.equal(load(path, size), expected), mode
+        assert torch.equal(load(str(path), size), expected), mode
+    assert torch.equal(load(np.asarray(picture) / 255, size), expected)
+    assert torch.equal(load(np.asarray(picture, np.float32) / 255, size), expected)
+
+
+def test_grey_is_three_equal_channels(tmp_path: Path, picture: Image.Image) -> None:
+    grey = np.asarray(picture.convert("L"))
+    expected = load(np.stack([grey] * 3, axis=-1), 32)
+    assert torch.equal(expected[0], expected[2])
+    Image.fromarray(grey).save(tmp_path / "L.png")
+    Image.fromarray(grey.astype(np.uint16) * 256 + 17).save(tmp_path / "I;16.png")
+    with Image.open(tmp_path / "I;16.png") as image:
+        assert image.mode == "I;16"
+    for source in (tmp_path / "L.png", tmp_path / "I;16.png", grey, grey[..., None], grey / 255):
+        assert torch.equal(load(source, 32), expected)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((8, 8, 4), np.uint8),
+        np.zeros((8,), np.uint8),
+        np.zeros((1, 8, 8, 3), np.uint8),
+        np.zeros((8, 8), np.int64),
+        np.zeros((8, 8), bool),
+    ],
+)
+def test_an_array_that_is_no_image_says_what_is_one(array: np.ndarray) -> None:
+    with pytest.raises(DataError, match="not an image") as caught:
+        load(array, 32)
+    assert str(array.shape) in caught.value.what
+    assert "(H, W, 3)" in str(caught.value.mend)
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "000.png"
+    write_image(path, 1)
+    whole = path.read_bytes()
+    for damaged in (b"", b"text", whole[:20], whole[: len(whole) // 2], whole[:-30]):
+        path.write_bytes(damaged)
+        for read in (load, load_mask):
+            with pytest.raises(DataError, match="not a readable image") as caught:
+                read(path, 32)
+            assert caught.value.where == str(path)
+    with pytest.raises(DataError, match="not a readable image"):
+        load(tmp_path / "absent.png", 32)
+
+
+def test_a_batch_keeps_its_order(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{n}.png" for n in range(3)]
+    for seed, path in enumerate(paths):
+        write_image(path, seed)
+    batch = load_batch(paths, 32)
+    assert torch.equal(batch, torch.stack([load(path, 32) for path in paths]))
+
+
+def test_a_faint_thin_mask_survives_the_resize(tmp_path: Path) -> None:
+    mask = np.zeros((128, 128), np.uint8)
+    mask[:, 40:44] = 1  # some tools write 1 rather than 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    small = load_mask(tmp_path / "mask.png", 64)
+    assert small.dtype == bool
+    assert np.flatnonzero(small.any(axis=0)).tolist() == [20, 21]
+    assert small[:, 20:22].all()

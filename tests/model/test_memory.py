@@ -1,0 +1,107 @@
+"""The memory: nearest neighbours, density and whitening."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Generator, Tensor
+
+from patchae.model.memory import choose, density, distances, nearest_vectors, whitening
+
+SEEDS = st.integers(0, 2**31)
+
+
+def _vectors(count: int, length: int, seed: int) -> Tensor:
+    return torch.randn((count, length), generator=Generator().manual_seed(seed))
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(1, 1100), st.integers(1, 60), st.integers(1, 24), st.data(), SEEDS)
+def test_nearest_vectors_are_those_of_a_full_comparison(
+    queries: int, kept: int, length: int, data: st.DataObject, seed: int
+) -> None:
+    count = data.draw(st.integers(1, kept))
+    asked, memory = _vectors(queries, length, seed), _vectors(kept, length, seed + 1)
+    found, index = nearest_vectors(asked, memory, count)
+    exact = torch.cdist(asked.double(), memory.double())
+    expected = exact.sort(dim=1).values[:, :count]
+    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=3e-3)
+    # The indices point to vectors at just those distances.
+    torch.testing.assert_close(exact.gather(1, index), expected, rtol=1e-4, atol=3e-3)
+
+
+def test_a_vector_of_the_memory_is_at_no_distance_from_it() -> None:
+    memory = _vectors(50, 8, 0)
+    found, index = nearest_vectors(memory, memory, 1)
+    assert index[:, 0].tolist() == list(range(50))
+    assert found.max() < 5e-3  # float32: the square root of a rounding error
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(2, 80), st.integers(1, 6), st.floats(0, 1), SEEDS)
+def test_density_is_never_nought(kept: int, copies: int, floor: float, seed: int) -> None:
+    memory = _vectors(kept, 4, seed).repeat(copies, 1)
+    assert (density(memory, floor) > 0).all()
+    assert (density(torch.zeros((kept, 4)), floor) > 0).all(), "all vectors alike"
+    assert distances(memory, memory, density(memory, floor), 3).isfinite().all()
+
+
+def test_a_deviation_counts_less_where_normal_vectors_scatter() -> None:
+    dense, loose = _vectors(200, 8, 0), _vectors(200, 8, 1) * 10
+    loose[:, 0] += 1000
+    memory = torch.cat([dense, loose])
+    spread = density(memory, floor=0.1)
+    step = torch.zeros(8)
+    step[1] = 30.0
+    from_dense, from_loose = distances(
+        torch.stack([dense.mean(0) + step, loose.mean(0) + step]), memory, spread, 3
+    )
+    assert from_dense > 3 * from_loose
+    # Where the floor makes all equally dense, only the distance is left.
+    from_dense, from_loose = distances(
+        torch.stack([dense.mean(0) + step, loose.mean(0) + step]),
+        memory, density(memory, floor=1.0), 1,
+    )  # fmt: skip
+    assert from_dense == pytest.approx(from_loose, rel=0.5)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(2, 12), SEEDS)
+def test_whitening_gives_unit_covariance(length: int, seed: int) -> None:
+    mixing = torch.eye(length) + 0.3 * _vectors(length, length, seed)
+    vectors = _vectors(2000, length, seed + 1) @ mixing + 5
+    mean, matrix = whitening(vectors, shrinkage=1e-6)
+    white = (vectors - mean) @ matrix
+    torch.testing.assert_close(white.mean(0), torch.zeros(length), atol=5e-2, rtol=0)
+    covariance = white.T.cov() if length > 1 else white.var(0)[None]
+    worst = (covariance - torch.eye(length)).abs().max()
+    condition = torch.linalg.cond(mixing)
+    assert worst < 0.02 or condition > 100, "up to what the shrinkage takes from thin directions"
+
+
+def test_shrinkage_keeps_a_direction_without_movement_small() -> None:
+    vectors = _vectors(500, 3, 0)
+    vectors[:, 2] = 1e-6 * vectors[:, 2]  # rounding noise
+    mean, matrix = whitening(vectors, shrinkage=0.1)
+    white = (vectors - mean) @ matrix
+    assert white.var(0).min() < 1e-6
+    assert 0.5 < white.var(0).max() < 1.2
+
+
+@given(st.integers(1, 60), st.integers(1, 60), SEEDS)
+def test_a_choice_is_without_replacement(count: int, size: int, seed: int) -> None:
+    vectors = torch.arange(count, dtype=torch.float32)[:, None].repeat(1, 3)
+    chosen = choose(vectors, size, Generator().manual_seed(seed))
+    rows = chosen[:, 0].tolist()
+    assert len(rows) == min(count, size)
+    assert rows == sorted(set(rows)), "each at most once, in the order of the vectors"
+    assert torch.equal(chosen, choose(vectors, size, Generator().manual_seed(seed)))
+
+
+def test_every_vector_has_its_chance() -> None:
+    vectors = torch.arange(20, dtype=torch.float32)[:, None]
+    generator = Generator().manual_seed(0)
+    seen = {row for _ in range(60) for row in choose(vectors, 5, generator)[:, 0].tolist()}
+    assert seen == set(map(float, range(20)))
