@@ -8,12 +8,17 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from patchae.config import Gates, Line, Lines, Training, Validation, load_lines
 from patchae.errors import ConfigError, UsageError
 
 OWN = Path(__file__).parents[1] / "lines.yaml"
-MODELS = {"training": Training, "validation": Validation, "gates": Gates}
+MODELS: dict[str, type[BaseModel]] = {
+    "training": Training,
+    "validation": Validation,
+    "gates": Gates,
+}
 
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", fullmatch=True)
 

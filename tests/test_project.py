@@ -35,8 +35,8 @@ def test_outside_a_project_the_message_says_where_was_looked(tmp_path: Path) -> 
 def test_state_moves_with_its_setting(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     elsewhere = project.root.parent / "state"
     monkeypatch.setenv("PATCHAE_STATE", str(elsewhere))
-    kept = (project.dvc_remote, project.mlflow, project.prefect, project.ledger)
-    kept += (project.validations, project.work, project.reports)
+    kept = [project.dvc_remote, project.mlflow, project.prefect, project.ledger]
+    kept += [project.validations, project.work, project.reports]
     assert {path.parent for path in kept} == {elsewhere}
     assert len(set(kept)) == 7
     assert project.data.parent == project.root

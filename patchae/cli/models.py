@@ -40,7 +40,7 @@ def status(
         (
             told["model"],
             told["champion"] or "none",
-            told["since"] or "-",
+            _local(told["since"]) if told["since"] else "-",
             decimal(told["image_auroc"]),
             f"{told['last_verdict']} (version {told['judged']})",
             told["because"],
@@ -73,7 +73,7 @@ def _standing(line: str, model: str, entries: list[Entry]) -> dict[str, Any]:
         "model": model,
         "champion": champion.current,
         "previous": champion.previous,
-        "since": _local(moved[-1].time) if moved else None,
+        "since": moved[-1].time if moved else None,
         "image_auroc": own.body["evidence"]["image_auroc"] if own else None,
         "judged": last.body["version"] if last else None,
         "last_verdict": last.body["outcome"] if last else None,

@@ -33,11 +33,9 @@ def demo(json: Json = False) -> None:
         checked = len(audit.links) - len(audit.not_checkable)
         print(f"audit {audit.model}/{audit.version}: {audit.state}, {checked} links checked")
     print(f"took {result.seconds:.0f} s")
+    print(f"report: {result.outcome.report}")
     if json:
-        print(f"report: {result.outcome.report}")
         as_json(result.to_dict())
-    else:
-        print(f"report: {result.outcome.report}")
     if result.audit != "intact":
         raise typer.Exit(1)
 
@@ -91,6 +89,9 @@ def show_outcomes(outcomes: Sequence[ClassOutcome]) -> None:
         for one in outcomes
     ]
     table(("class", "image AUROC", "pixel AUROC", "threshold", "verdict", "reason"), rows)
+    for one in outcomes:
+        if one.failed is not None:
+            print(f"\n{one.class_name}: {one.failed}")
     for one in outcomes:
         if one.failed is not None:
             print(f"{one.class_name} failed: {one.failed}")

@@ -140,7 +140,7 @@ def project(ledger: Ledger, aliases: Aliases, model: str) -> bool:
 
 
 def _check_verdict(entries: Sequence[Entry], model: str, version: str, verdict: Entry) -> None:
-    judge_again = f"judge it again: `patchae promote {model}/{version}`"
+    judge_again = f"judge it again: `patchae retrain {model.partition('.')[0]}`"
     if verdict.kind != "verdict" or verdict not in entries:
         raise UsageError(
             f"row {verdict.seq} is not a verdict on {model}", where="the ledger", mend=judge_again

@@ -16,11 +16,17 @@ import pytest
 import yaml
 
 from patchae.config import Line, load_lines
+from patchae.dataset.version import snapshot
 from patchae.project import Project, prepare_environment
 from patchae.registry.chain import Entry
 from patchae.registry.ledger import Ledger
 from patchae.registry.standing import champion_of, moves, verdicts
 from patchae.registry.tracking import Tracking
+from patchae.steps.decide import decide_class
+from patchae.steps.enrol import enrol_class
+from patchae.steps.job import ClassJob
+from patchae.steps.learn import evaluate_class, train_class
+from patchae.steps.prepare import check, job
 from tests.support import write_class, write_image
 
 TINY = {"image_size": 64, "epochs": 1, "memory_size": 300, "channels": 16}
@@ -97,6 +103,13 @@ class Plant:
         """Every change of the champion: from, to."""
         return [(m.body["from"], m.body["to"]) for m in moves(self.ledger.entries(model))]
 
+    def validate(self, name: str) -> None:
+        """Version the images and check those of a line, as `patchae validate` does."""
+        prepare_environment(self.project)
+        version = snapshot(self.project).version
+        for class_name in self.lines[name]["classes"]:
+            assert check(self.project, self.read(name), class_name, version).validation.passed
+
     def spoil(self, class_name: str) -> bytes:
         """Cut a training image in half; returns what it was."""
         path = self.first_train(class_name)
@@ -112,6 +125,22 @@ class Plant:
         """Copy the folder of a defect into train/; returns the copy."""
         source = self.project.data / class_name / "test" / "hole"
         return Path(shutil.copytree(source, self.project.data / class_name / "train" / "hole"))
+
+
+def learned(project: Project, line: str, class_name: str) -> ClassJob:
+    """A class trained and scored, but not registered."""
+    chosen = load_lines(project.lines_file).line(line)
+    checked = check(project, chosen, class_name, snapshot(project).version)
+    made = job(project, chosen, checked, reason="on demand")
+    train_class(made)
+    evaluate_class(made)
+    return made
+
+
+def steps(project: Project, line: str, class_name: str, tracking: Tracking) -> Entry:
+    """All steps of one class, without Prefect; returns the verdict."""
+    made, ledger = learned(project, line, class_name), Ledger.of(project)
+    return decide_class(made, enrol_class(made, tracking, ledger), tracking, ledger)
 
 
 def runs(tracking: Tracking, line: str, class_name: str) -> list[Any]:

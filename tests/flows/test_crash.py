@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,8 +17,8 @@ import pytest
 from patchae.lineage.gather import audit_model
 from patchae.registry.tracking import Tracking
 from tests.flows.conftest import clean
-from tests.flows.crashes import DEAD, MOMENTS, steps
-from tests.flows.plant import Plant, only, runs
+from tests.flows.crashes import DEAD, MOMENTS, TRAINED
+from tests.flows.plant import Plant, learned, only, runs, steps
 
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE_S = 240
@@ -30,6 +30,10 @@ def died(plant: Plant) -> dict[str, int]:
     plant.line("crash", *MOMENTS)
     with pytest.MonkeyPatch.context() as patch:
         clean(patch)
+        plant.validate("crash")  # so that no process has to import Great Expectations
+        plant.tracking()
+        for moment in TRAINED:  # nor to train again
+            learned(plant.project, "crash", moment)
         done = subprocess.run(
             [sys.executable, "-m", "tests.flows.crashes", str(plant.project.root)],
             cwd=REPOSITORY,
@@ -56,7 +60,7 @@ def test_a_class_that_died_ends_like_one_that_did_not(
 ) -> None:
     assert died[moment] == DEAD
     model = f"crash.{moment}"
-    verdict = steps(plant.project, moment, tracking)
+    verdict = steps(plant.project, "crash", moment, tracking)
     assert verdict.body["outcome"] == "promote"
 
     kinds = [entry.kind for entry in plant.ledger.entries(model)]
@@ -69,14 +73,15 @@ def test_a_class_that_died_ends_like_one_that_did_not(
     assert set(ended.values()) <= {"KILLED"}  # what was half-done says so
     audit = audit_model(plant.project, tracking, model)
     assert (audit.broken, audit.not_checkable) == ((), ())
-    assert [path.name for path in plant.project.work.rglob(".*.draft")] == []
-    assert steps(plant.project, moment, tracking) == verdict
+    assert [path.name for path in (plant.project.work / model).rglob(".*.draft")] == []
+    assert steps(plant.project, "crash", moment, tracking) == verdict
     assert len(plant.ledger.entries(model)) == 3
 
 
 def test_kill_9_while_the_second_class_trains(plant: Plant) -> None:
     plant.line("slow", "large", "small", training={"epochs": 6})
     plant.add_train("large", 130)
+    plant.validate("slow")
     command = [sys.executable, "-m", "patchae", "retrain", "slow", "--json"]
 
     with started(plant, command) as process:
@@ -126,10 +131,8 @@ def started(plant: Plant, command: list[str]) -> Iterator[subprocess.Popen[bytes
             yield process
         finally:
             # The group outlives its first process while the server is in it.
-            try:
+            with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             process.wait()
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from random import Random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,17 +22,17 @@ SCORES = st.lists(st.floats(0, 1e6), min_size=1, max_size=200)
 RATES = st.floats(0.001, 0.499)
 
 
-def _aside(digests: list[str], share: float, seed: int) -> set[str]:
+def _aside(digests: Sequence[str], share: float, seed: int) -> set[str]:
     split = calibration_split(digests, share, seed)
     return {digest for digest, calibrates in zip(digests, split, strict=True) if calibrates}
 
 
 @given(DIGESTS, SHARES, SEEDS, st.randoms())
 def test_content_decides_and_order_does_not(
-    digests: list[str], share: float, seed: int, random: object
+    digests: list[str], share: float, seed: int, random: Random
 ) -> None:
     shuffled = list(digests)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     assert _aside(shuffled, share, seed) == _aside(digests, share, seed)
 
 
@@ -79,10 +82,10 @@ def test_the_threshold_is_not_higher_than_the_rate_asks(n: int, rate: float) -> 
 
 @given(SCORES, RATES, st.randoms())
 def test_the_order_of_scores_does_not_matter(
-    scores: list[float], rate: float, random: object
+    scores: list[float], rate: float, random: Random
 ) -> None:
     shuffled = list(scores)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     assert conformal_threshold(shuffled, rate) == conformal_threshold(scores, rate)
 
 

@@ -32,7 +32,8 @@ def _pixels(png: bytes) -> np.ndarray:
 
 def _warmth(pixels: np.ndarray) -> np.ndarray:
     """Red over blue: how far up the scale a pixel is."""
-    return pixels[..., 0] - pixels[..., 2]
+    warmth: np.ndarray = pixels[..., 0] - pixels[..., 2]
+    return warmth
 
 
 def test_the_left_half_is_the_image_as_the_model_saw_it(source: Path) -> None:

@@ -1,0 +1,329 @@
+"""The commands as people and programs meet them: exit codes, messages, JSON."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.integration.conftest import Command, Told, Works
+from tests.support import write_class
+
+SCRIPT = Path(sys.executable).with_name("patchae")
+HEAVY = {
+    *("torch", "mlflow", "prefect", "pandas", "numpy", "great_expectations", "dvc"),
+    *("sqlalchemy", "pydantic", "matplotlib", "timm"),
+}
+
+
+def last_json(told: Told) -> dict[str, Any]:
+    """The JSON object that ends the output."""
+    found: dict[str, Any] = json.loads(told.out.splitlines()[-1])
+    return found
+
+
+class TestReporting:
+    """Every command with --json ends with one object whose keys programs may rely on."""
+
+    def test_status(self, run: Command) -> None:
+        told = last_json(run("status", "works", "--json"))
+        assert set(told) == {"models"}
+        disc, lens = told["models"]
+        assert set(disc) == {
+            *("line", "model", "champion", "previous", "since", "image_auroc", "judged"),
+            *("last_verdict", "reasons", "because"),
+        }
+        assert (disc["model"], disc["champion"], disc["previous"]) == ("works.disc", "1", None)
+        assert (lens["champion"], lens["previous"], lens["last_verdict"]) == ("2", "1", "promote")
+
+    def test_history(self, run: Command, works: Works) -> None:
+        told = last_json(run("history", "works.lens", "--json"))
+        assert set(told) == {"model", "moves"}
+        first, second = told["moves"]
+        assert set(first) == {"seq", "time", "from", "to", "why", "reason", "actor", "verdict"}
+        assert [(m["from"], m["to"], m["why"]) for m in (first, second)] == [
+            (None, "1", "promoted"),
+            ("1", "2", "promoted"),
+        ]
+        at = last_json(run("history", "works.lens", "--at", first["time"], "--json"))
+        assert set(at) == {"model", "at", "champion"}
+        assert at["champion"] == "1"
+        before = last_json(run("history", "works.lens", "--at", "2020-01-01", "--json"))
+        assert before["champion"] is None
+
+    def test_audit(self, run: Command) -> None:
+        done = run("audit", "works.disc", "--json")
+        told = last_json(done)
+        assert done.code == 0
+        assert set(told) == {"model", "version", "state", "not_checkable", "links"}
+        assert (told["version"], told["state"], told["not_checkable"]) == ("1", "intact", 0)
+        assert set(told["links"][0]) == {"code", "title", "state", "detail"}
+        assert {link["state"] for link in told["links"]} == {"intact"}
+
+    @pytest.mark.parametrize(
+        ("name", "version"),
+        [("works.lens", "2"), ("works.lens/1", "1"), ("works.lens@previous", "1")],
+    )
+    def test_audit_of_whichever_version(self, run: Command, name: str, version: str) -> None:
+        done = run("audit", name, "--json")
+        assert (done.code, last_json(done)["version"]) == (0, version)
+
+    def test_validate(self, run: Command) -> None:
+        done = run("validate", "works", "--class", "disc", "--json")
+        told = last_json(done)
+        assert done.code == 0
+        assert set(told) == {"line", "data_version", "passed", "classes"}
+        assert told["passed"] is True
+        assert [one["class_name"] for one in told["classes"]] == ["disc"]
+
+    def test_snapshot(self, run: Command) -> None:
+        told = last_json(run("snapshot", "--json"))
+        assert set(told) == {"data_version", "changed", "files", "bytes", "committed"}
+        assert (told["changed"], told["committed"]) == (False, False)
+
+    def test_import(self, run: Command, works: Works) -> None:
+        source = write_class(works.plant.project.root.parent / "camera", "lid", seed=77)
+        keys = {"classes", "unchanged", "images", "masks", "bytes", "ignored"}
+        told = last_json(run("import", str(source.parent), "--json"))
+        assert set(told) == keys
+        assert (told["classes"], told["images"], told["masks"]) == (["lid"], 36, 6)
+        again = last_json(run("import", str(source.parent), "--json"))
+        assert (again["classes"], again["unchanged"]) == ([], ["lid"])
+
+    def test_report(self, run: Command) -> None:
+        told = last_json(run("report", "works", "--json"))
+        assert set(told) == {"line", "report"}
+        page = Path(told["report"]).read_text()
+        assert "works.lens" in page
+
+    def test_score_writes_heat_maps(self, run: Command, works: Works, tmp_path: Path) -> None:
+        good, hole = images(works)
+        done = run("score", "works.disc", str(good), str(hole), "--maps", str(tmp_path), "--json")
+        told = last_json(done)
+        assert set(told) == {"model", "version", "threshold", "scored", "images"}
+        assert (told["model"], told["version"]) == ("works.disc", "1")
+        assert [set(one) for one in told["images"]] == [{"path", "score", "decision", "map"}] * 2
+        assert told["images"][1]["decision"] == "anomalous"
+        assert told["images"][1]["score"] > told["images"][0]["score"]
+        for one in told["images"]:
+            assert Image.open(one["map"]).size[0] >= 64
+
+
+def test_rollback_moves_the_alias_and_back_in_history(run: Command, works: Works) -> None:
+    told = last_json(run("rollback", "works.lens", "--reason", "false alarms", "--json"))
+    assert told == {"model": "works.lens", "champion": "1", "was": "2"}
+    assert works.tracking().aliases.get("works.lens") == {"champion": "1"}
+    refused = run("rollback", "works.lens", "--reason", "again")
+    assert refused.code == 2
+    assert "no earlier champion" in refused.err
+    back = last_json(run("rollback", "works.lens", "--to", "2", "--reason", "mended", "--json"))
+    assert back["champion"] == "2"
+    assert works.tracking().aliases.get("works.lens") == {"champion": "2", "previous": "1"}
+    assert run("audit", "works.lens").code == 0
+
+
+def images(works: Works) -> tuple[Path, Path]:
+    """A good image and a defective one of the class `disc`."""
+    test = works.plant.project.data / "disc" / "test"
+    return test / "good" / "000.png", test / "hole" / "000.png"
+
+
+class TestMlflow:
+    """The champion is an ordinary MLflow model."""
+
+    @pytest.fixture
+    def champion(self, works: Works) -> Any:
+        import mlflow
+
+        mlflow.set_tracking_uri(works.tracking().uri)
+        return mlflow.pyfunc.load_model("models:/works.disc@champion")
+
+    def test_it_takes_paths_and_arrays_and_scores_as_the_command_does(
+        self, champion: Any, run: Command, works: Works
+    ) -> None:
+        paths = [str(path) for path in images(works)]
+        told = last_json(run("score", "works.disc", *paths, "--json"))
+        expected = [one["score"] for one in told["images"]]
+        table = champion.predict(paths)
+        assert list(table.columns) == ["score", "threshold", "anomalous"]
+        assert table["score"].tolist() == expected
+        assert table["threshold"].tolist() == [told["threshold"]] * 2
+        assert table["anomalous"].tolist() == [
+            one["decision"] == "anomalous" for one in told["images"]
+        ]
+        arrays = [np.asarray(Image.open(path)) for path in paths]
+        assert champion.predict(paths[1])["score"].tolist() == expected[1:]
+        assert champion.predict(arrays[1])["score"].tolist() == pytest.approx(expected[1:])
+        assert champion.predict(np.stack(arrays))["score"].tolist() == pytest.approx(expected)
+
+    def test_it_draws_heat_maps_when_asked(self, champion: Any, works: Works) -> None:
+        paths = [str(path) for path in images(works)]
+        table = champion.predict(paths, params={"heat_maps": True})
+        assert len(table["map"]) == 2
+        found = np.asarray(table["map"][1])
+        assert found.ndim == 2
+        row, column = np.unravel_index(found.argmax(), found.shape)
+        scale = 64 / found.shape[0]  # the hole lies from 20 to 36 of 64 pixels
+        assert 12 <= row * scale < 44
+        assert 12 <= column * scale < 44
+
+
+class TestTampering:
+    """What was altered behind patchae's back is found and named; the exit code is 1."""
+
+    @pytest.fixture
+    def weights(self, works: Works) -> Iterator[Path]:
+        tracking = works.tracking()
+        folder = tracking.model_folder(tracking.version("works.disc", "1"))
+        path = folder / "artifacts" / "model" / "model.safetensors"
+        whole = path.read_bytes()
+        yield path
+        path.write_bytes(whole)
+
+    def test_one_bit_of_the_weights(self, run: Command, weights: Path) -> None:
+        content = bytearray(weights.read_bytes())
+        content[-1] ^= 1
+        weights.write_bytes(content)
+        done = run("audit", "works.disc", "--json")
+        assert done.code == 1
+        assert "model_files" in done.err
+        assert "artifacts/model/model.safetensors" in done.err
+        assert "patchae rollback works.disc" in done.err
+        told = last_json(done)
+        assert [one["code"] for one in told["links"] if one["state"] == "broken"] == ["model_files"]
+
+    def test_weights_that_are_gone(self, run: Command, weights: Path) -> None:
+        weights.unlink()
+        done = run("audit", "works.disc")
+        assert done.code == 1
+        assert "model_files" in done.err
+
+    @pytest.fixture
+    def ledger(self, works: Works) -> Iterator[Path]:
+        path = works.plant.ledger.path
+        whole = path.read_bytes()
+        yield path
+        path.write_bytes(whole)
+
+    def test_a_verdict_in_the_ledger(self, run: Command, ledger: Path) -> None:
+        with sqlite3.connect(ledger) as connection:
+            connection.execute("DROP TRIGGER ledger_no_update")
+            connection.execute(
+                "UPDATE ledger SET actor = 'somebody' WHERE kind = 'verdict' AND seq ="
+                " (SELECT MIN(seq) FROM ledger WHERE kind = 'verdict')"
+            )
+        done = run("audit", "works.disc")
+        assert done.code == 1
+        assert "ledger_chain" in done.err
+
+    def test_an_alias_in_mlflow(self, run: Command, works: Works) -> None:
+        aliases = works.tracking().aliases
+        aliases.set("works.lens", "champion", "1")
+        done = run("audit", "works.lens")
+        aliases.set("works.lens", "champion", "2")
+        assert done.code == 1
+        assert "MLflow says version 1, the ledger says version 2" in done.err
+
+
+class TestWrongUse:
+    """One clear message, where, and what mends it; never a traceback."""
+
+    @pytest.mark.parametrize(
+        ("words", "code", "expected"),
+        [
+            (("retrain", "nowhere"), 2, ("no line is called 'nowhere'", "use one of: works")),
+            (
+                ("retrain", "works", "--class", "wheel"),
+                2,
+                ("'wheel' is not a class of line 'works'", "use one of: disc, lens"),
+            ),
+            (("history", "works.wheel"), 2, ("no model 'works.wheel'", "patchae status")),
+            (("import", "."), 2, ("to mend:",)),
+            (("validate", "works", "--class", "wheel"), 2, ("'wheel'",)),
+        ],
+    )
+    def test_of_the_console_script(
+        self, works: Works, words: tuple[str, ...], code: int, expected: tuple[str, ...]
+    ) -> None:
+        told = script(works.plant.project.root, *words)
+        assert told.code == code
+        for text in expected:
+            assert text in told.err
+        assert told.out == ""
+
+    def test_no_project_here(self, tmp_path: Path) -> None:
+        told = script(tmp_path, "status")
+        assert told.code == 2
+        assert "no lines.yaml here or in any folder above" in told.err
+        assert str(tmp_path) in told.err
+
+    @pytest.mark.parametrize("command", ["audit", "score"])
+    def test_an_unknown_model(self, run: Command, works: Works, command: str) -> None:
+        images_of = [str(images(works)[0])] if command == "score" else []
+        told = run(command, "works.wheel", *images_of)
+        assert told.code == 2
+        assert "no model is called 'works.wheel'" in told.err
+
+    def test_an_unknown_version(self, run: Command) -> None:
+        told = run("audit", "works.lens/9")
+        assert told.code == 2
+        assert "use one of: 1, 2" in told.err
+
+    def test_an_image_that_is_none(self, run: Command, works: Works) -> None:
+        told = run("score", "works.disc", str(works.plant.project.lines_file))
+        assert told.code == 2
+        assert "lines.yaml" in told.err
+
+    def test_images_that_do_not_pass(self, run: Command, works: Works) -> None:
+        whole = works.plant.spoil("disc")
+        told = run("validate", "works", "--json")
+        works.plant.first_train("disc").write_bytes(whole)
+        assert told.code == 1
+        answer = last_json(told)
+        assert answer["passed"] is False
+        assert [one["class_name"] for one in answer["classes"] if not one["passed"]] == ["disc"]
+        assert run("snapshot").code == 0
+
+    @pytest.mark.parametrize("words", [("audit", "works.disc"), ("report", "works")])
+    def test_an_mlflow_server_that_is_not_there(
+        self, run: Command, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+    ) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            address = f"http://127.0.0.1:{free.getsockname()[1]}"
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        told = run(*words)
+        assert told.code == 3
+        assert address in told.err
+        assert "MLFLOW_TRACKING_URI" in told.err
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys, patchae.cli; print(*sorted(name.partition('.')[0] for name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert HEAVY & set(done.stdout.split()) == set()
+
+
+def test_help_names_every_command() -> None:
+    told = script(Path.cwd(), "--help")
+    assert told.code == 0
+    for command in ("demo", "retrain", "import", "snapshot", "audit", "rollback", "score"):
+        assert command in told.out
+
+
+def script(folder: Path, *words: str) -> Told:
+    """Run the installed console script."""
+    done = subprocess.run(
+        [str(SCRIPT), *words], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stdout + done.stderr
+    return Told(done.returncode, done.stdout, done.stderr)
