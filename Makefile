@@ -42,7 +42,7 @@ $(STAMP): $(LOCK) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || (echo "patchae needs Python 3.11 or later: make PYTHON=python3.12 ..."; exit 2)
 	@test -x $(BIN)/python || (echo "creating $(VENV)"; $(PYTHON) -m venv $(VENV))
-	@echo "installing about 5 GB of packages from $(LOCK), once; this takes minutes"
+	@echo "installing about 6 GB of packages from $(LOCK), once; this takes minutes"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' $(LOCK))"
 	@$(BIN)/uv pip install --python $(BIN)/python --no-deps -r $(LOCK)
 	@$(BIN)/uv pip install --python $(BIN)/python --no-deps --quiet -e .

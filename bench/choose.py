@@ -29,7 +29,7 @@ from patchae.model.detector import PatchAE
 from patchae.model.images import load_batch
 from patchae.model.metrics import auroc
 from patchae.model.split import calibration_split
-from patchae.model.training import _learn, _standardize
+from patchae.model.training import learn, standardize
 
 SHRINKAGES = (0.1, 0.3, 1.0, 3.0, 10.0)
 FLOORS = (0.9, 0.5, 0.25, 0.1)
@@ -47,8 +47,8 @@ def choose(folder: Path) -> dict[str, float]:
     backbone = pretrained(settings.backbone, settings.strides, load_weights(settings.backbone))
     model = PatchAE(settings, backbone)
     pixels = load_batch(learned, settings.image_size)
-    _standardize(model, pixels)
-    _learn(model, pixels, lambda *_: None)
+    standardize(model, pixels)
+    learn(model, pixels, lambda *_: None)
     clean = load_batch(aside, settings.image_size).float() / 255
     generator = Generator().manual_seed(SEEDS_OF_DEFECTS)
     broken, _ = add_defects(clean, 1.0, generator)

@@ -65,8 +65,10 @@ def run_demo(project: Project) -> Demo:
     line = load_lines(project.lines_file).line(LINE)
     render(project.data, progress=progress_of("sample"))
     say("starting Prefect; the first time takes half a minute")
+    from flows.engine import reach_prefect
     from flows.retrain import retrain
 
+    reach_prefect()
     outcome: LineOutcome = retrain(LINE, root=project.root, reason="demo")
     tracking, ledger = Tracking.open(project), Ledger.of(project)
     models = [line.model_name(one.class_name) for one in outcome.classes]

@@ -59,8 +59,11 @@ def retrain(
     _, chosen = open_line(line, project.root)
     classes_of(project, chosen, classes)  # a wrong name is known before a server starts
     with watch():
+        from flows.engine import reach_prefect
         from flows.retrain import retrain as flow
         from patchae.steps.outcome import LineFailed
+
+        reach_prefect()
 
         try:
             outcome = flow(line, classes=classes, root=project.root, reason=reason)

@@ -82,8 +82,8 @@ def train(
     backbone = pretrained(settings.backbone, settings.strides, weights)
     model = PatchAE(settings, backbone).to(device)
     pixels = load_batch(learned, settings.image_size)  # uint8 (N, 3, S, S)
-    _standardize(model, pixels)
-    losses = _learn(model, pixels, progress)
+    standardize(model, pixels)
+    losses = learn(model, pixels, progress)
     _remember(model, pixels, progress)
     scores = _calibration_scores(model, aside, progress)
     model.facts = {
@@ -119,7 +119,7 @@ def _batches(model: PatchAE, pixels: Tensor, order: Tensor | None = None) -> Ite
 
 
 @torch.inference_mode()
-def _standardize(model: PatchAE, pixels: Tensor) -> None:
+def standardize(model: PatchAE, pixels: Tensor) -> None:
     """Set mean and deviation per channel over all patches of the learned images."""
     count, total, squares = 0, torch.zeros(()), torch.zeros(())
     for batch in _batches(model, pixels):
@@ -135,7 +135,7 @@ def _standardize(model: PatchAE, pixels: Tensor) -> None:
     model.feature_std = deviation.clamp(min=floor).float()
 
 
-def _learn(model: PatchAE, pixels: Tensor, progress: Progress) -> list[float]:
+def learn(model: PatchAE, pixels: Tensor, progress: Progress) -> list[float]:
     """Train the auto-encoder; returns the mean loss of each epoch."""
     settings = model.settings
     generator = Generator().manual_seed(settings.seed)
