@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
-from tests.flows.plant import Plant
+from tests.flows.plant import Plant, clean
 
 
 @pytest.fixture(scope="session")
@@ -39,11 +38,3 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
 def _in_the_plant(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands look for the project around the current folder."""
     monkeypatch.chdir(plant.project.root)
-
-
-def clean(patch: pytest.MonkeyPatch) -> None:
-    """For fixtures that live longer than a test: no setting of the developer's machine."""
-    for name in list(os.environ):
-        if name.startswith(("PATCHAE_", "MLFLOW_", "PREFECT_", "AWS_")):
-            patch.delenv(name)
-    patch.setenv("PATCHAE_ACTOR", "tester")

@@ -6,6 +6,7 @@ line of its own in one project instead of a project of its own.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -127,11 +128,16 @@ class Plant:
         return Path(shutil.copytree(source, self.project.data / class_name / "train" / "hole"))
 
 
-def learned(project: Project, line: str, class_name: str) -> ClassJob:
-    """A class trained and scored, but not registered."""
+def job_of(project: Project, line: str, class_name: str) -> ClassJob:
+    """The job of a class as its images are now."""
     chosen = load_lines(project.lines_file).line(line)
     checked = check(project, chosen, class_name, snapshot(project).version)
-    made = job(project, chosen, checked, reason="on demand")
+    return job(project, chosen, checked, reason="on demand")
+
+
+def learned(project: Project, line: str, class_name: str) -> ClassJob:
+    """A class trained and scored, but not registered."""
+    made = job_of(project, line, class_name)
     train_class(made)
     evaluate_class(made)
     return made
@@ -141,6 +147,48 @@ def steps(project: Project, line: str, class_name: str, tracking: Tracking) -> E
     """All steps of one class, without Prefect; returns the verdict."""
     made, ledger = learned(project, line, class_name), Ledger.of(project)
     return decide_class(made, enrol_class(made, tracking, ledger), tracking, ledger)
+
+
+class Works:
+    """A project whose line `works` was retrained twice for `lens` and once for `disc`."""
+
+    def __init__(self, plant: Plant) -> None:
+        self.plant = plant
+        plant.line("works", "disc", "lens")
+        tracking = plant.tracking()
+        for name in ("disc", "lens"):
+            steps(plant.project, "works", name, tracking)
+        plant.add_train("lens", 3)
+        steps(plant.project, "works", "lens", tracking)
+
+    def tracking(self) -> Tracking:
+        """MLflow of the project."""
+        return self.plant.tracking()
+
+
+_made: list[Works] = []
+
+
+def the_works(tmp_path_factory: pytest.TempPathFactory) -> Works:
+    """One such project for all tests of this process; who changes it puts it back."""
+    if not _made:
+        import torch
+
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # images are tiny: threads would only wait for each other
+        with pytest.MonkeyPatch.context() as patch:
+            clean(patch)
+            _made.append(Works(Plant(tmp_path_factory.mktemp("works") / "plant")))
+        torch.set_num_threads(threads)
+    return _made[0]
+
+
+def clean(patch: pytest.MonkeyPatch) -> None:
+    """For fixtures that live longer than a test: no setting of the developer's machine."""
+    for name in list(os.environ):
+        if name.startswith(("PATCHAE_", "MLFLOW_", "PREFECT_", "AWS_")):
+            patch.delenv(name)
+    patch.setenv("PATCHAE_ACTOR", "tester")
 
 
 def runs(tracking: Tracking, line: str, class_name: str) -> list[Any]:

@@ -13,8 +13,7 @@ from patchae.lineage.gather import audit_model
 from patchae.lineage.record import load, missing
 from patchae.registry.promotion import rollback
 from patchae.steps.outcome import LineFailed, LineOutcome
-from tests.flows.conftest import clean
-from tests.flows.plant import Plant, only, patchae, runs
+from tests.flows.plant import Plant, clean, only, patchae, runs
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
-from patchae.registry.tracking import Tracking
-from tests.flows.conftest import clean
-from tests.flows.plant import Plant, patchae, steps
+from tests.flows.plant import Works, patchae, the_works
 
 
 @dataclass(frozen=True)
@@ -21,35 +18,10 @@ class Told:
     err: str
 
 
-class Works:
-    """The line `works` after two retrainings of `lens` and one of `disc`."""
-
-    def __init__(self, plant: Plant) -> None:
-        self.plant = plant
-        plant.line("works", "disc", "lens")
-        tracking = plant.tracking()
-        for name in ("disc", "lens"):
-            steps(plant.project, "works", name, tracking)
-        plant.add_train("lens", 3)
-        steps(plant.project, "works", "lens", tracking)
-
-    def tracking(self) -> Tracking:
-        """MLflow of the project."""
-        return self.plant.tracking()
-
-
 @pytest.fixture(scope="package")
-def works(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
+def works(tmp_path_factory: pytest.TempPathFactory) -> Works:
     """One project for all commands that only look."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # images are tiny: threads would only wait for each other
-    with pytest.MonkeyPatch.context() as patch:
-        clean(patch)
-        made = Works(Plant(tmp_path_factory.mktemp("works") / "plant"))
-    yield made
-    torch.set_num_threads(threads)
+    return the_works(tmp_path_factory)
 
 
 class Command:

@@ -1,0 +1,28 @@
+"""Every flow can be loaded, under the name that deployments and docs use."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import flows
+
+FLOWS = {"retrain": "retrain"}
+"""Flow by module; what is not listed here holds tasks or helpers only."""
+
+
+@pytest.mark.parametrize(
+    "module", sorted(path.stem for path in Path(flows.__path__[0]).glob("[!_]*.py"))
+)
+def test_every_module_loads_and_has_the_flow_of_its_name(module: str) -> None:
+    from prefect import Flow
+
+    loaded = import_module(f"flows.{module}")
+    own = {
+        name: value.name
+        for name, value in vars(loaded).items()
+        if isinstance(value, Flow) and value.fn.__module__ == loaded.__name__
+    }
+    assert own == ({module: FLOWS[module]} if module in FLOWS else {})

@@ -1,0 +1,44 @@
+"""What callers of the MLflow model may pass: paths and arrays, one or many."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from patchae.registry.scorer import images_of
+
+GREY = np.zeros((5, 7), np.uint8)
+COLOR = np.zeros((5, 7, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("a.png", ["a.png"]),
+        (Path("a.png"), [Path("a.png")]),
+        (["a.png", "b.png"], ["a.png", "b.png"]),
+        (np.array(["a.png", "b.png"]), ["a.png", "b.png"]),
+        (pd.DataFrame({"path": ["a.png", "b.png"]}), ["a.png", "b.png"]),
+    ],
+)
+def test_paths(given: Any, expected: list[Any]) -> None:
+    assert images_of(given) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "shapes"),
+    [
+        (GREY, [(5, 7)]),
+        (COLOR, [(5, 7, 3)]),
+        (COLOR[..., :1], [(5, 7, 1)]),
+        (np.stack([COLOR, COLOR]), [(5, 7, 3)] * 2),
+        (np.stack([GREY] * 4), [(5, 7)] * 4),
+        ([GREY, COLOR], [(5, 7), (5, 7, 3)]),
+    ],
+)
+def test_arrays(given: Any, shapes: list[tuple[int, ...]]) -> None:
+    assert [image.shape for image in images_of(given)] == shapes

@@ -1,0 +1,94 @@
+"""MLflow behind one door: what is there, what is not, and what cannot be reached."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import pytest
+
+from patchae.errors import StoreUnreachable, UsageError
+from patchae.project import Project, prepare_environment
+from patchae.registry.tracking import Tracking
+from patchae.types import TrainingKey
+from tests.flows.plant import Works, the_works
+
+
+@pytest.fixture
+def works(tmp_path_factory: pytest.TempPathFactory) -> Works:
+    """A project with registered versions; these tests change nothing in it."""
+    return the_works(tmp_path_factory)
+
+
+@pytest.fixture
+def tracking(works: Works) -> Tracking:
+    """Its MLflow."""
+    return works.tracking()
+
+
+def test_versions_come_oldest_first(tracking: Tracking) -> None:
+    assert [item.version for item in tracking.versions("works.lens")] == ["1", "2"]
+    assert tracking.versions("works.wheel") == []
+
+
+def test_a_version_is_found_by_its_training_key(tracking: Tracking) -> None:
+    for version in tracking.versions("works.lens"):
+        key = TrainingKey(version.tags["patchae.training_key"])
+        assert tracking.with_key("works.lens", key) == version
+        assert tracking.with_key("works.disc", key) is None
+    assert tracking.with_key("works.lens", TrainingKey("0" * 64)) is None
+
+
+def test_a_version_that_is_not_there_names_those_that_are(tracking: Tracking) -> None:
+    assert tracking.version("works.lens", "2").version == "2"
+    with pytest.raises(UsageError, match="use one of: 1, 2"):
+        tracking.version("works.lens", "3")
+    with pytest.raises(UsageError, match=r"no model is called 'works\.wheel'"):
+        tracking.version("works.wheel", "1")
+
+
+def test_aliases_come_and_go(tracking: Tracking) -> None:
+    before = dict(tracking.aliases.get("works.disc"))
+    tracking.aliases.set("works.disc", "candidate", "1")
+    assert tracking.aliases.get("works.disc") == {**before, "candidate": "1"}
+    tracking.aliases.delete("works.disc", "candidate")
+    assert tracking.aliases.get("works.disc") == before
+    assert tracking.aliases.get("works.wheel") == {}
+
+
+def test_an_experiment_is_made_once(tracking: Tracking) -> None:
+    assert tracking.experiment("another") == tracking.experiment("another")
+
+
+def test_everything_lies_in_the_project(tracking: Tracking, works: Works) -> None:
+    version = tracking.version("works.disc", "1")
+    home = works.plant.project.mlflow
+    assert tracking.artifacts(version).is_relative_to(home)
+    assert tracking.model_folder(version).is_relative_to(home)
+
+
+def test_one_project_does_not_decide_for_the_next(works: Works) -> None:
+    works.tracking()
+    assert "MLFLOW_TRACKING_URI" not in os.environ
+
+
+def test_a_database_that_is_none_is_named(project: Project) -> None:
+    prepare_environment(project)
+    project.mlflow.mkdir(parents=True)
+    (project.mlflow / "mlflow.db").write_text("this is no database, " * 100)
+    with pytest.raises(StoreUnreachable) as found:
+        Tracking.open(project)
+    assert str(project.mlflow / "mlflow.db") in str(found.value)
+
+
+def test_a_server_that_does_not_answer_is_named(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    with pytest.raises(StoreUnreachable, match="no answer") as found:
+        Tracking.open(project)
+    assert found.value.where == address
+    assert not project.mlflow.exists()

@@ -1,0 +1,67 @@
+"""The verdict: from today's evidence, never twice on the same, never against a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from patchae.files import sha256_bytes
+from patchae.registry.ledger import Ledger
+from patchae.steps.decide import decide_class
+from tests.flows.plant import Works, learned, the_works
+
+
+@pytest.fixture
+def works(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
+    """A project with champions, whose ledger is put back."""
+    made = the_works(tmp_path_factory)
+    before = made.plant.ledger.path.read_bytes()
+    lines = made.plant.project.lines_file.read_text()
+    yield made
+    made.plant.ledger.path.write_bytes(before)
+    made.plant.project.lines_file.write_text(lines)
+    made.plant.lines["works"].pop("gates", None)
+
+
+def test_the_champions_scores_are_kept_with_their_digest(works: Works) -> None:
+    tracking = works.tracking()
+    verdict = works.plant.verdicts("works.lens")[-1]
+    assert verdict.body["champion"] == "1"
+    folder = tracking.artifacts(tracking.version("works.lens", "2"))
+    scores = (folder / "champion-1" / "scores.csv").read_bytes()
+    assert verdict.body["champion_scores_sha256"] == sha256_bytes(scores)
+    assert verdict.body["scores_sha256"] == sha256_bytes((folder / "scores.csv").read_bytes())
+
+
+def test_the_champion_keeps_its_verdict_whatever_the_gates_say_later(works: Works) -> None:
+    rows = works.plant.ledger.entries()
+    works.plant.gates("works", min_test_good=1000)
+    job, tracking = learned(works.plant.project, "works", "disc"), works.tracking()
+    version = tracking.version("works.disc", "1")
+    verdict = decide_class(job, version, tracking, works.plant.ledger)
+    assert verdict == works.plant.verdicts("works.disc")[-1]
+    assert works.plant.ledger.entries() == rows
+
+
+def test_an_alias_that_somebody_moved_in_mlflow_follows_the_ledger_again(works: Works) -> None:
+    job, tracking = learned(works.plant.project, "works", "lens"), works.tracking()
+    tracking.aliases.set("works.lens", "champion", "1")
+    tracking.aliases.set("works.lens", "mine", "1")
+    decide_class(job, tracking.version("works.lens", "2"), tracking, works.plant.ledger)
+    assert tracking.aliases.get("works.lens") == {"champion": "2", "previous": "1", "mine": "1"}
+    tracking.aliases.delete("works.lens", "mine")
+
+
+def test_a_former_champion_is_judged_again_only_under_other_gates(works: Works) -> None:
+    ledger: Ledger = works.plant.ledger
+    job, tracking = learned(works.plant.project, "works", "lens"), works.tracking()
+    version = tracking.version("works.lens", "1")
+    first = works.plant.verdicts("works.lens")[0]
+    assert decide_class(job, version, tracking, ledger) == first  # promoted before, and replaced
+
+    works.plant.gates("works", min_test_good=1000)
+    job = learned(works.plant.project, "works", "lens")
+    again = decide_class(job, version, tracking, ledger)
+    assert (again.body["outcome"], again.body["champion"]) == ("hold", "2")
+    assert tracking.aliases.get("works.lens") == {"champion": "2", "previous": "1"}

@@ -1,0 +1,90 @@
+"""Which classes a command is about, and how many are trained side by side."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from patchae.errors import ConfigError, DataError, UsageError
+from patchae.project import Project
+from patchae.steps import plan
+
+LINES = """\
+lines:
+  named: {classes: [nut, bolt]}
+  rest: {classes: all}
+"""
+
+
+@pytest.fixture
+def lines(project: Project) -> Project:
+    """A line with named classes and one that takes what is left; data/ has nothing yet."""
+    project.lines_file.write_text(LINES)
+    return project
+
+
+def test_named_classes_need_no_folder(lines: Project) -> None:
+    project, line = plan.open_line("named", lines.root)
+    assert plan.classes_of(project, line) == ["bolt", "nut"]
+    assert plan.classes_of(project, line, ["nut", "nut"]) == ["nut"]
+
+
+def test_all_takes_what_no_other_line_names(lines: Project) -> None:
+    for name in ("nut", "gear", ".hidden"):
+        (lines.data / name).mkdir(parents=True)
+    project, line = plan.open_line("rest", lines.root)
+    assert plan.classes_of(project, line) == ["gear"]
+
+
+def test_a_line_without_any_class_says_how_to_bring_images(lines: Project) -> None:
+    project, line = plan.open_line("rest", lines.root)
+    with pytest.raises(DataError, match="patchae import"):
+        plan.classes_of(project, line)
+
+
+def test_a_class_of_another_line_is_refused(lines: Project) -> None:
+    project, line = plan.open_line("named", lines.root)
+    with pytest.raises(UsageError, match="use one of: bolt, nut"):
+        plan.classes_of(project, line, ["bolt", "gear"])
+
+
+def test_a_project_is_found_from_a_folder_inside_it(lines: Project) -> None:
+    inside = lines.data / "nut" / "train"
+    inside.mkdir(parents=True)
+    project, _ = plan.open_line("named", inside)
+    assert project.root == lines.root.resolve()
+    with pytest.raises(ConfigError):
+        plan.open_line("named", lines.root.parent)
+
+
+@pytest.mark.parametrize("wanted", [1, 3])
+def test_no_more_classes_are_trained_at_once_than_there_are_slots(
+    monkeypatch: pytest.MonkeyPatch, wanted: int
+) -> None:
+    monkeypatch.setenv("PATCHAE_SLOTS", str(wanted))
+    monkeypatch.setattr(plan, "_slots", None)
+    together = threading.Barrier(wanted)
+    lock, inside, most = threading.Lock(), 0, 0
+
+    def train() -> None:
+        nonlocal inside, most
+        with plan.training_slot():
+            with lock:
+                inside += 1
+                most = max(most, inside)
+            together.wait(30)  # leaves only when all places are taken
+            with lock:
+                inside -= 1
+
+    threads = [threading.Thread(target=train) for _ in range(2 * wanted)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert most == wanted
+
+
+def test_on_the_cpu_one_class_at_a_time_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATCHAE_DEVICE", "cpu")
+    assert plan.slots() == 1
