@@ -113,22 +113,29 @@ def validate(
     from patchae.console import progress_of, watch
     from patchae.dataset.validate import table as rows_of
     from patchae.dataset.version import snapshot as take
+    from patchae.errors import DataError
     from patchae.steps.plan import classes_of, open_line
     from patchae.steps.prepare import check
 
     project = here()
     _, chosen = open_line(line, project.root)
     names = classes_of(project, chosen, classes)
+    records, absent = [], {}
     with watch():
         version = take(project, progress=progress_of("data")).version
-        records = [
-            check(project, chosen, name, version, progress_of(name)).validation for name in names
-        ]
+        for name in names:
+            try:
+                checked = check(project, chosen, name, version, progress_of(name))
+                records.append(checked.validation)
+            except DataError as error:  # this class has no images; the others have
+                absent[name] = str(error)
     for record in records:
         word = "passed" if record.passed else "FAILED"
         table(("check", "result", "found"), rows_of(record), title=f"{record.class_name}: {word}")
         print()
-    failed = [record.class_name for record in records if not record.passed]
+    for name, why in absent.items():
+        print(f"{name}: FAILED\n{why}\n")
+    failed = sorted([*absent, *(record.class_name for record in records if not record.passed)])
     print(f"data version {version}")
     print(f"failed: {', '.join(failed)}" if failed else "all classes passed")
     if json:
@@ -137,6 +144,7 @@ def validate(
                 "line": line,
                 "data_version": version,
                 "passed": not failed,
+                "absent": sorted(absent),
                 "classes": [record.to_dict() for record in records],
             }
         )

@@ -41,7 +41,7 @@ def train_class(job: ClassJob, progress: Progress = silent) -> bool:
     """
     from patchae.model.training import pick_device, train
 
-    if (job.trained / "training.json").is_file():
+    if _is_trained(job):
         return False
     rows = job.manifest[(job.manifest["split"] == "train") & (job.manifest["defect"] == "good")]
     started, clock = datetime.now(UTC), time.perf_counter()
@@ -61,6 +61,9 @@ def train_class(job: ClassJob, progress: Progress = silent) -> bool:
             draft / "training.json",
             facts
             | {
+                "files": {
+                    file.name: sha256_file(file) for file in sorted((draft / "model").iterdir())
+                },
                 "python": platform.python_version(),
                 "seconds": time.perf_counter() - clock,
                 "started": started.isoformat(),
@@ -68,6 +71,17 @@ def train_class(job: ClassJob, progress: Progress = silent) -> bool:
             },
         )
     return True
+
+
+def _is_trained(job: ClassJob) -> bool:
+    """Whether a trained model lies there, whole; a damaged one is trained again."""
+    try:
+        files = json.loads((job.trained / "training.json").read_text())["files"]
+        return all(
+            sha256_file(job.trained / "model" / name) == digest for name, digest in files.items()
+        )
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 def evaluate_class(job: ClassJob, progress: Progress = silent) -> dict[str, Any]:

@@ -30,6 +30,16 @@ def test_what_is_trained_is_not_trained_again(job: ClassJob) -> None:
     assert written(job.folder) == before
 
 
+def test_a_damaged_training_is_done_again_and_gives_the_same_bytes(plant: Plant) -> None:
+    plant.line("damaged", "rivet")
+    job = learned(plant.project, "damaged", "rivet")
+    weights = job.trained / "model" / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert train_class(job) is True
+    assert weights.read_bytes() == whole
+
+
 def test_every_test_image_has_one_row_of_scores(job: ClassJob) -> None:
     with (job.evaluated / "scores.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
