@@ -1,8 +1,8 @@
 """Choose the two constants of `patchae.model.memory` without looking at any test image.
 
-For each class, part of train/good is held out. Half of it stays as it is and half gets artificial
-defects that the training never drew (another seed). The pair of constants with the highest mean
-image AUROC over the classes, at telling the two halves apart, is the one to use.
+For each class, part of train/good is held out. Each held-out image is scored twice: as it is, and
+with an artificial defect that the training never drew (another seed). The pair of constants with
+the highest mean image AUROC over the classes, at telling the two apart, is the one to use.
 
     python bench/choose.py FOLDER [FOLDER ...]      folders in MVTec AD layout
 

@@ -142,9 +142,16 @@ def prepare_environment(project: Project) -> None:
     }
     if "PREFECT_API_URL" not in os.environ:
         defaults["PREFECT_HOME"] = str(project.prefect)
-        project.prefect.mkdir(parents=True, exist_ok=True)  # its server fails silently without
     ignore = project.state / ".gitignore"
-    if not ignore.exists():  # whatever the project's own .gitignore says
-        write_text(ignore, "*\n")
+    try:
+        project.prefect.mkdir(parents=True, exist_ok=True)  # its server fails silently without
+        if not ignore.exists():  # whatever the project's own .gitignore says
+            write_text(ignore, "*\n")
+    except OSError as error:
+        raise ConfigError(
+            f"the folder of patchae's state cannot be written: {error.strerror}",
+            where=str(project.state),
+            mend="make it writable, or set PATCHAE_STATE to a folder that is",
+        ) from None
     for name, value in defaults.items():
         os.environ.setdefault(name, value)

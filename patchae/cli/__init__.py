@@ -13,7 +13,9 @@ import typer
 
 from patchae import __version__
 from patchae.cli import audit, data, models, run
-from patchae.errors import PatchaeError
+from patchae.errors import PatchaeError, StoreUnreachable
+
+_INTERRUPTED = 130
 
 app = typer.Typer(
     name="patchae",
@@ -45,9 +47,12 @@ def main() -> None:
         sys.stdout.flush()
         sys.stderr.write(f"patchae: {error}\n")
         sys.exit(error.exit_code)
-    except BrokenPipeError:  # `patchae status | head`
-        sys.stderr.close()
-        sys.exit(0)
-    except KeyboardInterrupt:
-        sys.stderr.write("\npatchae: interrupted; the same command continues where it stopped\n")
-        sys.exit(130)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        sys.stderr.write(f"patchae: {error.strerror}\n  where:   {error.filename}\n")
+        sys.exit(StoreUnreachable.exit_code)
+    except SystemExit as end:  # what Typer makes of Ctrl-C
+        if end.code == _INTERRUPTED:
+            sys.stderr.write("patchae: interrupted; the same command continues where it stopped\n")
+        raise

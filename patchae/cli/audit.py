@@ -41,8 +41,7 @@ def audit(
         names = "; ".join(f"{link.code}: {link.detail}" for link in found.broken)
         raise AuditBroken(
             f"the lineage of {found.model}/{found.version} is broken at {names}",
-            mend=f"do not trust this version; docs/audit.md explains each link."
-            f" `patchae rollback {found.model}` returns to the champion before",
+            mend="do not trust this version; docs/audit.md explains each link and what to do",
         )
 
 

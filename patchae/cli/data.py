@@ -109,7 +109,7 @@ def validate(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Check the images of a line; exit code 1 when a class does not pass."""
+    """Version the images of a line and check them; exit code 1 when a class does not pass."""
     from patchae.console import progress_of, watch
     from patchae.dataset.validate import table as rows_of
     from patchae.dataset.version import snapshot as take
@@ -127,7 +127,7 @@ def validate(
             try:
                 checked = check(project, chosen, name, version, progress_of(name))
                 records.append(checked.validation)
-            except DataError as error:  # this class has no images; the others have
+            except DataError as error:  # this class cannot be read at all; the others can
                 absent[name] = str(error)
     for record in records:
         word = "passed" if record.passed else "FAILED"

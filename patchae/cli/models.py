@@ -140,7 +140,7 @@ def _moment(text: str) -> datetime:
 
     try:
         return datetime.fromisoformat(text).astimezone()
-    except ValueError:
+    except (ValueError, OverflowError):
         raise UsageError(
             f"'{text}' is not a time", mend="write for example 2026-03-03T14:00+01:00"
         ) from None

@@ -24,10 +24,15 @@ def demo(json: Json = False) -> None:
     """Do the main job on the sample line, from rendering images to an audit."""
     from patchae.console import watch
     from patchae.demo import run_demo
+    from patchae.steps.outcome import LineFailed
 
     project = here()
-    with watch():
-        result = run_demo(project)
+    try:
+        with watch():
+            result = run_demo(project)
+    except LineFailed as error:
+        show_outcomes(error.outcome.classes)
+        raise
     show_outcomes(result.outcome.classes)
     for audit in result.audits:
         checked = len(audit.links) - len(audit.not_checkable)
@@ -64,7 +69,6 @@ def retrain(
         from patchae.steps.outcome import LineFailed
 
         reach_prefect()
-
         try:
             outcome = flow(line, classes=classes, root=project.root, reason=reason)
             failure = None
@@ -92,9 +96,6 @@ def show_outcomes(outcomes: Sequence[ClassOutcome]) -> None:
         for one in outcomes
     ]
     table(("class", "image AUROC", "pixel AUROC", "threshold", "verdict", "reason"), rows)
-    for one in outcomes:
-        if one.failed is not None:
-            print(f"\n{one.class_name}: {one.failed}")
     for one in outcomes:
         if one.failed is not None:
             print(f"{one.class_name} failed: {one.failed}")

@@ -12,7 +12,7 @@ litter of operating systems and files that are no images are passed over.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from patchae.errors import DataError
 
@@ -86,6 +86,18 @@ def is_image(file: Path) -> bool:
     # Also refuses litter: `._000.png` is hidden, Thumbs.db and desktop.ini have other suffixes.
     return (
         not file.name.startswith(".") and file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()
+    )
+
+
+def is_image_path(path: str, class_name: str) -> bool:
+    """Whether a POSIX path relative to `data/` is that of a train or test image of a class."""
+    parts = PurePosixPath(path).parts
+    return (
+        len(parts) == 4
+        and parts[0] == class_name
+        and parts[1] != GROUND_TRUTH
+        and not any(part.startswith(".") for part in parts)
+        and PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES
     )
 
 

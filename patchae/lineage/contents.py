@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from patchae.files import sha256_bytes, sha256_file
 from patchae.lineage.material import Broken, Facts, reachable
@@ -65,6 +65,8 @@ def manifest(facts: Facts) -> str:
 
 def data_version(facts: Facts) -> str:
     """The data version holds exactly the images of the manifest, and the store holds them all."""
+    from patchae.dataset.layout import is_image_path
+
     version = DataVersion(facts.record.data.version)
     rows = facts.manifest
     listed = reachable(facts.material.listing, "the data version")(version)
@@ -79,7 +81,9 @@ def data_version(facts: Facts) -> str:
         if mask not in listed:
             raise Broken(f"{mask}: not in data version {version}")
     unknown = [
-        path for path in listed if _is_image(path, facts.record.class_name) and path not in known
+        path
+        for path in listed
+        if is_image_path(path, facts.record.class_name) and path not in known
     ]
     if unknown:
         raise Broken(f"{_some(sorted(unknown))}: in data version {version}, not in the manifest")
@@ -165,19 +169,6 @@ def split(facts: Facts) -> str:
 def _files(folder: Path) -> set[str]:
     # Whatever is not a folder counts, so that a link to nowhere is seen as well.
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
-
-
-def _is_image(path: str, class_name: str) -> bool:
-    from patchae.dataset.layout import GROUND_TRUTH, IMAGE_SUFFIXES
-
-    parts = PurePosixPath(path).parts
-    return (
-        len(parts) == 4
-        and parts[0] == class_name
-        and parts[1] != GROUND_TRUTH
-        and not any(part.startswith(".") for part in parts)
-        and PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES
-    )
 
 
 def _some(names: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from patchae.registry.standing import ALIASES, CHAMPION, champion_of
 from patchae.registry.tracking import Tracking, Version
 
 T = TypeVar("T")
-_MODEL = re.compile(r"(?P<model>[^/@]+)(?:/(?P<version>\d+)|@(?P<alias>[^/@]+))?")
+_MODEL = re.compile(r"(?P<model>[A-Za-z0-9_.-]+)(?:/(?P<version>\d+)|@(?P<alias>[A-Za-z0-9_.-]+))?")
 
 
 def audit_model(project: Project, tracking: Tracking, name: str) -> Audit:
@@ -31,6 +31,8 @@ def audit_model(project: Project, tracking: Tracking, name: str) -> Audit:
     model, version, alias = resolve(project, tracking, name)
     known = tracking.version(model, version)
     ledger = Ledger.of(project)
+    found = _or_why(ledger.verify)
+    faults = () if isinstance(found, Unreachable) else found
     return audit(
         Material(
             model=model,
@@ -39,7 +41,7 @@ def audit_model(project: Project, tracking: Tracking, name: str) -> Audit:
             aliases=_or_why(lambda: tracking.aliases.get(model)),
             tags=known.tags,
             entries=_or_why(ledger.entries),
-            faults=ledger.verify(),
+            faults=faults,
             artifacts=_folder(tracking.artifacts, known),
             model_folder=_folder(tracking.model_folder, known),
             listing=lambda data_version: versions.listing(project, data_version),

@@ -18,14 +18,13 @@ def source_of(project: Project) -> dict[str, Any]:
     from patchae.model.key import source_digest
 
     lock = project.root / LOCK_FILE
-    status = _git(project.root, "status", "--porcelain", "--untracked-files=no")
+    # data.dvc is named by the record itself, and a snapshot that is not committed yet is the
+    # normal state of a line that was just retrained.
+    others = ("--", ":/", ":(exclude)data.dvc")
+    status = _git(project.root, "status", "--porcelain", "--untracked-files=no", *others)
     return {
         "git_commit": _git(project.root, "rev-parse", "HEAD"),
-        # data.dvc is named by the record itself, and a snapshot that is not committed yet is
-        # the normal state of a line that was just retrained.
-        "git_clean": None
-        if status is None
-        else not [line for line in status.splitlines() if not line.endswith(" data.dvc")],
+        "git_clean": None if status is None else not status,
         "model_source_sha256": source_digest(),
         "patchae_version": __version__,
         "lock_sha256": sha256_file(lock) if lock.is_file() else None,

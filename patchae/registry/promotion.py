@@ -89,6 +89,14 @@ def rollback(
     """
     if not reason.strip():
         raise UsageError("a rollback needs a reason", mend="say why with --reason")
+    if project(ledger, aliases, model):
+        # A move was recorded and MLflow never heard of it: perhaps this very command, repeated.
+        raise UsageError(
+            f"an earlier move of {model} had not reached MLflow and has now:"
+            f" the champion is version {champion_of(ledger.entries(model)).current}",
+            where="the ledger",
+            mend="look at `patchae history`, then repeat the command if you still want to go back",
+        )
     with ledger.transaction() as transaction:
         entries = transaction.entries(model)
         champion = champion_of(entries)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,6 +158,8 @@ def _log_model(tracking: Tracking, run_id: str, training: Training) -> tuple[str
         ),
         params=ParamSchema([ParamSpec("heat_maps", "boolean", default=False)]),
     )
+    # The signature is given; an example would only serve to guess it.
+    warnings.filterwarnings("ignore", message=".*input example was not provided")
     mlflow.start_run(run_id=run_id)
     try:
         info = mlflow.pyfunc.log_model(

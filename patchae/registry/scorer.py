@@ -34,8 +34,12 @@ class Scorer(PythonModel):  # type: ignore[misc]  # mlflow has no types
         folder = Path(context.artifacts["model"])
         self.model = PatchAE.load(folder, pick_device(settings().device))
 
-    def predict(
-        self, context: Any, model_input: Any, params: dict[str, Any] | None = None
+    # No hint on `model_input`: MLflow would take it for a schema and warn that it is none.
+    def predict(  # type: ignore[no-untyped-def]
+        self,
+        context: Any,
+        model_input,  # noqa: ANN001
+        params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
         """Scores of images given as paths or arrays; see the module's text."""
         scored = self.model.score(images_of(model_input))

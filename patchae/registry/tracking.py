@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import TYPE_CHECKING, Any
 
 from patchae.errors import StoreUnreachable, UsageError
@@ -45,6 +45,8 @@ class Tracking:
         self.uri = uri
         self.client = client
         self._artifacts = artifacts
+        # Copies of what a server holds; gone with this object, or at the end of the process.
+        self._downloads = TemporaryDirectory(prefix="patchae-")
         self.aliases = _Aliases(self)
 
     @classmethod
@@ -119,6 +121,11 @@ class Tracking:
             mend=f"use one of: {numbers}" if known else "`patchae status` lists the models",
         )
 
+    def log_text(self, version: Version, text: str, path: str) -> None:
+        """Add one file to the artifacts of a version's training run."""
+        with translated(self.uri):
+            self.client.log_text(version.run_id, text, path)
+
     def log_report(self, line: str, page: Path) -> None:
         """Keep the newest report of a line in MLflow: one run of its experiment, `report`."""
         experiment = self.experiment(line)
@@ -151,6 +158,8 @@ class Tracking:
         from mlflow.artifacts import download_artifacts
         from mlflow.exceptions import MlflowException
 
+        if self._artifacts is None:
+            what["dst_path"] = self._new_folder()
         with translated(self.uri):
             try:
                 return Path(download_artifacts(**what, tracking_uri=self.uri))
@@ -158,7 +167,10 @@ class Tracking:
                 if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                     raise
                 # An answer, not silence: an audit must find it broken, not unknown.
-                return Path(mkdtemp(prefix="patchae-gone-"))
+                return Path(self._new_folder())
+
+    def _new_folder(self) -> str:
+        return mkdtemp(dir=self._downloads.name)
 
 
 class _Aliases:
@@ -203,7 +215,7 @@ def translated(uri: str) -> Iterator[None]:
         from requests import RequestException
         from sqlalchemy.exc import SQLAlchemyError
 
-        if not isinstance(error, MlflowException | RequestException | SQLAlchemyError | OSError):
+        if not isinstance(error, MlflowException | RequestException | SQLAlchemyError):
             raise
         raise _unreachable(uri, str(error).partition("\n")[0]) from error
 

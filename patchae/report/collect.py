@@ -11,7 +11,7 @@ from typing import Any
 from patchae import __version__
 from patchae.config import Line
 from patchae.dataset.version import pinned_version
-from patchae.errors import PatchaeError
+from patchae.errors import PatchaeError, UsageError
 from patchae.lineage.gather import audit_model
 from patchae.lineage.material import State
 from patchae.lineage.ranks import read_scores
@@ -115,14 +115,13 @@ def _class_report(
 
 def _model_report(tracking: Tracking, model: str, row: Entry) -> ModelReport | None:
     """None when the run's artifacts are damaged: the audit beside it says so."""
-    version = tracking.version(model, row.body["version"])
-    folder = tracking.artifacts(version)
     try:
+        folder = tracking.artifacts(tracking.version(model, row.body["version"]))
         record = load((folder / "lineage.json").read_text())
         scored = read_scores((folder / "scores.csv").read_text())
         scores = [Score(s.path, s.defect, s.label, s.score, s.decision) for s in scored]
         return _evidence(folder, record, scores, row)
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, UsageError):
         return None
 
 

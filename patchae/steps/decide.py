@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from patchae.errors import NegativeFinding
+from patchae.errors import DataError, NegativeFinding, UsageError
 from patchae.files import sha256_bytes
 from patchae.lineage.record import missing
 from patchae.registry.chain import Entry
@@ -12,12 +12,12 @@ from patchae.registry.gates import Evidence, Verdict, judge
 from patchae.registry.ledger import Ledger
 from patchae.registry.promotion import project as project_aliases
 from patchae.registry.promotion import promote
-from patchae.registry.standing import champion_of, last_verdict, open_promotion
+from patchae.registry.standing import champion_of, last_verdict, moves, open_promotion
 from patchae.registry.tracking import Tracking, Version
 from patchae.settings import settings
 from patchae.steps.enrol import read_lineage
 from patchae.steps.job import ClassJob
-from patchae.steps.learn import scores_csv, test_images
+from patchae.steps.learn import require_unchanged, scores_csv, test_images
 
 _ATTEMPTS = 3
 
@@ -63,8 +63,7 @@ def _verdict(job: ClassJob, version: Version, tracking: Tracking, ledger: Ledger
     if last is not None and (
         champion == version.version
         or (last.body["policy"] == policy and last.body["champion"] == champion)
-        # promoted under this policy before, and taken back by somebody: not our decision to undo
-        or (last.body["policy"] == policy and _was_promoted(entries, last))
+        or (last.body["policy"] == policy and _taken_back(entries, version.version))
     ):
         return last
     record = read_lineage(tracking, version)
@@ -80,32 +79,47 @@ def _verdict(job: ClassJob, version: Version, tracking: Tracking, ledger: Ledger
         lineage_complete=not missing(record),
     )
     verdict: Verdict = judge(evidence, job.line.gates)
+    rival_digest = None if rival_scores is None else sha256_bytes(rival_scores.encode())
     if rival_scores is not None:
-        tracking.client.log_text(version.run_id, rival_scores, f"champion-{champion}/scores.csv")
+        tracking.log_text(version, rival_scores, f"champion-{champion}/scores.csv")
     body = verdict.to_body(
         version.version,
         scores_sha256=told.get("scores_sha256", ""),
-        champion_scores_sha256=None
-        if rival_scores is None
-        else sha256_bytes(rival_scores.encode()),
+        champion_scores_sha256=rival_digest,
     )
     return ledger.append("verdict", job.model, body, settings().who())
 
 
-def _was_promoted(entries: list[Entry], verdict: Entry) -> bool:
-    return any(row.kind == "move" and row.body["verdict"] == verdict.seq for row in entries)
+def _taken_back(entries: list[Entry], version: str) -> bool:
+    """Whether somebody rolled back from this version: a decision that is not ours to undo."""
+    left = [move for move in moves(entries) if move.body["from"] == version]
+    return bool(left) and left[-1].body["why"] == "rolled_back"
 
 
 def _rescore(
     job: ClassJob, champion: str | None, tracking: Tracking
 ) -> tuple[float | None, str | None]:
-    """The champion on today's test images: its image AUROC and its scores as CSV."""
+    """The champion on today's test images: its image AUROC and its scores as CSV.
+
+    Raises:
+        DataError: the champion cannot be loaded; says how to go on without it.
+    """
     from patchae.model.detector import PatchAE
     from patchae.model.evaluation import evaluate
+    from patchae.model.training import pick_device
 
     if champion is None:
         return None, None
-    folder = tracking.model_folder(tracking.version(job.model, champion))
-    model = PatchAE.load(folder / "artifacts" / "model")
+    try:
+        folder = tracking.model_folder(tracking.version(job.model, champion))
+        model = PatchAE.load(folder / "artifacts" / "model", pick_device(settings().device))
+    except (DataError, UsageError) as error:
+        raise DataError(
+            f"the champion, {job.model}/{champion}, cannot be compared with: {error.what}",
+            where=error.where,
+            mend=f"restore its files, or `patchae rollback {job.model} --reason ...` to one that"
+            " still loads, then run the same command again",
+        ) from error
     evaluation = evaluate(model, job.project.data, test_images(job), keep_maps=0)
+    require_unchanged(job, job.manifest[job.manifest["split"] == "test"])
     return evaluation.metrics["image_auroc"], scores_csv(evaluation)

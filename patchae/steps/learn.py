@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import platform
+import shutil
 import time
 from datetime import UTC, datetime
 from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from patchae.errors import DataError
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from patchae.model.detector import PatchAE
     from patchae.model.evaluation import Evaluation, TestImage
 
+DIGESTS_FILE = "digests.json"
 SCORES_HEADER = ("path", "sha256", "defect", "label", "score", "decision")
 
 
@@ -44,6 +47,8 @@ def train_class(job: ClassJob, progress: Progress = silent) -> bool:
     if _is_trained(job):
         return False
     rows = job.manifest[(job.manifest["split"] == "train") & (job.manifest["defect"] == "good")]
+    # Scores that lie there judged a model that is gone.
+    shutil.rmtree(job.evaluated, ignore_errors=True)
     started, clock = datetime.now(UTC), time.perf_counter()
     with folder_in_one_step(job.trained) as draft:
         model = train(
@@ -61,9 +66,7 @@ def train_class(job: ClassJob, progress: Progress = silent) -> bool:
             draft / "training.json",
             facts
             | {
-                "files": {
-                    file.name: sha256_file(file) for file in sorted((draft / "model").iterdir())
-                },
+                "files": digests_of(draft / "model"),
                 "python": platform.python_version(),
                 "seconds": time.perf_counter() - clock,
                 "started": started.isoformat(),
@@ -77,11 +80,29 @@ def _is_trained(job: ClassJob) -> bool:
     """Whether a trained model lies there, whole; a damaged one is trained again."""
     try:
         files = json.loads((job.trained / "training.json").read_text())["files"]
-        return all(
-            sha256_file(job.trained / "model" / name) == digest for name, digest in files.items()
-        )
     except (OSError, ValueError, KeyError):
         return False
+    return bool(files == digests_of(job.trained / "model"))
+
+
+def _is_evaluated(job: ClassJob) -> bool:
+    """Whether everything that the evaluation wrote lies there, unchanged."""
+    try:
+        files = json.loads((job.evaluated / DIGESTS_FILE).read_text())
+    except (OSError, ValueError):
+        return False
+    found = digests_of(job.evaluated)
+    found.pop(DIGESTS_FILE, None)
+    return bool(files == found)
+
+
+def digests_of(folder: Path) -> dict[str, str]:
+    """sha256 of every file below a folder, by its path in it."""
+    return {
+        path.relative_to(folder).as_posix(): sha256_file(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def evaluate_class(job: ClassJob, progress: Progress = silent) -> dict[str, Any]:
@@ -92,9 +113,10 @@ def evaluate_class(job: ClassJob, progress: Progress = silent) -> dict[str, Any]
     """
     from patchae.model.detector import PatchAE
     from patchae.model.evaluation import evaluate
+    from patchae.model.training import pick_device
 
-    if not (job.evaluated / "evaluation.json").is_file():
-        model = PatchAE.load(job.trained / "model")
+    if not _is_evaluated(job):
+        model = PatchAE.load(job.trained / "model", pick_device(settings().device))
         evaluation = evaluate(model, job.project.data, test_images(job), progress=progress)
         require_unchanged(job, job.manifest[job.manifest["split"] == "test"])
         with folder_in_one_step(job.evaluated) as draft:
@@ -102,6 +124,7 @@ def evaluate_class(job: ClassJob, progress: Progress = silent) -> dict[str, Any]
             for name, content in _pictures(job, model, evaluation).items():
                 write_bytes(draft / name, content)
             write_json(draft / "evaluation.json", evaluation.metrics)
+            write_json(draft / DIGESTS_FILE, digests_of(draft))
     metrics: dict[str, Any] = json.loads((job.evaluated / "evaluation.json").read_text())
     return metrics
 

@@ -61,16 +61,21 @@ def _require_version(
     project: Project, manifest: pd.DataFrame, class_name: str, version: DataVersion
 ) -> None:
     """The images read must be those of the data version: nobody changed them since the snapshot."""
+    from patchae.dataset.layout import is_image_path
     from patchae.dataset.version import listing
 
-    held = listing(project, version)
-    for path, md5 in zip(manifest["path"], manifest["md5"], strict=True):
-        if held.get(path) != md5:
-            raise DataError(
-                f"an image of '{class_name}' was changed after the snapshot",
-                where=str(project.data / path),
-                mend="run the same command again once nothing writes into data/",
-            )
+    listed = listing(project, version)
+    held = {path: md5 for path, md5 in listed.items() if is_image_path(path, class_name)}
+    read = dict(zip(manifest["path"], manifest["md5"], strict=True))
+    masks = manifest["mask"].dropna()
+    changed = sorted(path for path in held.keys() | read.keys() if held.get(path) != read.get(path))
+    changed += sorted(set(masks) - set(listed))
+    if changed:
+        raise DataError(
+            f"an image of '{class_name}' was changed after the snapshot",
+            where=str(project.data / changed[0]),
+            mend="run the same command again once nothing writes into data/",
+        )
 
 
 def job(

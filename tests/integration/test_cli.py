@@ -82,7 +82,7 @@ class TestReporting:
         done = run("validate", "works", "--class", "disc", "--json")
         told = last_json(done)
         assert done.code == 0
-        assert set(told) == {"line", "data_version", "passed", "classes"}
+        assert set(told) == {"line", "data_version", "passed", "absent", "classes"}
         assert told["passed"] is True
         assert [one["class_name"] for one in told["classes"]] == ["disc"]
 
