@@ -140,11 +140,13 @@ def prepare_environment(project: Project) -> None:
             "prefect.server.concurrency.lease_storage.filesystem"
         ),
     }
+    folder = project.state
     if "PREFECT_API_URL" not in os.environ:
         defaults["PREFECT_HOME"] = str(project.prefect)
+        folder = project.prefect  # the embedded server fails silently without
     ignore = project.state / ".gitignore"
     try:
-        project.prefect.mkdir(parents=True, exist_ok=True)  # its server fails silently without
+        folder.mkdir(parents=True, exist_ok=True)
         if not ignore.exists():  # whatever the project's own .gitignore says
             write_text(ignore, "*\n")
     except OSError as error:

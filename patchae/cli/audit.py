@@ -22,6 +22,8 @@ def audit(
     """Verify everything behind a model, link by link; exit code 1 when one is broken."""
     from patchae.errors import AuditBroken
     from patchae.lineage.gather import audit_model
+    from patchae.registry.ledger import Ledger
+    from patchae.registry.standing import champion_of
     from patchae.registry.tracking import Tracking
 
     project = here()
@@ -38,10 +40,17 @@ def audit(
     if json:
         as_json(found.to_dict())
     if found.broken:
+        current = champion_of(Ledger.of(project).entries(found.model)).current
+        way_back = (
+            f", `patchae rollback {found.model} --reason TEXT` returns to the champion before"
+            if current == found.version
+            else ""
+        )
         names = "; ".join(f"{link.code}: {link.detail}" for link in found.broken)
         raise AuditBroken(
             f"the lineage of {found.model}/{found.version} is broken at {names}",
-            mend="do not trust this version; docs/audit.md explains each link and what to do",
+            mend="do not trust this version; docs/audit.md says what to do about each link"
+            + way_back,
         )
 
 

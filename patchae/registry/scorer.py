@@ -13,6 +13,7 @@ The answer is a DataFrame with one row per image: `score`, `threshold`, `anomalo
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ import mlflow
 import numpy as np
 import pandas as pd
 from mlflow.pyfunc import PythonModel
+
+
+warnings.filterwarnings("ignore", message=".*Add type hints to the `predict` method")
 
 
 class Scorer(PythonModel):  # type: ignore[misc]  # mlflow has no types
@@ -34,11 +38,11 @@ class Scorer(PythonModel):  # type: ignore[misc]  # mlflow has no types
         folder = Path(context.artifacts["model"])
         self.model = PatchAE.load(folder, pick_device(settings().device))
 
-    # No hint on `model_input`: MLflow would take it for a schema and warn that it is none.
+    # No hint on `model_input`: MLflow would take it for a schema, and it is none.
     def predict(  # type: ignore[no-untyped-def]
         self,
         context: Any,
-        model_input,  # noqa: ANN001
+        model_input,
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
         """Scores of images given as paths or arrays; see the module's text."""
