@@ -22,7 +22,6 @@ import numpy as np
 import pandas as pd
 from mlflow.pyfunc import PythonModel
 
-
 warnings.filterwarnings("ignore", message=".*Add type hints to the `predict` method")
 
 
