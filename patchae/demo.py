@@ -54,9 +54,9 @@ def run_demo(project: Project) -> Demo:
         LineFailed: a class could not be finished.
         StoreUnreachable: MLflow, the ledger or the store of images cannot be used.
     """
-    from patchae.config import load_lines
     from patchae.dataset.sample import render
     from patchae.lineage.gather import audit_model
+    from patchae.lines_file import load_lines
     from patchae.registry.ledger import Ledger
     from patchae.registry.standing import champion_of
     from patchae.registry.tracking import Tracking

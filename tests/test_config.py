@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from patchae.config import Gates, Line, Lines, Training, Validation, load_lines
+from patchae.config import Gates, Line, Lines, Training, Validation
 from patchae.errors import ConfigError, UsageError
+from patchae.lines_file import load_lines
 
 OWN = Path(__file__).parents[1] / "lines.yaml"
 MODELS: dict[str, type[BaseModel]] = {

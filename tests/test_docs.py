@@ -25,6 +25,7 @@ from patchae import config
 from patchae.cli import app
 from patchae.demo import Demo
 from patchae.lineage.material import Audit, Link
+from patchae.lines_file import load_lines
 from patchae.project import Project
 from patchae.settings import Settings
 from patchae.steps.outcome import ClassOutcome, LineOutcome
@@ -129,7 +130,7 @@ def test_yaml_in_the_text_is_usable(tmp_path: Path) -> None:
     assert found
     for body in found:
         (tmp_path / "lines.yaml").write_text(body)
-        assert config.load_lines(tmp_path / "lines.yaml").lines
+        assert load_lines(tmp_path / "lines.yaml").lines
 
 
 @each_page

@@ -24,7 +24,7 @@ def status(
     line: Annotated[str | None, typer.Argument(help="Only this line.")] = None, json: Json = False
 ) -> None:
     """Show champions, their age and evidence, and the last verdicts."""
-    from patchae.config import load_lines
+    from patchae.lines_file import load_lines
     from patchae.registry.ledger import Ledger
 
     project = here()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from patchae.config import Line, load_lines
+from patchae.config import Line
 from patchae.dataset.layout import present_classes
+from patchae.lines_file import load_lines
 from patchae.project import Project
 from patchae.registry.tracking import Tracking
 from patchae.report.collect import line_report

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from patchae.config import Line, load_lines
+from patchae.config import Line
 from patchae.dataset.layout import present_classes
 from patchae.errors import DataError, UsageError
+from patchae.lines_file import load_lines
 from patchae.project import Project
 from patchae.settings import settings
 

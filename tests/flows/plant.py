@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 import yaml
 
-from patchae.config import Line, load_lines
+from patchae.config import Line
 from patchae.dataset.version import snapshot
+from patchae.lines_file import load_lines
 from patchae.project import Project, prepare_environment
 from patchae.registry.chain import Entry
 from patchae.registry.ledger import Ledger
