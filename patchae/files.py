@@ -26,6 +26,15 @@ def sha256_file(path: Path) -> Sha256:
         return Sha256(hashlib.file_digest(file, "sha256").hexdigest())
 
 
+def digests_of(folder: Path) -> dict[str, Sha256]:
+    """sha256 of every file below a folder, by its POSIX path in it, sorted."""
+    return {
+        path.relative_to(folder).as_posix(): sha256_file(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
 def canonical_json(value: Any) -> str:
     """The one JSON text of a value: sorted keys, no spaces, ASCII only; NaN is an error.
 

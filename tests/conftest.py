@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from patchae.project import Project
+from tests.support import git_init
 
 LINES = """\
 lines:
@@ -34,13 +34,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     root.mkdir()
     (root / "lines.yaml").write_text(LINES)
     (root / ".gitignore").write_text("/data\n/.patchae\n")
-    for command in (
-        ["git", "init", "-q", "-b", "main"],
-        ["git", "config", "user.name", "tester"],
-        ["git", "config", "user.email", "tester@example.org"],
-        ["git", "add", "."],
-        ["git", "commit", "-q", "-m", "start"],
-    ):
-        subprocess.run(command, cwd=root, check=True)
+    git_init(root)
     monkeypatch.chdir(root)
     return Project(root)

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 SIDE = 64
+
+
+def git_init(root: Path) -> None:
+    """Make a folder a Git repository with everything in it committed."""
+    for command in (
+        ["git", "init", "-q", "-b", "main"],
+        ["git", "config", "user.name", "tester"],
+        ["git", "config", "user.email", "tester@example.org"],
+        ["git", "add", "."],
+        ["git", "commit", "-q", "-m", "start"],
+    ):
+        subprocess.run(command, cwd=root, check=True)
 
 
 def write_image(path: Path, seed: int, *, side: int = SIDE, defect: bool = False) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from patchae.cli.output import Json, as_json, here
+from patchae.cli.output import Json, LineName, as_json, here
 
 
 def add_to(app: typer.Typer) -> None:
@@ -54,9 +54,7 @@ def audit(
         )
 
 
-def report(
-    line: Annotated[str, typer.Argument(help="A line of lines.yaml.")], json: Json = False
-) -> None:
+def report(line: LineName, json: Json = False) -> None:
     """Write the report of a line: one page that works from a file."""
     from patchae.registry.tracking import Tracking
     from patchae.report.site import write_report

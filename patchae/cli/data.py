@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from patchae.cli.output import Json, as_json, here, table
+from patchae.cli.output import Classes, Json, LineName, as_json, here, table
 
 
 def add_to(app: typer.Typer) -> None:
@@ -35,9 +35,7 @@ def sample(
 
 def import_(
     source: Annotated[Path, typer.Argument(help="A folder of classes in MVTec AD layout, or one.")],
-    classes: Annotated[
-        list[str] | None, typer.Option("--class", help="Only this class; may be repeated.")
-    ] = None,
+    classes: Classes = None,
     json: Json = False,
 ) -> None:
     """Bring images into data/: all checks first, then whole classes or nothing."""
@@ -48,12 +46,8 @@ def import_(
     with watch():
         done = import_folder(project, source, classes=classes, progress=progress_of("import"))
     if done.classes:
-        megabytes = done.bytes / 1e6
-        print(
-            f"imported {', '.join(done.classes)}: {done.images} images, {done.masks} masks,",
-            end=" ",
-        )
-        print(f"{megabytes:.0f} MB")
+        counts = f"{done.images} images, {done.masks} masks, {done.bytes / 1e6:.0f} MB"
+        print(f"imported {', '.join(done.classes)}: {counts}")
     if done.unchanged:
         print(f"already there, unchanged: {', '.join(done.unchanged)}")
     if done.ignored:
@@ -103,10 +97,8 @@ def snapshot(
 
 
 def validate(
-    line: Annotated[str, typer.Argument(help="A line of lines.yaml.")],
-    classes: Annotated[
-        list[str] | None, typer.Option("--class", help="Only this class; may be repeated.")
-    ] = None,
+    line: LineName,
+    classes: Classes = None,
     json: Json = False,
 ) -> None:
     """Version the images of a line and check them; exit code 1 when a class does not pass."""

@@ -183,17 +183,14 @@ def score(
     """Score images: anomaly score, decision and, if wanted, a heat map."""
     from patchae.files import write_bytes
     from patchae.lineage.gather import resolve
-    from patchae.model.detector import PatchAE
-    from patchae.model.training import pick_device
+    from patchae.registry.loading import load_version
     from patchae.registry.tracking import Tracking
     from patchae.report.heatmaps import heat_map
-    from patchae.settings import settings
 
     project = here()
     tracking = Tracking.open(project)
     name, version, _ = resolve(project, tracking, model)
-    folder = tracking.model_folder(tracking.version(name, version)) / "artifacts" / "model"
-    detector = PatchAE.load(folder, pick_device(settings().device))
+    detector = load_version(tracking, tracking.version(name, version))
     scored = detector.score(images)
     rows, told = [], []
     for number, (path, one) in enumerate(zip(images, scored, strict=True)):

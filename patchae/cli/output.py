@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="End with one JSON object on standard output.")]
 
 
+LineName = Annotated[str, typer.Argument(metavar="LINE", help="A line of lines.yaml.")]
+Classes = Annotated[
+    list[str] | None, typer.Option("--class", help="Only this class; may be repeated.")
+]
+
+
 def here() -> Project:
     """The project around the current folder, with the environment that its libraries need.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from patchae.cli.output import Json, as_json, decimal, here, table
+from patchae.cli.output import Classes, Json, LineName, as_json, decimal, here, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,10 +46,8 @@ def demo(json: Json = False) -> None:
 
 
 def retrain(
-    line: Annotated[str, typer.Argument(help="A line of lines.yaml.")],
-    classes: Annotated[
-        list[str] | None, typer.Option("--class", help="Only this class; may be repeated.")
-    ] = None,
+    line: LineName,
+    classes: Classes = None,
     reason: Annotated[str, typer.Option(help="Why, for the ledger.")] = "on demand",
     json: Json = False,
 ) -> None:

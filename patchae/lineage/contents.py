@@ -14,10 +14,8 @@ from patchae.files import sha256_bytes, sha256_file
 from patchae.lineage.material import Broken, Facts, reachable
 from patchae.lineage.ranks import read_scores
 from patchae.lineage.record import load
+from patchae.registry.registration import WRITTEN_ON_DOWNLOAD
 from patchae.types import DataVersion
-
-WRITTEN_ON_DOWNLOAD = frozenset({"registered_model_meta"})
-"""MLflow adds this note of name and version to a copy; nothing reads it when a model is loaded."""
 
 
 def model_files(facts: Facts) -> str:

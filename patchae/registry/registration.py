@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from patchae.files import canonical_json, digest_json, sha256_file
+from patchae.files import canonical_json, digest_json, digests_of
 from patchae.registry.tracking import TAG, Tracking, Version, translated
 from patchae.types import DataVersion, TrainingKey
 
 SCORER = Path(__file__).with_name("scorer.py")
 LINEAGE_FILE = "lineage.json"
+WRITTEN_ON_DOWNLOAD = frozenset({"registered_model_meta"})
+"""MLflow adds this note of name and version to a copy; nothing reads it when a model is loaded."""
 
 
 @dataclass(frozen=True)
@@ -177,12 +179,9 @@ def _log_model(tracking: Tracking, run_id: str, training: Training) -> tuple[str
 
 def _digests(folder: Path) -> dict[str, dict[str, Any]]:
     return {
-        path.relative_to(folder).as_posix(): {
-            "sha256": sha256_file(path),
-            "bytes": path.stat().st_size,
-        }
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != "registered_model_meta"  # MLflow's, made on download
+        name: {"sha256": digest, "bytes": (folder / name).stat().st_size}
+        for name, digest in digests_of(folder).items()
+        if name not in WRITTEN_ON_DOWNLOAD
     }
 
 

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from patchae.config import Line
-from patchae.dataset.layout import present_classes
-from patchae.lines_file import load_lines
+from patchae.dataset.classes import line_classes
 from patchae.project import Project
 from patchae.registry.tracking import Tracking
 from patchae.report.collect import line_report
@@ -27,9 +26,7 @@ def write_report(
     Raises:
         StoreUnreachable: MLflow or the ledger cannot be used.
     """
-    present = present_classes(project.data) if project.data.is_dir() else []
-    classes = load_lines(project.lines_file).classes(line, present)
-    report = line_report(project, tracking, line, classes, failed)
+    report = line_report(project, tracking, line, line_classes(project, line), failed)
     path = write(report, report_path(project, line.name))
     tracking.log_report(line.name, path)
     return path

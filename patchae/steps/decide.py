@@ -10,6 +10,7 @@ from patchae.lineage.record import missing
 from patchae.registry.chain import Entry
 from patchae.registry.gates import Evidence, Verdict, judge
 from patchae.registry.ledger import Ledger
+from patchae.registry.loading import load_version
 from patchae.registry.promotion import project as project_aliases
 from patchae.registry.promotion import promote
 from patchae.registry.standing import champion_of, last_verdict, moves, open_promotion
@@ -17,7 +18,7 @@ from patchae.registry.tracking import Tracking, Version
 from patchae.settings import settings
 from patchae.steps.enrol import read_lineage
 from patchae.steps.job import ClassJob
-from patchae.steps.learn import require_unchanged, scores_csv, test_images
+from patchae.steps.learn import score_tests, scores_csv
 
 _ATTEMPTS = 3
 
@@ -104,15 +105,10 @@ def _rescore(
     Raises:
         DataError: the champion cannot be loaded; says how to go on without it.
     """
-    from patchae.model.detector import PatchAE
-    from patchae.model.evaluation import evaluate
-    from patchae.model.training import pick_device
-
     if champion is None:
         return None, None
     try:
-        folder = tracking.model_folder(tracking.version(job.model, champion))
-        model = PatchAE.load(folder / "artifacts" / "model", pick_device(settings().device))
+        model = load_version(tracking, tracking.version(job.model, champion))
     except (DataError, UsageError) as error:
         raise DataError(
             f"the champion, {job.model}/{champion}, cannot be compared with: {error.what}",
@@ -120,6 +116,5 @@ def _rescore(
             mend=f"restore its files, or `patchae rollback {job.model} --reason ...` to one that"
             " still loads, then run the same command again",
         ) from error
-    evaluation = evaluate(model, job.project.data, test_images(job), keep_maps=0)
-    require_unchanged(job, job.manifest[job.manifest["split"] == "test"])
+    evaluation = score_tests(job, model, keep_maps=0)
     return evaluation.metrics["image_auroc"], scores_csv(evaluation)

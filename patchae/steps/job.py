@@ -38,6 +38,17 @@ class ClassJob:
         return self.line.model_name(self.class_name)
 
     @property
+    def train_rows(self) -> pd.DataFrame:
+        """The rows of train/good: what is learned and calibrated."""
+        good = self.manifest["defect"] == "good"
+        return self.manifest[(self.manifest["split"] == "train") & good]
+
+    @property
+    def test_rows(self) -> pd.DataFrame:
+        """The rows of test/: what a model is judged on."""
+        return self.manifest[self.manifest["split"] == "test"]
+
+    @property
     def folder(self) -> Path:
         """Where the work on this key lies until it is registered, and after."""
         return self.project.work / self.model / self.key

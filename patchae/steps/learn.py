@@ -9,12 +9,12 @@ import shutil
 import time
 from datetime import UTC, datetime
 from io import StringIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from patchae.errors import DataError
 from patchae.files import (
     Progress,
+    digests_of,
     folder_in_one_step,
     sha256_file,
     silent,
@@ -22,6 +22,7 @@ from patchae.files import (
     write_json,
     write_text,
 )
+from patchae.lineage.ranks import HEADER
 from patchae.settings import settings
 from patchae.steps.job import ClassJob
 
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from patchae.model.detector import PatchAE
-    from patchae.model.evaluation import Evaluation, TestImage
+    from patchae.model.evaluation import Evaluation
 
 DIGESTS_FILE = "digests.json"
-SCORES_HEADER = ("path", "sha256", "defect", "label", "score", "decision")
+MAPS = 8
+"""Heat maps that a training keeps: half of the worst decisions, half of the best."""
 
 
 def train_class(job: ClassJob, progress: Progress = silent) -> bool:
@@ -46,7 +48,7 @@ def train_class(job: ClassJob, progress: Progress = silent) -> bool:
 
     if _is_trained(job):
         return False
-    rows = job.manifest[(job.manifest["split"] == "train") & (job.manifest["defect"] == "good")]
+    rows = job.train_rows
     # Scores that lie there judged a model that is gone.
     shutil.rmtree(job.evaluated, ignore_errors=True)
     started, clock = datetime.now(UTC), time.perf_counter()
@@ -96,15 +98,6 @@ def _is_evaluated(job: ClassJob) -> bool:
     return bool(files == found)
 
 
-def digests_of(folder: Path) -> dict[str, str]:
-    """sha256 of every file below a folder, by its path in it."""
-    return {
-        path.relative_to(folder).as_posix(): sha256_file(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
 def evaluate_class(job: ClassJob, progress: Progress = silent) -> dict[str, Any]:
     """Score the test images of a trained class, once; returns the metrics.
 
@@ -112,13 +105,11 @@ def evaluate_class(job: ClassJob, progress: Progress = silent) -> dict[str, Any]
         DataError: an image cannot be read.
     """
     from patchae.model.detector import PatchAE
-    from patchae.model.evaluation import evaluate
     from patchae.model.training import pick_device
 
     if not _is_evaluated(job):
         model = PatchAE.load(job.trained / "model", pick_device(settings().device))
-        evaluation = evaluate(model, job.project.data, test_images(job), progress=progress)
-        require_unchanged(job, job.manifest[job.manifest["split"] == "test"])
+        evaluation = score_tests(job, model, progress=progress)
         with folder_in_one_step(job.evaluated) as draft:
             write_text(draft / "scores.csv", scores_csv(evaluation))
             for name, content in _pictures(job, model, evaluation).items():
@@ -148,20 +139,29 @@ def require_unchanged(job: ClassJob, rows: pd.DataFrame) -> None:
             )
 
 
-def test_images(job: ClassJob) -> list[TestImage]:
-    """The test rows of the manifest."""
-    from patchae.model.evaluation import TestImage
+def score_tests(
+    job: ClassJob, model: PatchAE, *, keep_maps: int = MAPS, progress: Progress = silent
+) -> Evaluation:
+    """A model on the job's test images, which are those of the manifest before and after.
 
-    rows = job.manifest[job.manifest["split"] == "test"]
+    Raises:
+        DataError: an image cannot be read, or was changed meanwhile.
+    """
+    from patchae.model.evaluation import TestImage, evaluate
+
+    rows = job.test_rows
     columns = (rows["path"], rows["sha256"], rows["defect"], rows["mask"])
-    return [TestImage(*values) for values in zip(*columns, strict=True)]
+    images = [TestImage(*values) for values in zip(*columns, strict=True)]
+    evaluation = evaluate(model, job.project.data, images, keep_maps=keep_maps, progress=progress)
+    require_unchanged(job, rows)
+    return evaluation
 
 
 def scores_csv(evaluation: Evaluation) -> str:
     """`scores.csv`: one row per test image, floats exactly."""
     text = StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(SCORES_HEADER)
+    writer.writerow(HEADER)
     for judged in evaluation.judged:
         image = judged.image
         decision = int(judged.anomalous)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from patchae.config import Line
-from patchae.dataset.layout import present_classes
+from patchae.dataset.classes import line_classes
 from patchae.errors import DataError, UsageError
 from patchae.lines_file import load_lines
 from patchae.project import Project
@@ -33,9 +33,7 @@ def classes_of(project: Project, line: Line, wanted: Sequence[str] | None = None
         UsageError: one that is wanted is not of this line.
         DataError: the line has no class at all.
     """
-    lines = load_lines(project.lines_file)
-    present = present_classes(project.data) if project.data.is_dir() else []
-    known = lines.classes(line, present)
+    known = line_classes(project, line)
     if not known:
         raise DataError(
             f"line '{line.name}' has no classes",

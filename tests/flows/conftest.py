@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.flows.plant import Plant, clean
+from tests.flows.plant import Plant, clean, one_thread
 
 
 @pytest.fixture(scope="session")
@@ -26,12 +26,8 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     """An empty project, shared by the stories of a module."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # images are tiny: threads would only wait for each other
-    yield Plant(tmp_path_factory.mktemp("module") / "plant")
-    torch.set_num_threads(threads)
+    with one_thread():
+        yield Plant(tmp_path_factory.mktemp("module") / "plant")
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from patchae.steps.enrol import enrol_class
 from patchae.steps.job import ClassJob
 from patchae.steps.learn import evaluate_class, train_class
 from patchae.steps.prepare import check, job
-from tests.support import write_class, write_image
+from tests.support import git_init, write_class, write_image
 
 TINY = {"image_size": 64, "epochs": 1, "memory_size": 300, "channels": 16}
 
@@ -42,14 +42,7 @@ class Plant:
         self.project = Project(root)
         self.lines: dict[str, dict[str, Any]] = {}
         (root / ".gitignore").write_text("/data\n/.patchae\n")
-        for command in (
-            ["git", "init", "-q", "-b", "main"],
-            ["git", "config", "user.name", "tester"],
-            ["git", "config", "user.email", "tester@example.org"],
-            ["git", "add", "."],
-            ["git", "commit", "-q", "-m", "start"],
-        ):
-            subprocess.run(command, cwd=root, check=True)
+        git_init(root)
         self._written = 0
 
     def line(self, name: str, *classes: str, training: dict[str, Any] | None = None) -> Line:
@@ -170,17 +163,23 @@ class Works:
 _made: list[Works] = []
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch with one thread: images are tiny, and threads would only wait for each other."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def the_works(tmp_path_factory: pytest.TempPathFactory) -> Works:
     """One such project for all tests of this process; who changes it puts it back."""
     if not _made:
-        import torch
-
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # images are tiny: threads would only wait for each other
-        with pytest.MonkeyPatch.context() as patch:
+        with pytest.MonkeyPatch.context() as patch, one_thread():
             clean(patch)
             _made.append(Works(Plant(tmp_path_factory.mktemp("works") / "plant")))
-        torch.set_num_threads(threads)
     return _made[0]
 
 

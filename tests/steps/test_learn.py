@@ -10,8 +10,9 @@ import pytest
 
 from patchae.errors import DataError
 from patchae.files import sha256_file
+from patchae.lineage.ranks import HEADER
 from patchae.steps.job import ClassJob
-from patchae.steps.learn import SCORES_HEADER, evaluate_class, require_unchanged, train_class
+from patchae.steps.learn import evaluate_class, require_unchanged, train_class
 from tests.flows.plant import Plant, job_of, learned
 from tests.support import write_image
 
@@ -43,7 +44,7 @@ def test_a_damaged_training_is_done_again_and_gives_the_same_bytes(plant: Plant)
 def test_every_test_image_has_one_row_of_scores(job: ClassJob) -> None:
     with (job.evaluated / "scores.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert tuple(rows[0]) == SCORES_HEADER
+    assert tuple(rows[0]) == HEADER
     test = job.manifest[job.manifest["split"] == "test"]
     assert [row["path"] for row in rows] == list(test["path"])
     assert [row["sha256"] for row in rows] == list(test["sha256"])
