@@ -26,6 +26,13 @@ from patchae.errors import UsageError
 PACKAGED_BACKBONES = ("tf_efficientnet_lite0",)
 """timm names whose ImageNet weights come inside a Python package: nothing is downloaded."""
 
+PRESETS: dict[str, dict[str, Any]] = {
+    "fast": {"image_size": 256, "epochs": 4, "damaged_images": 250, "memory_size": 2_000},
+    "balanced": {},
+    "best": {"image_size": 448, "epochs": 10, "damaged_images": 1_500, "memory_size": 20_000},
+}
+"""What `preset` under `training:` sets; other keys beside it win."""
+
 ALL = "all"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -112,8 +119,19 @@ class _Frozen(BaseModel):
 class Training(_Frozen):
     """What determines a model besides the images and the source: all of it is in the training key.
 
-    One set of defaults serves every class; `docs/lines.md` says what each value does.
+    One set of defaults serves every class; `docs/lines.md` says what each value does. `preset` is
+    no value of its own but a name for several: equal values are equal settings however written.
     """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or "preset" not in value:
+            return value
+        name = value["preset"]
+        if not isinstance(name, str) or name not in PRESETS:
+            raise ValueError(f"preset: expected one of {', '.join(PRESETS)}")
+        return {**PRESETS[name], **{key: kept for key, kept in value.items() if key != "preset"}}
 
     backbone: Annotated[str, AfterValidator(_backbone)] = "tf_efficientnet_lite0"
     """timm name of the pretrained network that gives the features; it stays frozen."""
@@ -121,17 +139,19 @@ class Training(_Frozen):
         tuple[int, ...], BeforeValidator(_list_of_unique), AfterValidator(_strides)
     ] = (8, 16)
     """Feature levels to use, by their stride in pixels; the smallest sets the patch size."""
-    image_size: int = Field(256, ge=64, le=1024, multiple_of=32)
+    image_size: int = Field(320, ge=64, le=1024, multiple_of=32)
     """Side in pixels to which images are resized."""
-    channels: int = Field(128, ge=8, le=1024)
+    channels: int = Field(64, ge=8, le=1024)
     """Length of the learned part of each patch vector."""
-    epochs: int = Field(8, ge=0, le=1000)
-    """Passes over the training images; 0 keeps the untrained encoder."""
+    epochs: int = Field(6, ge=0, le=1000)
+    """Passes of the auto-encoder over the patches drawn; 0 keeps the untrained encoder."""
     batch_size: int = Field(8, ge=1, le=1024)
-    learning_rate: float = Field(1e-3, gt=0, le=1)
-    defect_share: Share = 0.5
-    """Share of training images that carry an artificial defect."""
-    memory_size: int = Field(10_000, ge=100, le=1_000_000)
+    """Images that go through the network at a time."""
+    learning_rate: float = Field(2e-3, gt=0, le=1)
+    """Of the auto-encoder."""
+    damaged_images: int = Field(500, ge=0, le=100_000)
+    """Copies of training images with an artificial defect to learn from; 0: none, and no heads."""
+    memory_size: int = Field(5_000, ge=100, le=1_000_000)
     """Vectors of normal patches to keep."""
     neighbours: int = Field(3, ge=1, le=50)
     """Nearest normal vectors that a patch is compared with."""
@@ -158,7 +178,7 @@ class Gates(_Frozen):
 class Validation(_Frozen):
     """What the images of a class must be before anything is trained on them."""
 
-    min_train_good: int = Field(20, ge=2)
+    min_train_good: int = Field(20, ge=5)
     min_test_good: int = Field(3, ge=1)
     min_test_defect: int = Field(3, ge=1)
     modes: Annotated[

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from patchae.config import Gates, Line, Lines, Training, Validation
+from patchae.config import PRESETS, Gates, Line, Lines, Training, Validation
 from patchae.errors import ConfigError, UsageError
 from patchae.lines_file import load_lines
 
@@ -65,6 +65,14 @@ WRONG = {
         "lines: {a: {classes: all, validation: {min_side_px: 100, max_side_px: 50}}}",
         "lines.a.validation", "min_side_px: expected at most max_side_px",
     ),
+    "no such preset": (
+        "lines: {a: {classes: all, training: {preset: quick}}}",
+        "lines.a.training", "preset: expected one of fast, balanced, best",
+    ),
+    "preset of another type": (
+        "lines: {a: {classes: all, training: {preset: 3}}}",
+        "lines.a.training", "preset: expected one of fast, balanced, best",
+    ),
 }  # fmt: skip
 
 WRONG_VALUES = [
@@ -81,7 +89,7 @@ WRONG_VALUES = [
     ("training", "epochs", "many", "integer"),
     ("training", "learning_rate", 0, "greater than 0"),
     ("training", "learning_rate", float("nan"), "nan"),
-    ("training", "defect_share", 1.1, "less than or equal to 1"),
+    ("training", "damaged_images", -1, "greater than or equal to 0"),
     ("training", "false_alarm_rate", 0.5, "less than 0.5"),
     ("training", "seed", -1, "greater than or equal to 0"),
     ("training", "seed", None, "integer"),
@@ -184,3 +192,19 @@ def test_no_two_classes_share_a_model_name(one: tuple[str, str], two: tuple[str,
 
 def test_strides_have_one_order() -> None:
     assert Training(strides=(16, 8)) == Training(strides=(8, 16))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_its_values_and_keys_beside_it_win(name: str) -> None:
+    assert Training(preset=name) == Training(**PRESETS[name])  # type: ignore[call-arg]
+    own = Training(preset=name, image_size=128)  # type: ignore[call-arg]
+    assert own.image_size == 128
+    assert own == Training(preset=name).model_copy(update={"image_size": 128})  # type: ignore[call-arg]
+    assert "preset" not in own.model_dump()
+
+
+def test_the_presets_go_from_cheap_to_good() -> None:
+    fast, balanced, best = (Training(preset=name) for name in PRESETS)  # type: ignore[call-arg]
+    assert balanced == Training()
+    for key in ("image_size", "epochs", "damaged_images", "memory_size"):
+        assert getattr(fast, key) < getattr(balanced, key) < getattr(best, key)

@@ -1,19 +1,23 @@
 """Artificial defects: what a good part never shows, drawn on it during training.
 
 Every defect is a shape times a filling. Shapes: a cloud (thresholded smooth noise, as stains and
-missing pieces), a scratch (a thin bent line), a box (as in CutPaste, Li et al. 2021). Fillings:
-another image's content, the image's own content displaced, one colour, a change of light, blur.
-All are drawn from one generator, on any device alike.
+missing pieces), specks (several small ones), a scratch (a thin bent line), a box (as in CutPaste,
+Li et al. 2021). Fillings: another image's content, the image's own content displaced, one colour, a
+change of light, blur, a local bend. Most lie on the product: what is drawn on an empty background
+teaches little but to mistrust dust. All are drawn from one generator, on any device alike.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-_SHAPES = 3
-_FILLINGS = 5
+_ON_PRODUCT = 0.85
+_GREY = 0.02
+"""Largest difference of channels in an image of a grey camera."""
 
 
 def add_defects(images: Tensor, share: float, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -36,8 +40,11 @@ def add_defects(images: Tensor, share: float, generator: Generator) -> tuple[Ten
             masks.append(torch.zeros_like(image[:1]))
             continue
         other = images[int(_uniform(generator) * count)]
-        mask = _shape(image.shape[-1], generator).to(image.device)  # (1, S, S)
-        filling = _filling(image, other, generator)  # (3, S, S)
+        at = _place(image, generator)
+        mask = _shape(image.shape[-1], at, generator).to(image.device)  # (1, S, S)
+        filling = _filling(image, other, at, generator)  # (3, S, S)
+        if (image.amax(dim=0) - image.amin(dim=0)).max() < _GREY:
+            filling = filling.mean(dim=0, keepdim=True).expand_as(image)
         opacity = 0.3 + 0.7 * _uniform(generator)  # subtle ones teach most
         soft = mask * opacity
         changed.append(image * (1 - soft) + filling * soft)
@@ -45,62 +52,152 @@ def add_defects(images: Tensor, share: float, generator: Generator) -> tuple[Ten
     return torch.stack(changed).clamp(0, 1), torch.stack(masks)
 
 
+def product(image: Tensor) -> Tensor:
+    """How much each place of an image (3, S, S) looks like product: (S, S), 0 or more.
+
+    Structure counts, and so does what differs from the border of the image. Where both are
+    everywhere (a texture), so is the product.
+    """
+    size = image.shape[-1]
+    window = max(3, size // 32) | 1
+    grey = image.mean(dim=0, keepdim=True)[None]  # (1, 1, S, S)
+    mean = _blurred(grey, window)
+    deviation = (_blurred(grey.square(), window) - mean.square()).clamp(min=0).sqrt()
+    edge = max(2, size // 80)
+    border = torch.cat(
+        [
+            image[:, :edge].flatten(1),
+            image[:, -edge:].flatten(1),
+            image[:, :, :edge].flatten(1),
+            image[:, :, -edge:].flatten(1),
+        ],
+        dim=1,
+    )  # (3, pixels)
+    middle = border.median(dim=1, keepdim=True).values
+    scatter = (border - middle).abs().median(dim=1).values.mean() + 0.02
+    unlike = ((image - middle[..., None]).abs().mean(dim=0) / (3 * scatter) - 1).clamp(0, 3)
+    strong = deviation.flatten().kthvalue(int(0.95 * deviation.numel())).values + 1e-6
+    weight = _blurred(deviation / strong + unlike[None, None] / 3, window)[0, 0]
+    return (weight - 0.15 * weight.max()).clamp(min=0)
+
+
 def _uniform(generator: Generator) -> float:
-    return torch.rand((), generator=generator).item()
+    return float(torch.rand((), generator=generator))
 
 
-def _shape(size: int, generator: Generator) -> Tensor:
-    kind = int(_uniform(generator) * _SHAPES)
-    return (_cloud, _scratch, _box)[kind](size, generator)
+def _between(low: float, high: float, generator: Generator) -> float:
+    """Evenly over the logarithm, so that small ones are as frequent as large ones."""
+    return float(low * (high / low) ** _uniform(generator))
 
 
-def _cloud(size: int, generator: Generator) -> Tensor:
-    cells = 2 ** (2 + int(_uniform(generator) * 3))  # 4, 8 or 16 cells across
-    noise = torch.randn((1, 1, cells, cells), generator=generator)
-    smooth = F.interpolate(noise, size=(size, size), mode="bicubic", align_corners=False)[0]
-    # Only inside a window, so that one defect is one place and not a pattern over the image.
-    window = _box(size, generator, smallest=0.1, largest=0.4)
-    inside = smooth.masked_fill(window == 0, -torch.inf)
-    area = max(4, int(window.sum().item() * (0.1 + 0.5 * _uniform(generator))))
-    level = inside.flatten().topk(area).values[-1]
-    return (inside >= level).float()
+def _blurred(image: Tensor, window: int) -> Tensor:
+    padding = window // 2
+    return F.avg_pool2d(image, window, stride=1, padding=padding, count_include_pad=False)
 
 
-def _scratch(size: int, generator: Generator) -> Tensor:
-    grid = torch.arange(size, dtype=torch.float32)
-    y, x = grid[:, None], grid[None, :]
-    centre_y, centre_x, turn, bend, length, width = (_uniform(generator) for _ in range(6))
-    angle = torch.tensor(turn * torch.pi)
-    along = (x - centre_x * size) * angle.cos() + (y - centre_y * size) * angle.sin()
-    across = (y - centre_y * size) * angle.cos() - (x - centre_x * size) * angle.sin()
-    across = across + (bend - 0.5) * 4 * along.square() / size  # a parabola: scratches bend
-    half_length = size * (0.03 + 0.17 * length)
-    half_width = size * (0.004 + 0.012 * width)
-    mask = (along.abs() <= half_length) & (across.abs() <= max(half_width, 0.75))
-    return mask.float()[None]
+def _place(image: Tensor, generator: Generator) -> tuple[float, float]:
+    """Where the defect's centre is: row and column in pixels."""
+    size = image.shape[-1]
+    on_product, chance, other = (_uniform(generator) for _ in range(3))
+    if on_product < _ON_PRODUCT:
+        weight = product(image).cpu()
+        places = (weight > 0.25 * weight.max()).flatten().nonzero()[:, 0]
+        if len(places) > 0:
+            row, column = divmod(int(places[int(chance * len(places))]), size)
+            return float(row), float(column)
+    return chance * size, other * size
 
 
-def _box(size: int, generator: Generator, smallest: float = 0.03, largest: float = 0.2) -> Tensor:
-    height, width, top, left = (_uniform(generator) for _ in range(4))
-    rows = max(3, int(size * (smallest + (largest - smallest) * height)))
-    columns = max(3, int(size * (smallest + (largest - smallest) * width)))
-    y, x = int(top * (size - rows)), int(left * (size - columns))
+def _shape(size: int, at: tuple[float, float], generator: Generator) -> Tensor:
+    kind = int(_uniform(generator) * 4)
+    return (_cloud, _specks, _scratch, _box)[kind](size, at, generator)
+
+
+def _cloud(size: int, at: tuple[float, float], generator: Generator) -> Tensor:
+    return _blob(size, at, _between(0.05, 0.35, generator), generator)
+
+
+def _specks(size: int, at: tuple[float, float], generator: Generator) -> Tensor:
     mask = torch.zeros((1, size, size))
-    mask[:, y : y + rows, x : x + columns] = 1
+    for _ in range(1 + int(3 * _uniform(generator))):
+        down, right = (0.1 * size * (_uniform(generator) - 0.5) for _ in range(2))
+        side = _between(0.015, 0.05, generator)
+        mask = torch.maximum(mask, _blob(size, (at[0] + down, at[1] + right), side, generator))
     return mask
 
 
-def _filling(image: Tensor, other: Tensor, generator: Generator) -> Tensor:
-    kind = int(_uniform(generator) * _FILLINGS)
+def _blob(size: int, at: tuple[float, float], side: float, generator: Generator) -> Tensor:
+    """A ragged piece of a window whose side is that share of the image."""
+    window = max(4, int(side * size))
+    cells = max(2, min(window // 2, 2 ** (1 + int(_uniform(generator) * 3))))
+    noise = torch.randn((1, 1, cells, cells), generator=generator)
+    smooth = F.interpolate(noise, size=(window, window), mode="bicubic", align_corners=False)[0, 0]
+    area = max(4, int(window * window * (0.2 + 0.5 * _uniform(generator))))
+    inside = (smooth >= smooth.flatten().topk(area).values[-1]).float()
+    mask = torch.zeros((1, size, size))
+    top = min(max(0, int(at[0] - window / 2)), size - window)
+    left = min(max(0, int(at[1] - window / 2)), size - window)
+    mask[:, top : top + window, left : left + window] = inside
+    return mask
+
+
+def _scratch(size: int, at: tuple[float, float], generator: Generator) -> Tensor:
+    grid = torch.arange(size, dtype=torch.float32)
+    y, x = grid[:, None] - at[0], grid[None, :] - at[1]
+    turn, bend = _uniform(generator) * math.pi, _uniform(generator) - 0.5
+    along = x * math.cos(turn) + y * math.sin(turn)
+    across = y * math.cos(turn) - x * math.sin(turn)
+    across = across + bend * 4 * along.square() / size  # a parabola: scratches bend
+    half_length = size * _between(0.02, 0.2, generator)
+    half_width = max(size * _between(0.002, 0.016, generator), 0.75)
+    mask = (along.abs() <= half_length) & (across.abs() <= half_width)
+    return mask.float()[None]
+
+
+def _box(size: int, at: tuple[float, float], generator: Generator) -> Tensor:
+    height, width = (max(3, int(size * _between(0.02, 0.2, generator))) for _ in range(2))
+    top = min(max(0, int(at[0] - height / 2)), size - height)
+    left = min(max(0, int(at[1] - width / 2)), size - width)
+    mask = torch.zeros((1, size, size))
+    mask[:, top : top + height, left : left + width] = 1
+    return mask
+
+
+def _filling(image: Tensor, other: Tensor, at: tuple[float, float], generator: Generator) -> Tensor:
+    kind = int(_uniform(generator) * 6)
     size = image.shape[-1]
-    shift = (int(_uniform(generator) * size), int(_uniform(generator) * size))
     if kind == 0:  # another image's content
-        return other.roll(shift, dims=(-2, -1))
-    if kind == 1:  # the image's own content, somewhere else
-        return image.roll(shift, dims=(-2, -1))
+        return other.roll(_shift(size, 1.0, generator), dims=(-2, -1))
+    if kind == 1:  # the image's own content, from near or far
+        return image.roll(_shift(size, _between(0.05, 1.0, generator), generator), dims=(-2, -1))
     if kind == 2:  # one colour
         return torch.rand((3, 1, 1), generator=generator).to(image.device).expand_as(image)
     if kind == 3:  # darker, brighter or tinted
-        tint = 0.3 + 1.4 * torch.rand((3, 1, 1), generator=generator)
-        return image * tint.to(image.device)
-    return F.avg_pool2d(image[None], 9, stride=1, padding=4, count_include_pad=False)[0]
+        light, tint = 0.4 + 1.2 * _uniform(generator), torch.rand((3, 1, 1), generator=generator)
+        return image * (light + 0.4 * (tint - 0.5)).to(image.device)
+    if kind == 4:
+        return _blurred(image[None], 9)[0]
+    return _bent(image, at, generator)
+
+
+def _shift(size: int, reach: float, generator: Generator) -> tuple[int, int]:
+    """Rows and columns to move by: at least 3 pixels, at most that share of half the image."""
+    far, turn = _uniform(generator) * reach * size / 2, _uniform(generator) * 2 * math.pi
+    far = max(3.0, far)
+    return round(far * math.sin(turn)), round(far * math.cos(turn))
+
+
+def _bent(image: Tensor, at: tuple[float, float], generator: Generator) -> Tensor:
+    """The image pushed aside around a place."""
+    size = image.shape[-1]
+    grid = torch.arange(size, dtype=torch.float32)
+    y, x = grid[:, None] - at[0], grid[None, :] - at[1]
+    radius = size * _between(0.04, 0.2, generator)
+    near = torch.exp(-2 * (y.square() + x.square()) / radius**2)
+    turn, reach = _uniform(generator) * 2 * math.pi, size * _between(0.01, 0.05, generator)
+    rows = grid[:, None] + reach * math.sin(turn) * near
+    columns = grid[None, :] + reach * math.cos(turn) * near
+    where = (torch.stack([columns, rows], dim=-1) + 0.5) * 2 / size - 1  # (S, S, 2) in -1..1
+    return F.grid_sample(
+        image[None], where[None].to(image.device), padding_mode="reflection", align_corners=False
+    )[0]

@@ -2,7 +2,8 @@
 
 Two parts of a patch's vector lie side by side, whitened together: the frozen features around the
 patch and the vector that the patch-wise auto-encoder learned for it. The first knows the world, the
-second knows what this product's patches look like, defects included.
+second knows what this product's patches look like, defects included. Each vector is compared with
+its nearest normal ones; how far it is and in which direction makes the score.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -26,11 +27,17 @@ from patchae.files import write_json
 from patchae.model import images as image_files
 from patchae.model import memory as memories
 from patchae.model.backbone import Backbone
+from patchae.model.heads import Compared, Head, compare
 from patchae.model.network import PatchAutoEncoder
 
-FORMAT = "patchae.model/1"
+FORMAT = "patchae.model/2"
 WEIGHTS_FILE = "model.safetensors"
 FACTS_FILE = "model.json"
+_CONTEXTS = (False, True)
+_WEIGHTS = (0.25, 1.0, 1.0)
+"""Of the views. The heads see distances too and find more; the distance alone stays as a guard for
+what no artificial defect resembles. Chosen by `bench/choose.py`."""
+_BEND = 4.0
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ class Scored:
     """The verdict on one image."""
 
     score: float
-    """Anomaly score, 0 or more: the highest point of the smoothed map."""
+    """Anomaly score, above 0: the highest point of the map."""
     anomalous: bool
     """Whether the score lies above the model's threshold."""
     map: np.ndarray
@@ -46,11 +53,12 @@ class Scored:
 
 
 class PatchAE(nn.Module):
-    """Backbone, patch-wise auto-encoder and memory of one class.
+    """Backbone, patch-wise auto-encoder, memory and heads of one class.
 
     Attributes:
         settings: the training settings that made it.
         facts: everything about the training that is not a tensor; `threshold` among it.
+        patch: side P of a patch in pixels.
     """
 
     feature_mean: Tensor
@@ -59,20 +67,31 @@ class PatchAE(nn.Module):
     whitening: Tensor
     memory: Tensor
     spread: Tensor
+    view_mean: Tensor
+    view_scale: Tensor
 
     def __init__(self, settings: Training, backbone: Backbone) -> None:
         super().__init__()
         self.settings = settings
         self.facts: dict[str, Any] = {}
         self.backbone = backbone
-        features, vector = sum(backbone.channels), settings.channels
-        self.autoencoder = PatchAutoEncoder(features, vector, min(settings.strides))
+        self.patch = min(settings.strides)
+        features = sum(backbone.channels)
+        vector = features + settings.channels
+        self.autoencoder = PatchAutoEncoder(features, settings.channels, self.patch)
+        self.heads = nn.ModuleList(
+            Head((3 if context else 2) * vector + settings.neighbours)
+            for context in (_CONTEXTS if settings.damaged_images else ())
+        )
+        views = 1 + len(self.heads)
         self.register_buffer("feature_mean", torch.zeros(features))
         self.register_buffer("feature_std", torch.ones(features))
-        self.register_buffer("vector_mean", torch.zeros(features + vector))
-        self.register_buffer("whitening", torch.eye(features + vector))
-        self.register_buffer("memory", torch.zeros(0, features + vector))
+        self.register_buffer("vector_mean", torch.zeros(vector))
+        self.register_buffer("whitening", torch.eye(vector))
+        self.register_buffer("memory", torch.zeros(0, vector))
         self.register_buffer("spread", torch.zeros(0))
+        self.register_buffer("view_mean", torch.zeros(views))
+        self.register_buffer("view_scale", torch.ones(views))
 
     @property
     def threshold(self) -> float:
@@ -84,39 +103,73 @@ class PatchAE(nn.Module):
         """Where the model computes."""
         return self.feature_mean.device
 
-    def features(self, images: Tensor) -> Tensor:
-        """Standardized features (B, C, H, W), finest stride, of images (B, 3, S, S) in 0..1."""
-        levels: list[Tensor] = self.backbone(images)
-        finest = levels[0].shape[-2:]
-        joined = torch.cat(
-            [F.interpolate(f, size=finest, mode="bilinear", align_corners=False) for f in levels],
-            dim=1,
-        )
-        mean, std = self.feature_mean.view(1, -1, 1, 1), self.feature_std.view(1, -1, 1, 1)
-        return (joined - mean) / std
-
-    def joined(self, features: Tensor) -> Tensor:
-        """Frozen and learned part of each patch (B H W, C + D), of standardized features."""
-        joined = torch.cat([features, self.autoencoder.encode(features)], dim=1)
+    def raw(self, images: Tensor) -> Tensor:
+        """Frozen features (B, H, W, C) at the finest stride, of images (B, 3, S, S) in 0..1."""
         # A patch and its neighbours together: PatchCore's local awareness (Roth et al. 2022).
-        around = F.avg_pool2d(joined, 3, stride=1, padding=1, count_include_pad=False)
-        return around.permute(0, 2, 3, 1).flatten(0, 2)
+        levels = [
+            F.avg_pool2d(level, 3, stride=1, padding=1, count_include_pad=False)
+            for level in self.backbone(images)
+        ]
+        finest = levels[0].shape[-2:]
+        levels[1:] = [
+            F.interpolate(level, size=finest, mode="bilinear", align_corners=False)
+            for level in levels[1:]
+        ]
+        return torch.cat(levels, dim=1).permute(0, 2, 3, 1)
 
-    def vectors(self, features: Tensor) -> Tensor:
-        """Whitened patch vectors (B H W, C + D), the space in which distances are taken."""
-        return (self.joined(features) - self.vector_mean) @ self.whitening
+    def joined(self, raw: Tensor) -> Tensor:
+        """Frozen and learned part of patches (N, C + D), of raw features (N, C)."""
+        features = (raw - self.feature_mean) / self.feature_std
+        return torch.cat([features, self.autoencoder.encode(features)], dim=1)
+
+    def vectors(self, raw: Tensor) -> Tensor:
+        """Whitened patch vectors (N, C + D), the space in which distances are taken."""
+        return (self.joined(raw) - self.vector_mean) @ self.whitening
+
+    def views(self, near: Compared, spread: Tensor) -> Tensor:
+        """How anomalous patches are beside their nearest normal ones, seen in several ways.
+
+        The first is the density-corrected distance, the others are the logits of the heads.
+
+        Args:
+            near: Q patches.
+            spread: of the normal ones that `near` names (Q, k).
+
+        Returns:
+            (Q, views), each in its own unit.
+        """
+        seen = [memories.corrected(near.distances, spread)]
+        seen += [head(near.inputs(context)) for head, context in self.told_apart()]
+        return torch.stack(seen, dim=1)
+
+    def told_apart(self) -> list[tuple[Head, bool]]:
+        """The heads, each with whether it reads the context; none without artificial defects."""
+        return [
+            (cast("Head", head), context)
+            for head, context in zip(self.heads, _CONTEXTS, strict=False)
+        ]
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores (B,) and anomaly maps (B, H, W) at the finest stride, of uint8 (B, 3, S, S)."""
+        raw = self.raw(images.float() / 255)
+        batch, height, width, _ = raw.shape
+        vectors = self.vectors(raw.flatten(0, 2))
+        near = compare(vectors, self.memory, self.settings.neighbours)
+        seen = self.views(near, self.spread[near.index])
+        weights = self.view_mean.new_tensor(_WEIGHTS[: seen.shape[1]])
+        fused = ((seen - self.view_mean) / self.view_scale) @ (weights / weights.sum())
+        maps = fused.view(batch, 1, height, width)
+        # One patch alone may be noise; a defect moves its neighbours too.
+        smooth = F.avg_pool2d(maps, 3, stride=1, padding=1, count_include_pad=False)[:, 0]
+        # Keeps the order; an ordinary patch is near 0, the most unusual normal ones near 1.
+        positive = F.softplus(smooth, beta=_BEND)
+        return positive.flatten(1).amax(dim=1), positive
 
     @torch.inference_mode()
     def maps(self, images: Tensor) -> Tensor:
         """Anomaly maps (B, H, W) at the finest stride, of uint8 images (B, 3, S, S)."""
-        features = self.features(images.to(self.device).float() / 255)
-        batch, _, height, width = features.shape
-        distances = memories.distances(
-            self.vectors(features), self.memory, self.spread, self.settings.neighbours
-        )
-        maps = distances.view(batch, 1, height, width)
-        # One patch alone may be noise; a defect moves its neighbours too.
-        return F.avg_pool2d(maps, 3, stride=1, padding=1, count_include_pad=False)[:, 0]
+        _, maps = self(images.to(self.device))
+        return cast("Tensor", maps)
 
     def score(self, sources: Sequence[image_files.ImageLike], batch_size: int = 8) -> list[Scored]:
         """Score images, given as files or arrays.

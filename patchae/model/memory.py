@@ -10,9 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-SHRINKAGE = 3.0
+SHRINKAGE = 0.1
 """Share of the mean variance added to every direction before whitening."""
-FLOOR = 0.1
+FLOOR = 0.5
 """Quantile of the spread under which all vectors count as equally dense.
 
 `bench/choose.py` chose these two, on artificial defects in held-out train/good alone.
@@ -29,19 +29,43 @@ def choose(vectors: Tensor, size: int, generator: torch.Generator) -> Tensor:
     return vectors[picked.to(vectors.device)]
 
 
+def cover(vectors: Tensor, size: int, generator: torch.Generator) -> Tensor:
+    """At most `size` of the vectors (N, D) that lie close to all of them: (min(N, size), D).
+
+    A random choice spends itself on what is frequent, an empty background say. Here a first
+    quarter is random; the others are drawn in proportion to how far they lie from it, as in
+    k-means++ (Arthur and Vassilvitskii 2007) but in one round: seconds, where a greedy coreset
+    takes a step for each vector.
+    """
+    if len(vectors) <= size:
+        return vectors
+    order = torch.randperm(len(vectors), generator=generator).to(vectors.device)
+    first, rest = vectors[order[: size // 4]], vectors[order[size // 4 :]]
+    distance = nearest_vectors(rest, first, 1)[0][:, 0].double().cpu() + 1e-9
+    # The largest of u^(1/w) are a draw without replacement (Efraimidis and Spirakis 2006).
+    chance = torch.rand(len(rest), generator=generator, dtype=torch.float64).log() / distance
+    picked = chance.topk(size - len(first)).indices.sort().values
+    return torch.cat([first, rest[picked.to(rest.device)]])
+
+
 def whitening(vectors: Tensor, shrinkage: float = SHRINKAGE) -> tuple[Tensor, Tensor]:
     """Mean (D,) and matrix (D, D) that give vectors (N, D) unit covariance: `(v - mean) @ matrix`.
 
-    Channels of a network repeat one another, and a plain distance counts what they repeat many
-    times. `shrinkage` adds that share of the mean variance to each direction, so that directions
-    in which normal patches hardly move are not blown up to full size.
+    First each channel is brought to unit variance, then each direction. Channels of a network
+    repeat one another, and a plain distance counts what they repeat many times. `shrinkage` adds
+    that share of the mean variance to each direction, so that directions in which normal patches
+    hardly move are not blown up to full size.
     """
     mean = vectors.double().mean(0)
     centred = vectors.double() - mean
+    deviation = centred.square().mean(0).sqrt()
+    # A channel that hardly moves must not turn rounding noise into a signal.
+    deviation = deviation.clamp(min=deviation.median() * 0.01 + 1e-6)
+    centred /= deviation
     covariance = centred.T @ centred / max(1, len(vectors) - 1)
     variances, directions = torch.linalg.eigh(covariance)
     scale = (variances.clamp(min=0) + shrinkage * variances.mean() + 1e-12).rsqrt()
-    return mean.float(), (directions * scale).float()
+    return mean.float(), (directions * scale / deviation[:, None]).float()
 
 
 def density(memory: Tensor, floor: float = FLOOR) -> Tensor:
@@ -53,10 +77,9 @@ def density(memory: Tensor, floor: float = FLOOR) -> Tensor:
     return spread.clamp(min=spread.quantile(floor).clamp(min=1e-6))
 
 
-def distances(queries: Tensor, memory: Tensor, spread: Tensor, neighbours: int) -> Tensor:
-    """Density-corrected distance (Q,) of vectors (Q, D) to their nearest of memory (N, D)."""
-    nearest, index = nearest_vectors(queries, memory, min(neighbours, len(memory)))
-    return (nearest / spread[index]).mean(dim=1)
+def corrected(distances: Tensor, spread: Tensor) -> Tensor:
+    """Density-corrected distance (Q,) from those to the k nearest vectors, and their spread."""
+    return (distances / spread).mean(dim=1)
 
 
 def nearest_vectors(queries: Tensor, memory: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
+
+_TOUCHING = np.ones((3, 3), int)  # pixels that meet at a corner are of one region
 
 
 def auroc(labels: Sequence[int] | np.ndarray, scores: Sequence[float] | np.ndarray) -> float:
@@ -19,6 +23,99 @@ def auroc(labels: Sequence[int] | np.ndarray, scores: Sequence[float] | np.ndarr
     if len(np.unique(np.asarray(labels))) < 2:
         return float("nan")
     return float(roc_auc_score(labels, scores))
+
+
+def auroc_interval(
+    labels: Sequence[int] | np.ndarray,
+    scores: Sequence[float] | np.ndarray,
+    confidence: float = 0.95,
+) -> tuple[float, float]:
+    """Confidence interval (low, high) of the image AUROC, from the number of images alone.
+
+    Says how far the AUROC could lie from this one with other images of the same kind; it knows
+    nothing of other seeds. Not defined without good and defective images: (NaN, NaN).
+    """
+    marks = np.asarray(labels)
+    defective = int(marks.sum())
+    return newcombe_interval(auroc(labels, scores), len(marks) - defective, defective, confidence)
+
+
+def newcombe_interval(
+    estimate: float, good: int, defective: int, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Interval (low, high) of an AUROC measured on `good` and `defective` images.
+
+    Newcombe 2006 (Statistics in Medicine 25:559-573), method 5: the values t in 0..1 with
+    |t - estimate| <= z s(t), where s(t) is Hanley and McNeil's (1982) deviation for exponential
+    scores, with (good + defective) / 2 - 1 in place of both their good - 1 and defective - 1. As
+    s is taken at the limit and not at the estimate, the interval of a perfect AUROC is no point.
+    """
+    if math.isnan(estimate) or good < 1 or defective < 1:
+        return math.nan, math.nan
+    from scipy.optimize import brentq
+
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    others = (good + defective) / 2 - 1
+
+    def width(t: float) -> float:
+        """z s(t); 0 at 0 and at 1."""
+        spread = 1 + others * ((1 - t) / (2 - t) + t / (1 + t))
+        return z * math.sqrt(max(0.0, t * (1 - t) * spread / (good * defective)))
+
+    def limit(end: float) -> float:
+        """Where the distance to the estimate outgrows the width, on the way to `end`."""
+        if estimate == end:
+            return end
+        # At 0 and 1 the width is 0 like the distance, so the way starts a step inside.
+        start = min(max(estimate, 1e-12), 1 - 1e-12)
+        return float(brentq(lambda t: abs(t - estimate) - width(t), start, end))
+
+    return limit(0.0), limit(1.0)
+
+
+def aupro(masks: np.ndarray, maps: np.ndarray, limit: float = 0.3) -> float:
+    """Area under the per-region overlap curve up to a false-positive rate, as a share of `limit`.
+
+    Bergmann et al. 2021 (The MVTec Anomaly Detection Dataset, IJCV 129:1038-1059, section 5.3):
+    at every threshold, the share of each defective region (pixels joined by a side or a corner)
+    that lies at or above it, averaged over the regions of all images, each weighing the same;
+    against the share of all defect-free pixels that lie there too. Joined by straight lines.
+
+    Args:
+        masks: defective pixels (N, S, S), bool; good images have none.
+        maps: anomaly maps (N, S, S), higher is more anomalous.
+        limit: highest false-positive rate that counts, in (0, 1].
+
+    Returns:
+        0..1. NaN if the masks hold no defective or no defect-free pixel.
+    """
+    from scipy.ndimage import label
+
+    weights = np.zeros(masks.shape, np.float32)  # what a pixel adds to the overlap, once divided
+    regions = 0
+    for mask, weight in zip(masks, weights, strict=True):
+        if mask.any():
+            numbers, count = label(mask, structure=_TOUCHING)
+            weight[mask] = 1 / np.bincount(numbers.ravel())[numbers[mask]]
+            regions += count
+    free = ~np.asarray(masks, bool)
+    total = int(free.sum())
+    if regions == 0 or total == 0:
+        return math.nan
+    # Below the threshold that lets through more than `limit` of the good pixels nothing counts.
+    rank = min(int(limit * total) + 1, total)
+    kept = maps >= np.partition(maps[free], total - rank)[total - rank]
+    values = maps[kept]
+    order = np.argsort(-values)
+    last = np.append(np.diff(values[order]) != 0, True)  # one point for equal scores
+    rates = np.cumsum(free[kept][order], dtype=np.float64)[last] / total
+    overlaps = np.cumsum(weights[kept][order], dtype=np.float64)[last] / regions
+    rates, overlaps = np.append(0.0, rates), np.append(0.0, overlaps)
+    end = int(np.searchsorted(rates, limit))  # the first point at the limit or past it
+    share = (limit - rates[end - 1]) / (rates[end] - rates[end - 1])
+    height = overlaps[end - 1] + share * (overlaps[end] - overlaps[end - 1])
+    area = np.trapezoid(np.append(overlaps[:end], height), np.append(rates[:end], limit))
+    return float(area / limit)
 
 
 def decisions(

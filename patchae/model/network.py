@@ -1,7 +1,7 @@
-"""The patch-wise auto-encoder: features -> one vector per patch -> that patch's own pixels.
+"""The patch-wise auto-encoder: features of a patch -> one vector -> that patch's own pixels.
 
-    encoder   features (B, C, H, W)  ->  r (B, D, H, W)            1 x 1: no patch sees another
-    decoder   r        (B, D, H, W)  ->  pixels (B, 3, H P, W P)   r_ij alone gives its P x P patch
+    encoder   features (..., C)  ->  r (..., D)
+    decoder   r (..., D)         ->  pixels (..., 3, P, P)      r alone gives its P x P patch
 
 An ordinary decoder could copy a defect's surroundings over it. Here a vector has nothing but itself
 to explain its patch, so whatever is in the patch, defects included, must be encoded in it (Cui et
@@ -11,15 +11,14 @@ al. 2023). Layers, widths and activations are ours.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 
 class PatchAutoEncoder(nn.Module):
-    """Encoder and decoder over features of one stride.
+    """Encoder and decoder of single patches.
 
     Args:
-        features: channels C of the input features.
+        features: length C of a patch's features.
         vector: length D of a patch vector.
         patch: side P of a patch in pixels.
     """
@@ -29,34 +28,25 @@ class PatchAutoEncoder(nn.Module):
         hidden = 2 * vector
         self.patch = patch
         self.encoder = nn.Sequential(
-            nn.Conv2d(features, hidden, 1),
-            nn.GELU(),
-            nn.Conv2d(hidden, vector, 1),
+            nn.Linear(features, hidden), nn.GELU(), nn.Linear(hidden, vector)
         )
         self.decoder = nn.Sequential(
-            nn.Conv2d(vector, hidden, 1),
-            nn.GELU(),
-            nn.Conv2d(hidden, 3 * patch * patch, 1),
+            nn.Linear(vector, hidden), nn.GELU(), nn.Linear(hidden, 3 * patch * patch)
         )
 
     def initialize(self, generator: torch.Generator) -> None:
         """Draw all weights anew from `generator`, so that no global state decides them."""
-        for layer in (*self.encoder, *self.decoder):
-            if isinstance(layer, nn.Conv2d) and layer.bias is not None:
-                nn.init.trunc_normal_(
-                    layer.weight, std=layer.in_channels**-0.5, generator=generator
-                )
-                nn.init.zeros_(layer.bias)
+        initialize(self, generator)
 
     def encode(self, features: Tensor) -> Tensor:
-        """Patch vectors r (B, D, H, W) of features (B, C, H, W)."""
+        """Patch vectors r (..., D) of features (..., C)."""
         r: Tensor = self.encoder(features)
         return r
 
     def decode(self, r: Tensor) -> Tensor:
-        """Pixels (B, 3, H P, W P) around 0.5 of patch vectors (B, D, H, W)."""
-        patches = self.decoder(r)  # (B, 3 P P, H, W)
-        return 0.5 + F.pixel_shuffle(patches, self.patch)
+        """Pixels (..., 3, P, P) around 0.5 of patch vectors (..., D)."""
+        pixels: Tensor = self.decoder(r).unflatten(-1, (3, self.patch, self.patch))
+        return 0.5 + pixels
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Vectors and reconstructed pixels."""
@@ -64,17 +54,25 @@ class PatchAutoEncoder(nn.Module):
         return r, self.decode(r)
 
 
-def reconstruction_loss(pixels: Tensor, images: Tensor, defects: Tensor) -> Tensor:
-    """Squared error, once over the whole image and once over its artificial defects alone.
+def initialize(module: nn.Module, generator: torch.Generator) -> None:
+    """Draw the weights of every linear layer of a module from `generator`; biases become 0."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.trunc_normal_(layer.weight, std=layer.in_features**-0.5, generator=generator)
+            nn.init.zeros_(layer.bias)
 
-    The second term keeps a small defect from drowning in the surface around it: it is what the
+
+def reconstruction_loss(reconstructed: Tensor, pixels: Tensor, defective: Tensor) -> Tensor:
+    """Squared error, once over all patches and once over those with an artificial defect alone.
+
+    The second term keeps the few defects from drowning in the many good patches: they are what the
     vectors are to learn.
 
     Args:
-        pixels: reconstruction (B, 3, S, S).
-        images: the images as the network saw them, defects included (B, 3, S, S), 0..1.
-        defects: where the artificial defects are (B, 1, S, S), 0 or 1.
+        reconstructed: (N, 3, P, P).
+        pixels: the patches as the network saw them, defects included (N, 3, P, P), 0..1.
+        defective: whether a patch lies in an artificial defect (N,), bool.
     """
-    error = (pixels - images).square().mean(dim=1, keepdim=True)  # (B, 1, S, S)
-    inside = (error * defects).sum() / defects.sum().clamp(min=1)
+    error = (reconstructed - pixels).square().flatten(1).mean(dim=1)  # (N,)
+    inside = (error * defective).sum() / defective.sum().clamp(min=1)
     return error.mean() + inside

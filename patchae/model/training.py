@@ -1,8 +1,10 @@
 """From the good images of a class to its `PatchAE`.
 
+    collect       patches of the images and of copies with artificial defects, in one pass
     standardize   mean and deviation of the frozen features
-    learn         the patch-wise auto-encoder, on images with artificial defects
-    remember      vectors of the learned images, a part of them as memory
+    learn         the patch-wise auto-encoder
+    remember      patches of good images as memory
+    tell apart    the heads, on patches compared with a memory that lacks their own image
     calibrate     the threshold, on good images that were not learned
 
 Only train/good is ever read. Equal images, settings, device and number of threads give equal
@@ -12,7 +14,7 @@ weights, byte for byte: every random draw comes from generators made here.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -21,13 +23,22 @@ from torch import Generator, Tensor
 from patchae.config import Training
 from patchae.errors import ConfigError, DataError
 from patchae.files import Progress, silent
+from patchae.model import heads
 from patchae.model import memory as memories
 from patchae.model.backbone import load_weights, pretrained
-from patchae.model.defects import add_defects
 from patchae.model.detector import PatchAE
-from patchae.model.images import load_batch
 from patchae.model.network import reconstruction_loss
+from patchae.model.samples import Samples, collect
 from patchae.model.split import calibration_split
+
+FEWEST = 5
+"""Good images under which nothing is trained: too few to learn from and to calibrate with."""
+_PATCHES = 1024
+"""Patches per step of the auto-encoder."""
+_COMPARED = 24_000
+"""At most as many patches of each kind are shown to the heads."""
+_TAIL = 0.999
+"""Quantile of normal patches that counts as 1 in each view."""
 
 
 def pick_device(wanted: str) -> str:
@@ -54,23 +65,27 @@ def train(
     *,
     device: str = "cpu",
     progress: Progress = silent,
+    kept: Path | None = None,
 ) -> PatchAE:
     """Train the model of one class.
 
     Args:
-        images: files of train/good, at least 2.
+        images: files of train/good, at least `FEWEST`.
         digests: sha256 of each file, in the same order; decides which calibrate.
         settings: the training settings.
         device: `cpu` or `cuda`.
         progress: called after each step.
+        kept: a folder for the work that a killed training need not do again, see `collect`. It
+            belongs to these images, settings and device; the caller removes it in the end. The
+            model is the same with or without it.
 
     Raises:
-        DataError: fewer than 2 images, or one that cannot be read.
+        DataError: fewer than `FEWEST` images, or one that cannot be read.
     """
-    if len(images) < 2:
+    if len(images) < FEWEST:
         raise DataError(
-            f"{len(images)} good training images",
-            mend="add images to train/good; the model needs some to learn and some to calibrate",
+            f"{len(images)} good training images, and a model needs at least {FEWEST}",
+            mend="add images to train/good; some are learned and some calibrate the threshold",
         )
     calibrates = calibration_split(digests, settings.calibration_share, settings.seed)
     learned = [path for path, aside in zip(images, calibrates, strict=True) if not aside]
@@ -79,12 +94,12 @@ def train(
     # so for the process: other threads train other classes, and the switch is one for all.
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
     weights = load_weights(settings.backbone)
-    backbone = pretrained(settings.backbone, settings.strides, weights)
-    model = PatchAE(settings, backbone).to(device)
-    pixels = load_batch(learned, settings.image_size)  # uint8 (N, 3, S, S)
-    standardize(model, pixels)
-    losses = learn(model, pixels, progress)
-    _remember(model, pixels, progress)
+    model = PatchAE(settings, pretrained(settings.backbone, settings.strides, weights)).to(device)
+    samples = collect(model, learned, progress, kept)
+    standardize(model, samples)
+    losses = learn(model, samples, progress)
+    remember(model, samples)
+    tell_apart(model, samples, progress)
     scores = _calibration_scores(model, aside, progress)
     model.facts = {
         "weights_sha256": weights.sha256,
@@ -111,31 +126,18 @@ def conformal_threshold(scores: Sequence[float], false_alarm_rate: float) -> flo
     return sorted(scores)[min(rank, len(scores)) - 1]
 
 
-def _batches(model: PatchAE, pixels: Tensor, order: Tensor | None = None) -> Iterator[Tensor]:
-    """Images (B, 3, S, S) in 0..1 on the model's device."""
-    index = torch.arange(len(pixels)) if order is None else order
-    for part in torch.split(index, model.settings.batch_size):
-        yield pixels[part].to(model.device).float() / 255
-
-
 @torch.inference_mode()
-def standardize(model: PatchAE, pixels: Tensor) -> None:
-    """Set mean and deviation per channel over all patches of the learned images."""
-    count, total, squares = 0, torch.zeros(()), torch.zeros(())
-    for batch in _batches(model, pixels):
-        flat = model.features(batch).permute(1, 0, 2, 3).flatten(1).double()
-        count += flat.shape[1]
-        total = total.to(flat) + flat.sum(1)
-        squares = squares.to(flat) + flat.square().sum(1)
-    mean = total / count
-    deviation = (squares / count - mean.square()).clamp(min=0).sqrt()
+def standardize(model: PatchAE, samples: Samples) -> None:
+    """Set mean and deviation per channel over the patches of the good images."""
+    clean = samples.features[~samples.copy].double()
+    deviation = clean.std(0, correction=0)
     # A channel that never moves must not turn rounding noise into a signal.
     floor = deviation.median() * 0.01 + 1e-6
-    model.feature_mean = mean.float()
-    model.feature_std = deviation.clamp(min=floor).float()
+    model.feature_mean = clean.mean(0).float().to(model.device)
+    model.feature_std = deviation.clamp(min=floor).float().to(model.device)
 
 
-def learn(model: PatchAE, pixels: Tensor, progress: Progress) -> list[float]:
+def learn(model: PatchAE, samples: Samples, progress: Progress) -> list[float]:
     """Train the auto-encoder; returns the mean loss of each epoch."""
     settings = model.settings
     generator = Generator().manual_seed(settings.seed)
@@ -144,45 +146,87 @@ def learn(model: PatchAE, pixels: Tensor, progress: Progress) -> list[float]:
     if settings.epochs == 0:
         return []
     optimizer = torch.optim.AdamW(model.autoencoder.parameters(), lr=settings.learning_rate)
-    steps = settings.epochs * math.ceil(len(pixels) / settings.batch_size)
+    steps = settings.epochs * math.ceil(len(samples) / _PATCHES)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
     losses = []
     for epoch in range(settings.epochs):
         total = 0.0
-        order = torch.randperm(len(pixels), generator=generator)
-        for batch in _batches(model, pixels, order):
-            images, defects = add_defects(batch, settings.defect_share, generator)
-            with torch.no_grad():
-                features = model.features(images)
-            _, reconstructed = model.autoencoder(features)
-            loss = reconstruction_loss(reconstructed, images, defects)
+        for part in torch.split(torch.randperm(len(samples), generator=generator), _PATCHES):
+            raw = samples.features[part].to(model.device).float()
+            pixels = samples.pixels[part].to(model.device).float() / 255
+            _, reconstructed = model.autoencoder((raw - model.feature_mean) / model.feature_std)
+            loss = reconstruction_loss(
+                reconstructed, pixels, samples.defective[part].to(model.device)
+            )
             optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
             optimizer.step()
             schedule.step()
-            total += loss.item() * len(images)
-        losses.append(total / len(pixels))
+            total += loss.item() * len(part)
+        losses.append(total / len(samples))
         progress("learning", epoch + 1, settings.epochs)
     return losses
 
 
 @torch.inference_mode()
-def _remember(model: PatchAE, pixels: Tensor, progress: Progress) -> None:
-    """Fill the memory with vectors of the learned images, the same number from each."""
-    settings = model.settings
-    generator = Generator().manual_seed(settings.seed + 1)
-    # Twice what is kept: enough for a random choice without holding every vector of every image.
-    per_image = math.ceil(2 * settings.memory_size / len(pixels))
-    parts = []
-    for done, batch in enumerate(_batches(model, pixels)):
-        of_batch = model.joined(model.features(batch))
-        parts.append(memories.choose(of_batch, per_image * len(batch), generator))
-        progress("remembering", done + 1, math.ceil(len(pixels) / settings.batch_size))
-    joined = torch.cat(parts)
+def remember(model: PatchAE, samples: Samples) -> None:
+    """Whiten the vectors of the good images and keep some of them as memory."""
+    generator = Generator().manual_seed(model.settings.seed + 2)
+    joined = _rows(model, samples.features[~samples.copy], model.joined)
     model.vector_mean, model.whitening = memories.whitening(joined)
-    chosen = memories.choose(joined, settings.memory_size, generator)
-    model.memory = (chosen - model.vector_mean) @ model.whitening
+    vectors = (joined - model.vector_mean) @ model.whitening
+    model.memory = memories.cover(vectors, model.settings.memory_size, generator)
     model.spread = memories.density(model.memory)
+
+
+def tell_apart(model: PatchAE, samples: Samples, progress: Progress) -> None:
+    """Train the heads and scale all views, on patches whose own image is not in the memory.
+
+    In use no part is in the memory, so in training none may be: the images are split in two, and
+    each half is compared with a memory of the other.
+    """
+    generator = Generator().manual_seed(model.settings.seed + 3)
+    compared, spreads, defective = [], [], []
+    for half in (0, 1):
+        ours = samples.image % 2 == half
+        theirs = samples.features[~ours & ~samples.copy]
+        with torch.inference_mode():
+            theirs = _rows(model, theirs, model.vectors)
+            memory = memories.cover(theirs, model.settings.memory_size, generator)
+            spread = memories.density(memory)
+            for kind in (ours & ~samples.copy, ours & samples.copy):
+                shown = _some(kind.nonzero()[:, 0], generator)
+                vectors = _rows(model, samples.features[shown], model.vectors)
+                near = heads.compare(vectors, memory, model.settings.neighbours)
+                compared.append(near)
+                spreads.append(spread[near.index])
+                defective.append(samples.defective[shown])
+    everything = heads.Compared.joined(compared)
+    labels = torch.cat(defective).to(model.device)
+    told_apart = model.told_apart()
+    passes = len(told_apart) * heads.EPOCHS
+    for number, (head, context) in enumerate(told_apart):
+        # Cloned: what inference mode made cannot take part in training.
+        inputs = everything.inputs(context).clone()
+        for epoch in heads.fit(head, inputs, labels, generator):
+            progress("telling apart", number * heads.EPOCHS + epoch, passes)
+    with torch.inference_mode():
+        good = model.views(everything, torch.cat(spreads))[~labels]
+        model.view_mean = good.mean(0)
+        # In units of the most unusual normal patches: it is their tails that raise false alarms,
+        # and those of a distance are heavier than those of a head.
+        rank = math.ceil(_TAIL * len(good))
+        model.view_scale = (good.kthvalue(rank, dim=0).values - good.mean(0)).clamp(min=1e-6)
+
+
+def _some(index: Tensor, generator: Generator) -> Tensor:
+    return index[torch.randperm(len(index), generator=generator)[:_COMPARED]]
+
+
+def _rows(model: PatchAE, features: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
+    """A function of raw features (N, C) float16, some thousand rows at a time."""
+    parts = torch.split(features, 16_384)
+    return torch.cat([function(part.to(model.device).float()) for part in parts])
 
 
 def _calibration_scores(model: PatchAE, images: Sequence[Path], progress: Progress) -> list[float]:

@@ -52,13 +52,16 @@ def train_class(job: ClassJob, progress: Progress = silent) -> bool:
     # Scores that lie there judged a model that is gone.
     shutil.rmtree(job.evaluated, ignore_errors=True)
     started, clock = datetime.now(UTC), time.perf_counter()
+    device = pick_device(settings().device)
+    kept = job.folder / f"samples-{device}"  # what a killed training had done already
     with folder_in_one_step(job.trained) as draft:
         model = train(
             [job.project.data / path for path in rows["path"]],
             list(rows["sha256"]),
             job.line.training,
-            device=pick_device(settings().device),
+            device=device,
             progress=progress,
+            kept=kept,
         )
         require_unchanged(job, rows)
         model.save(draft / "model")
@@ -75,6 +78,7 @@ def train_class(job: ClassJob, progress: Progress = silent) -> bool:
                 "finished": datetime.now(UTC).isoformat(),
             },
         )
+    shutil.rmtree(kept, ignore_errors=True)
     return True
 
 

@@ -150,7 +150,7 @@ def test_a_model_of_another_format_says_so(small: Small, tmp_path: Path) -> None
     folder = tmp_path / "model"
     shutil.copytree(small.saved, folder)
     _edited(lambda facts: facts.update(format="patchae.model/9", settings={"depth": 3}))(folder)
-    with pytest.raises(DataError, match=r"format patchae\.model/9, expected patchae\.model/1"):
+    with pytest.raises(DataError, match=r"format patchae\.model/9, expected patchae\.model/2"):
         PatchAE.load(folder)
 
 

@@ -8,13 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from patchae.model.memory import choose, density, distances, nearest_vectors, whitening
+from patchae.model.memory import choose, corrected, cover, density, nearest_vectors, whitening
 
 SEEDS = st.integers(0, 2**31)
 
 
 def _vectors(count: int, length: int, seed: int) -> Tensor:
     return torch.randn((count, length), generator=Generator().manual_seed(seed))
+
+
+def _distances(queries: Tensor, memory: Tensor, spread: Tensor, neighbours: int) -> Tensor:
+    found, index = nearest_vectors(queries, memory, min(neighbours, len(memory)))
+    return corrected(found, spread[index])
 
 
 @settings(deadline=None, max_examples=50)
@@ -45,7 +50,7 @@ def test_density_is_never_nought(kept: int, copies: int, floor: float, seed: int
     memory = _vectors(kept, 4, seed).repeat(copies, 1)
     assert (density(memory, floor) > 0).all()
     assert (density(torch.zeros((kept, 4)), floor) > 0).all(), "all vectors alike"
-    assert distances(memory, memory, density(memory, floor), 3).isfinite().all()
+    assert _distances(memory, memory, density(memory, floor), 3).isfinite().all()
 
 
 def test_a_deviation_counts_less_where_normal_vectors_scatter() -> None:
@@ -55,12 +60,12 @@ def test_a_deviation_counts_less_where_normal_vectors_scatter() -> None:
     spread = density(memory, floor=0.1)
     step = torch.zeros(8)
     step[1] = 30.0
-    from_dense, from_loose = distances(
+    from_dense, from_loose = _distances(
         torch.stack([dense.mean(0) + step, loose.mean(0) + step]), memory, spread, 3
     )
     assert from_dense > 3 * from_loose
     # Where the floor makes all equally dense, only the distance is left.
-    from_dense, from_loose = distances(
+    from_dense, from_loose = _distances(
         torch.stack([dense.mean(0) + step, loose.mean(0) + step]),
         memory, density(memory, floor=1.0), 1,
     )  # fmt: skip
@@ -83,11 +88,22 @@ def test_whitening_gives_unit_covariance(length: int, seed: int) -> None:
 
 def test_shrinkage_keeps_a_direction_without_movement_small() -> None:
     vectors = _vectors(500, 3, 0)
+    vectors[:, 1] = vectors[:, 0] + 1e-6 * vectors[:, 1]  # two channels that say the same
     vectors[:, 2] = 1e-6 * vectors[:, 2]  # rounding noise
     mean, matrix = whitening(vectors, shrinkage=0.1)
     white = (vectors - mean) @ matrix
-    assert white.var(0).min() < 1e-6
+    assert white.var(0).sort().values[:2].max() < 1e-6
     assert 0.5 < white.var(0).max() < 1.2
+
+
+def test_whitening_does_not_depend_on_the_units_of_a_channel() -> None:
+    vectors = _vectors(500, 4, 0)
+    units = torch.tensor([1.0, 1000.0, 0.01, 7.0])
+    (mean, matrix), (scaled_mean, scaled) = whitening(vectors), whitening(vectors * units)
+    white, again = (vectors - mean) @ matrix, (vectors * units - scaled_mean) @ scaled
+    torch.testing.assert_close(
+        torch.cdist(white, white), torch.cdist(again, again), rtol=1e-3, atol=1e-2
+    )
 
 
 @given(st.integers(1, 60), st.integers(1, 60), SEEDS)
@@ -105,3 +121,22 @@ def test_every_vector_has_its_chance() -> None:
     generator = Generator().manual_seed(0)
     seen = {row for _ in range(60) for row in choose(vectors, 5, generator)[:, 0].tolist()}
     assert seen == set(map(float, range(20)))
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(1, 80), st.integers(4, 60), SEEDS)
+def test_a_cover_is_of_different_vectors_and_repeatable(count: int, size: int, seed: int) -> None:
+    vectors = _vectors(count, 3, seed)
+    covering = cover(vectors, size, Generator().manual_seed(seed))
+    rows = {tuple(row) for row in covering.tolist()}
+    assert len(rows) == len(covering) == min(count, size)
+    assert rows <= {tuple(row) for row in vectors.tolist()}
+    assert torch.equal(covering, cover(vectors, size, Generator().manual_seed(seed)))
+
+
+def test_a_cover_reaches_what_is_rare() -> None:
+    common, rare = _vectors(4000, 4, 0) * 0.1, _vectors(40, 4, 1) + 10
+    vectors = torch.cat([common, rare])
+    at_random = choose(vectors, 200, Generator().manual_seed(0))
+    covering = cover(vectors, 200, Generator().manual_seed(0))
+    assert (covering[:, 0] > 5).sum() > 5 * max(1, int((at_random[:, 0] > 5).sum()))

@@ -15,7 +15,7 @@ from patchae.errors import ConfigError, DataError
 from patchae.files import sha256_file
 from patchae.model.detector import FACTS_FILE, WEIGHTS_FILE
 from patchae.model.split import calibration_split
-from patchae.model.training import pick_device, train
+from patchae.model.training import FEWEST, pick_device, train
 from tests.model.conftest import SETTINGS, Small
 from tests.support import write_class
 
@@ -65,7 +65,7 @@ def test_another_class_trained_at_the_same_moment_changes_nothing(
 
 
 def test_the_seed_reaches_the_untrained_encoder_too(small: Small) -> None:
-    few, digests = small.images[:3], small.digests[:3]
+    few, digests = small.images[:5], small.digests[:5]
     drawn = []
     for seed in (0, 1):
         model = train(few, digests, SETTINGS.model_copy(update={"epochs": 0, "seed": seed}))
@@ -87,34 +87,47 @@ def test_the_facts_tell_what_was_done(small: Small) -> None:
 
 def test_learning_lowers_the_loss_and_progress_counts_to_its_end(small: Small) -> None:
     seen: list[tuple[str, int, int]] = []
-    settings = SETTINGS.model_copy(update={"epochs": 4, "batch_size": 2})
+    settings = SETTINGS.model_copy(update={"epochs": 6, "batch_size": 1})
     model = train(
         small.images[:6], small.digests[:6], settings, progress=lambda *step: seen.append(step)
     )
     losses = model.facts["losses"]
     assert losses[-1] < 0.8 * losses[0]
-    assert list(dict.fromkeys(what for what, _, _ in seen)) == [
-        "learning",
-        "remembering",
-        "calibrating",
-    ]
-    for part in ("learning", "remembering", "calibrating"):
+    parts = ["looking", "learning", "telling apart", "calibrating"]
+    assert list(dict.fromkeys(what for what, _, _ in seen)) == parts
+    for part in parts:
         counts = [(done, total) for what, done, total in seen if what == part]
         total = counts[0][1]
         assert counts == [(done, total) for done in range(1, total + 1)]
 
 
-@pytest.mark.parametrize("count", [0, 1])
+def test_what_a_killed_training_kept_changes_no_byte(small: Small, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    for name in ("first", "second"):  # the second finds the work of the first
+        train(small.images, small.digests, SETTINGS, kept=kept).save(tmp_path / name)
+        assert _files(tmp_path / name) == _files(small.saved)
+
+
+@pytest.mark.parametrize("count", [0, 1, FEWEST - 1])
 def test_too_few_images_are_a_data_error(small: Small, count: int) -> None:
     with pytest.raises(DataError, match=f"^{count} good training images") as caught:
         train(small.images[:count], small.digests[:count], SETTINGS)
     assert "train/good" in str(caught.value.mend)
 
 
-def test_two_images_are_enough(small: Small) -> None:
-    model = train(small.images[:2], small.digests[:2], SETTINGS)
-    assert (model.facts["learned"], model.facts["calibration"]) == (1, 1)
+def test_the_fewest_images_are_enough(small: Small) -> None:
+    model = train(small.images[:FEWEST], small.digests[:FEWEST], SETTINGS)
+    assert (model.facts["learned"], model.facts["calibration"]) == (FEWEST - 1, 1)
     assert math.isfinite(model.threshold)
+
+
+def test_without_artificial_defects_the_distance_alone_decides(small: Small) -> None:
+    settings = SETTINGS.model_copy(update={"damaged_images": 0})
+    model = train(small.images, small.digests, settings)
+    assert len(model.heads) == 0
+    assert len(model.view_scale) == 1
+    defects = model.score(sorted((small.data / "bolt" / "test" / "hole").iterdir()))
+    assert all(scored.anomalous for scored in defects)
 
 
 @pytest.mark.parametrize("calibrates", [False, True], ids=["learned", "calibrates"])
