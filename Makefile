@@ -4,12 +4,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 LOCK   := requirements.lock
 STAMP  := $(VENV)/.installed
+RIVALS := .bench/venv
+SEEDS  ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench lock clean install
+.PHONY: help demo test check format bench-model bench-render bench-scale bench-rivals lock clean install
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## the main job on rendered images: versions, checks, trains, judges, audits
 	@$(BIN)/patchae demo $(ARGS)
@@ -28,8 +30,16 @@ format: $(STAMP) ## rewrite the source in the house's format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(STAMP) ## the model on real classes: make bench DATA=folder in MVTec AD layout
-	@$(BIN)/python bench/model.py $(DATA)
+bench-model: $(STAMP) $(if $(DATA),$(RIVALS)/.installed) ## the methods compared: make bench-model DATA=folder in MVTec AD layout
+	@$(BIN)/python -m bench.model $(DATA) --seeds $(SEEDS) $(ARGS)
+
+bench-render: $(STAMP) ## docs/benchmarks.md from the results that are there
+	@$(BIN)/python -m bench.model --render
+
+bench-scale: $(STAMP) ## cost by number of training images: make bench-scale DATA=folder
+	@$(BIN)/python -m bench.scale $(DATA) $(ARGS)
+
+bench-rivals: $(RIVALS)/.installed ## the environment of the methods compared with
 
 lock: $(STAMP) ## resolve requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev \
@@ -48,5 +58,11 @@ $(STAMP): $(LOCK) pyproject.toml
 	@$(BIN)/uv pip install --python $(BIN)/python --no-deps --quiet -e .
 	@touch $@
 
+# anomalib wants versions that patchae does not, so it lives apart.
+$(RIVALS)/.installed: bench/rivals.txt | $(STAMP)
+	@test -x $(RIVALS)/bin/python || $(BIN)/python -m venv --without-pip $(RIVALS)
+	@$(BIN)/uv pip install --python $(RIVALS)/bin/python --quiet -r bench/rivals.txt
+	@touch $@
+
 clean: ## remove the environment and everything that can be made again; images and models stay
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(RIVALS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

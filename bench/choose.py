@@ -1,117 +1,116 @@
-"""Choose the two constants of `patchae.model.memory` without looking at any test image.
+"""Choose between settings and ideas without looking at any test image.
 
-For each class, part of train/good is held out. Each held-out image is scored twice: as it is, and
-with an artificial defect that the training never drew (another seed). The pair of constants with
-the highest mean image AUROC over the classes, at telling the two apart, is the one to use.
+    python -m bench.choose FOLDER [NAME ...]        folder of classes in MVTec AD layout
 
-    python bench/choose.py FOLDER [FOLDER ...]      folders in MVTec AD layout
-
-Writes bench/results/choose.json and prints the table.
+Cross-validation on train/good: in each of `ROUNDS` rounds a third of a class's good images is held
+out, a model is trained on the rest and scores the held-out images as they are and with the damage
+of `bench.damage`, which no training draws. The image AUROC of telling the two apart, in the mean
+over rounds and classes, decides. Candidates are overrides of `Training`, in `CANDIDATES`; those
+named are measured, the others keep what bench/results/choose.json says of them. The defaults are
+those of the best one that is worth its cost, see docs/benchmarks.md.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import torch
-import torch.nn.functional as F
-from torch import Generator, Tensor
+import numpy as np
 
+from bench.damage import KINDS, damaged
 from patchae.config import Training
 from patchae.files import sha256_file, write_json
-from patchae.model import memory as memories
-from patchae.model.backbone import load_weights, pretrained
-from patchae.model.defects import add_defects
-from patchae.model.detector import PatchAE
-from patchae.model.images import load_batch
+from patchae.model.images import load
 from patchae.model.metrics import auroc
 from patchae.model.split import calibration_split
-from patchae.model.training import learn, standardize
+from patchae.model.training import train
 
-SHRINKAGES = (0.1, 0.3, 1.0, 3.0, 10.0)
-FLOORS = (0.9, 0.5, 0.25, 0.1)
-MOST_LEARNED, MOST_HELD_OUT, MEMORY, EPOCHS = 120, 48, 5000, 4
-SEEDS_OF_DEFECTS = 90_000
-
-
-def choose(folder: Path) -> dict[str, float]:
-    """AUROC for each pair of constants, on one class."""
-    paths = sorted((folder / "train" / "good").iterdir())
-    settings = Training(image_size=256, epochs=EPOCHS, memory_size=MEMORY)
-    held = calibration_split([sha256_file(path) for path in paths], 0.3, settings.seed)
-    learned = [path for path, out in zip(paths, held, strict=True) if not out][:MOST_LEARNED]
-    aside = [path for path, out in zip(paths, held, strict=True) if out][:MOST_HELD_OUT]
-    backbone = pretrained(settings.backbone, settings.strides, load_weights(settings.backbone))
-    model = PatchAE(settings, backbone)
-    pixels = load_batch(learned, settings.image_size)
-    standardize(model, pixels)
-    learn(model, pixels, lambda *_: None)
-    clean = load_batch(aside, settings.image_size).float() / 255
-    generator = Generator().manual_seed(SEEDS_OF_DEFECTS)
-    broken, _ = add_defects(clean, 1.0, generator)
-    labels = [0] * len(clean) + [1] * len(broken)
-    with torch.inference_mode():
-        normal = _joined(model, pixels.float() / 255)
-        tested = _joined(model, torch.cat([clean, broken]))
-    return {
-        f"{shrinkage} {floor}": auroc(labels, scores.tolist())
-        for shrinkage in SHRINKAGES
-        for floor, scores in _scores(normal, tested, len(labels), shrinkage)
-    }
+RESULTS = Path(__file__).parent / "results" / "choose.json"
+ROUNDS, HELD_OUT, MOST_HELD_OUT = 1, 1 / 3, 40
+CANDIDATES: dict[str, dict[str, Any]] = {
+    "balanced": {},
+    "256 px": {"image_size": 256},
+    "no training": {"epochs": 0, "damaged_images": 0},
+    "no heads": {"damaged_images": 0},
+    "memory 2000": {"memory_size": 2000},
+    "strides 4, 8, 16": {"strides": (4, 8, 16)},
+    "256 damaged images": {"damaged_images": 256},
+    "1000 damaged images": {"damaged_images": 1000},
+    "untrained encoder": {"epochs": 0},
+}
 
 
-def _joined(model: PatchAE, images: Tensor) -> Tensor:
-    return torch.cat([model.joined(model.features(part)) for part in torch.split(images, 8)])
+def measure(data: Path, classes: list[str], overrides: dict[str, Any]) -> dict[str, float]:
+    """Image AUROC by class, the mean over the rounds."""
+    found = {}
+    for name in classes:
+        rounds = [_round(data, classes, name, overrides, number) for number in range(ROUNDS)]
+        found[name] = float(np.mean(rounds))
+        print(f"  {name} {found[name]:.4f}", end="", flush=True)
+    print()
+    return found
 
 
-def _scores(
-    normal: Tensor, tested: Tensor, images: int, shrinkage: float
-) -> list[tuple[float, Tensor]]:
-    mean, matrix = memories.whitening(normal, shrinkage)
-    generator = Generator().manual_seed(0)
-    memory = (memories.choose(normal, MEMORY, generator) - mean) @ matrix
-    nearest, index = memories.nearest_vectors((tested - mean) @ matrix, memory, 3)
-    results = []
-    for floor in FLOORS:
-        corrected = (nearest / memories.density(memory, floor)[index]).mean(dim=1)
-        side = math.isqrt(len(corrected) // images)
-        maps = corrected.view(images, 1, side, side)
-        smooth = F.avg_pool2d(maps, 3, stride=1, padding=1, count_include_pad=False)
-        results.append((floor, smooth.flatten(1).amax(dim=1)))
-    return results
+def _round(
+    data: Path, classes: list[str], name: str, overrides: dict[str, Any], number: int
+) -> float:
+    paths = sorted((data / name / "train" / "good").iterdir())
+    digests: list[str] = [sha256_file(path) for path in paths]
+    held = calibration_split(digests, HELD_OUT, 1000 + number)
+    learned = [i for i, out in enumerate(held) if not out]
+    aside = [paths[i] for i, out in enumerate(held) if out][:MOST_HELD_OUT]
+    settings = Training(**overrides)
+    model = train([paths[i] for i in learned], [digests[i] for i in learned], settings)
+    size = max(320, settings.image_size)
+    clean = [_pixels(path, size) for path in aside]
+    foreign = [
+        _pixels(path, size)
+        for other in classes
+        if other != name
+        for path in sorted((data / other / "train" / "good").iterdir())[:2]
+    ]
+    broken = list(_copies(clean, foreign, number))
+    scored = model.score([*clean, *broken])
+    return auroc([0] * len(clean) + [1] * len(broken), [one.score for one in scored])
+
+
+def _copies(
+    clean: list[np.ndarray], foreign: list[np.ndarray], number: int
+) -> Iterator[np.ndarray]:
+    """Two damaged copies of each image, the kinds in turn."""
+    for index, image in enumerate(clean):
+        for again in range(2):
+            kind = KINDS[(2 * index + again) % len(KINDS)]
+            for attempt in range(20):
+                random = np.random.default_rng([number, index, again, attempt])
+                made = damaged(image, kind, random, foreign)
+                if made is not None:
+                    yield made[0]
+                    break
+
+
+def _pixels(path: Path, size: int) -> np.ndarray:
+    return load(path, size).permute(1, 2, 0).numpy().astype(np.float32) / 255
 
 
 def main() -> None:
-    """Measure every class of the folders given, then print and write the means."""
-    classes = [
-        folder
-        for root in map(Path, sys.argv[1:])
-        for folder in sorted(root.iterdir())
-        if (folder / "train" / "good").is_dir()
-    ]
-    if not classes:
+    """Measure the candidates asked for, then print and write the table."""
+    if len(sys.argv) < 2 or not Path(sys.argv[1]).is_dir():
         sys.exit(__doc__)
-    found = {}
-    for folder in classes:
-        found[folder.name] = choose(folder)
-        print(folder.name, json.dumps({k: round(v, 4) for k, v in found[folder.name].items()}))
-        sys.stdout.flush()
-    means = {
-        pair: sum(one[pair] for one in found.values()) / len(found)
-        for pair in next(iter(found.values()))
-    }
-    best = max(means, key=lambda pair: means[pair])
-    print(f"\n{'shrinkage':>9} {'floor':>6} {'mean image AUROC':>17}")
-    for pair, value in means.items():
-        shrinkage, floor = pair.split()
-        print(f"{shrinkage:>9} {floor:>6} {value:>17.4f}{'  <- best' if pair == best else ''}")
-    write_json(
-        Path(__file__).parent / "results" / "choose.json",
-        {"classes": found, "mean": means, "best": best},
-    )
+    data, asked = Path(sys.argv[1]), sys.argv[2:] or list(CANDIDATES)
+    classes = sorted(f.name for f in data.iterdir() if (f / "train" / "good").is_dir())
+    found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for name in asked:
+        print(name)
+        by_class = measure(data, classes, CANDIDATES[name])
+        mean = sum(by_class.values()) / len(by_class)
+        found[name] = {"overrides": CANDIDATES[name], "classes": by_class, "mean": mean}
+        write_json(RESULTS, found)
+    for name, result in sorted(found.items(), key=lambda item: -item[1]["mean"]):
+        print(f"{result['mean']:.4f}  {name}")
 
 
 if __name__ == "__main__":

@@ -1,112 +1,158 @@
-"""Patch AE on the classes of a folder, against the same model without its training.
+"""The methods against one another, on the classes of a folder in MVTec AD layout.
 
-    make bench DATA=folder        folder in MVTec AD layout
+    make bench-model DATA=folder [SEEDS=3] [ARGS="--methods patch-ae padim --classes bottle"]
+    make bench-render
 
-Both run on the same images, size, backbone weights and memory; the only difference is that the
-second keeps the auto-encoder's initial weights. Writes bench/results/model.json, renders it into
-docs/model.md (`--render` does only that) and prints a table in which `ratio` is the image AUROC of
-Patch AE over that of the untrained one.
+Same images, image size and backbone weights for every method; each run in a process of its own,
+one at a time. Finished runs are kept, see `bench.runs`; the results are all of those that belong
+to the images and the source as they are now. Writes bench/results/model.json and renders it into
+docs/benchmarks.md.
 """
 
 from __future__ import annotations
 
-import json
-import platform
+import argparse
+import os
+import shutil
 import sys
-import time
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from bench.judge import Product, read_product
+from bench.methods import METHODS, ROOT, Method
+from bench.runs import KEPT, ChildFailed, Run, timed
+from bench.tables import PAGE, RESULTS, render
 from patchae.config import Training
-from patchae.dataset.manifest import read_manifest
+from patchae.errors import PatchaeError
 from patchae.files import write_json
-from patchae.model.evaluation import TestImage, evaluate
-from patchae.model.training import pick_device, train
-
-RESULTS = Path(__file__).parent / "results" / "model.json"
-PAGE = Path(__file__).parents[1] / "docs" / "model.md"
-BEGIN, END = "<!-- results:begin -->\n", "<!-- results:end -->"
+from patchae.model.training import pick_device
 
 
-def measure(data: Path, class_name: str, settings: Training, device: str) -> dict[str, Any]:
-    """Train and judge one class; seconds are of this machine, busy or not."""
-    manifest = read_manifest(data, class_name)
-    learned = manifest[(manifest["split"] == "train") & (manifest["defect"] == "good")]
-    tested = manifest[manifest["split"] == "test"]
-    columns = (tested["path"], tested["sha256"], tested["defect"], tested["mask"])
-    images = [TestImage(*values) for values in zip(*columns, strict=True)]
-    started = time.perf_counter()
-    model = train(
-        [data / path for path in learned["path"]],
-        list(learned["sha256"]),
-        settings,
-        device=device,
-    )
-    seconds = time.perf_counter() - started
-    metrics = evaluate(model, data, images, keep_maps=0).metrics
-    kept = ("image_auroc", "pixel_auroc", "recall", "false_alarm_rate", "ms_per_image")
-    return {name: metrics[name] for name in kept} | {"training_seconds": seconds}
-
-
-def table(content: dict[str, Any]) -> str:
-    """The results as a Markdown table."""
-    rows = [
-        "| class | image AUROC | pixel AUROC | recall | false alarms | untrained | ratio |"
-        " ms per image | training s |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+def main(arguments: list[str] | None = None) -> int:
+    """Measure, write, render; 0 if every run asked for is there, 1 if not, 2 for misuse."""
+    asked = _parser().parse_args(arguments)
+    if asked.render:
+        print(render(asked.results, asked.page))
+        return 0
+    if asked.data is None or not asked.data.is_dir():
+        what = "no folder of images" if asked.data is None else f"{asked.data} is no folder"
+        print(f"{what}: make bench-model DATA=folder in MVTec AD layout", file=sys.stderr)
+        return 2
+    if asked.fresh:
+        shutil.rmtree(asked.kept, ignore_errors=True)
+    try:
+        device = pick_device(asked.device)
+        names = sorted(f.name for f in asked.data.iterdir() if (f / "train" / "good").is_dir())
+        chosen = _chosen(asked.classes, names, "class")
+        methods = _chosen(asked.methods, METHODS, "method")
+        products = [read_product(asked.data, name, asked.image_size) for name in chosen]
+    except PatchaeError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    every = [
+        Run(name, with_ratio(METHODS[name], asked.ratio), product, seed, device, asked.kept)
+        for seed in range(asked.seeds)  # so that every class has all its rows early
+        for name in METHODS
+        for product in products
     ]
-    for name, both in content["classes"].items():
-        ours, untrained = both["patch_ae"], both["untrained"]
-        pixel = "-" if ours["pixel_auroc"] is None else f"{ours['pixel_auroc']:.4f}"
-        rows.append(
-            f"| {name} | {ours['image_auroc']:.4f} | {pixel} | {ours['recall']:.1%} |"
-            f" {ours['false_alarm_rate']:.1%} | {untrained['image_auroc']:.4f} |"
-            f" {ours['image_auroc'] / untrained['image_auroc']:.3f} |"
-            f" {ours['ms_per_image']:.0f} | {ours['training_seconds']:.0f} |"
-        )
-    machine = content["machine"]
-    where = f"{machine['device']}, {machine['threads']} threads, torch {machine['torch']}"
-    return "\n".join([*rows, "", f"Measured on {where}."]) + "\n"
+    failures = do([run for run in every if run.name in methods])
+    write_json(asked.results, gathered(every, products, asked))
+    print(render(asked.results, asked.page))
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    return 1 if failures else 0
 
 
-def rendered(page: str, content: dict[str, Any]) -> str:
-    """A page with the results between its marks."""
-    head, rest = page.split(BEGIN)
-    return head + BEGIN + table(content) + END + rest.split(END)[1]
+def do(runs: list[Run]) -> list[str]:
+    """Do those that are not done yet; returns what failed. One failure stops no other run."""
+    failures = []
+    for number, run in enumerate(runs, start=1):
+        title = f"{run.name} on {run.product.name}, seed {run.seed}"
+        if run.done:
+            continue
+        if not run.method.python.exists():
+            failures.append(f"{title}: needs the environment of the rivals: make bench-rivals")
+            continue
+        print(f"[{number}/{len(runs)}] {title}", end=" ", flush=True)
+        try:
+            print(timed(run), f"image AUROC {run_auroc(run):.4f}", flush=True)
+        except ChildFailed as error:
+            print("failed", flush=True)
+            failures.append(f"{title}: {error}")
+    return failures
 
 
-def main() -> None:
-    """Measure every class, write the file, render the page."""
-    if sys.argv[1:] != ["--render"]:
-        if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
-            sys.exit(__doc__)
-        write_json(RESULTS, bench(Path(sys.argv[1])))
-    content = json.loads(RESULTS.read_text())
-    PAGE.write_text(rendered(PAGE.read_text(), content))
-    print(table(content))
+def run_auroc(run: Run) -> float:
+    """Image AUROC of a finished run."""
+    return float(run.result()["image_auroc"])
 
 
-def bench(data: Path) -> dict[str, Any]:
-    """Measure every class of a folder."""
-    device = pick_device("auto")
-    found: dict[str, Any] = {}
-    for name in sorted(f.name for f in data.iterdir() if (f / "train" / "good").is_dir()):
-        ours = measure(data, name, Training(), device)
-        untrained = measure(data, name, Training(epochs=0), device)
-        found[name] = {"patch_ae": ours, "untrained": untrained}
-        print(f"{name}: {ours['image_auroc']:.4f}, untrained {untrained['image_auroc']:.4f}")
-        sys.stdout.flush()
+def gathered(
+    runs: Iterable[Run], products: list[Product], asked: argparse.Namespace
+) -> dict[str, Any]:
+    """The results of all runs that are done, by class and method, in the order of the tables."""
+    classes: dict[str, Any] = {
+        product.name: {
+            "train": len(product.train),
+            "test_good": product.labels.count(0),
+            "test_defective": product.labels.count(1),
+            "methods": {},
+        }
+        for product in products
+    }
+    for run in runs:
+        if run.done:
+            of_method = classes[run.product.name]["methods"].setdefault(run.name, [])
+            of_method.append(run.result())
     return {
-        "machine": {
-            "device": torch.cuda.get_device_name() if device == "cuda" else platform.machine(),
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-        },
-        "classes": found,
+        "image_size": asked.image_size,
+        "cores": os.cpu_count(),
+        "methods": list(METHODS),
+        "titles": {name: with_ratio(METHODS[name], asked.ratio).title for name in METHODS},
+        "classes": classes,
     }
 
 
+def with_ratio(method: Method, ratio: float | None) -> Method:
+    """A method with another share of vectors kept, where it has one."""
+    if ratio is None or "ratio" not in method.options:
+        return method
+    title = method.title.replace("1%", f"{100 * ratio:g}%")
+    return replace(method, title=title, options={**method.options, "ratio": ratio})
+
+
+def _chosen(asked: list[str] | None, known: Iterable[str], what: str) -> list[str]:
+    names = list(known)
+    unknown = sorted(set(asked or ()) - set(names))
+    if unknown or not names:
+        raise PatchaeError(
+            f"no {what} is called '{unknown[0]}'" if unknown else f"no {what} in the folder",
+            mend=f"use some of: {', '.join(names)}" if names else "it needs CLASS/train/good",
+        )
+    return [name for name in names if asked is None or name in asked]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="make bench-model", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    add = parser.add_argument
+    add("data", nargs="?", type=Path, help="folder in MVTec AD layout")
+    add("--methods", nargs="+", metavar="NAME", help=f"some of: {', '.join(METHODS)}")
+    add("--classes", nargs="+", metavar="NAME", help="some of the folder's classes")
+    add("--seeds", type=int, default=3, help="runs of each method on each class (3)")
+    add("--ratio", type=float, help="share of patch vectors that PatchCore keeps (0.01)")
+    add("--image-size", type=int, default=Training().image_size, help="px, for every method")
+    add("--device", default="auto", choices=["auto", "cpu", "cuda"])
+    add("--fresh", action="store_true", help="forget the runs that are kept")
+    add("--render", action="store_true", help="only render the page from the results")
+    add("--results", type=Path, default=RESULTS, help="file to write, or to render from")
+    add("--page", type=Path, default=PAGE, help="page to render into")
+    add("--kept", type=Path, default=KEPT, help=f"where runs are kept ({KEPT.relative_to(ROOT)})")
+    return parser
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

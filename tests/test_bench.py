@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import json
-import runpy
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
-from patchae.model import memory
+from bench import tables
+from patchae.config import Training
 
 ROOT = Path(__file__).parents[1]
 
 
-def test_the_page_shows_the_results_of_the_benchmark() -> None:
-    bench = runpy.run_path(str(ROOT / "bench" / "model.py"))
-    if not bench["RESULTS"].exists():
-        pytest.skip("no results yet: make bench DATA=folder")
-    page = (ROOT / "docs" / "model.md").read_text()
-    assert bench["rendered"](page, json.loads(bench["RESULTS"].read_text())) == page
+def test_the_page_shows_what_the_files_hold() -> None:
+    page = tables.PAGE.read_text()
+    assert tables.rendered(page) == page, "make bench-render"
 
 
-def test_the_constants_of_the_memory_are_those_that_were_chosen() -> None:
-    chosen = json.loads((ROOT / "bench" / "results" / "choose.json").read_text())
-    assert chosen["best"] == f"{memory.SHRINKAGE} {memory.FLOOR}"
-    assert chosen["best"] == max(chosen["mean"], key=chosen["mean"].get)
+def test_the_page_of_the_model_sends_to_the_benchmarks() -> None:
+    assert "](benchmarks.md)" in (ROOT / "docs" / "model.md").read_text()
+
+
+def test_what_was_chosen_is_what_is_measured() -> None:
+    if not tables.CHOICE.exists():
+        pytest.skip("nothing chosen yet: python -m bench.choose FOLDER")
+    found = json.loads(tables.CHOICE.read_text())
+    assert found["balanced"]["overrides"] == {}, "the defaults are a candidate"
+    for name, one in found.items():
+        Training(**one["overrides"])
+        assert one["mean"] == pytest.approx(fmean(one["classes"].values())), name

@@ -108,8 +108,8 @@ def test_every_command_and_target_in_the_text_exists(page: Path) -> None:
     for name in re.findall(r"`patchae ([a-z]\w*)", text):
         assert name in COMMANDS, f"{page.name}: patchae {name}"
     makefile = (ROOT / "Makefile").read_text()
-    wanted = re.findall(r"`make ([a-z]\w*)", text)
-    wanted += [n for block in blocks(page, "sh") for n in re.findall(r"(?m)^make (\w+)", block)]
+    wanted = re.findall(r"`make ([a-z][\w-]*)", text)
+    wanted += [n for block in blocks(page, "sh") for n in re.findall(r"(?m)^make ([\w-]+)", block)]
     for name in wanted:
         assert re.search(rf"(?m)^{name}:", makefile), f"{page.name}: make {name}"
 

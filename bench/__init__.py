@@ -1,0 +1,11 @@
+"""Measurements of the model: each module is a command, run from the root of the repository.
+
+model    the methods against one another on real classes (`make bench-model DATA=folder`)
+scale    time and memory by the number of training images (`make bench-scale DATA=folder`)
+choose   settings and ideas, by cross-validation on train/good alone
+
+damage   artificial damage for `choose`
+methods  what is compared              ours, autoencoder, rivals   the methods, as children
+child    what a child does, the same for each      judge    from a child's scores to metrics
+runs     one child: started, kept, found again     tables   from the results to the page
+"""

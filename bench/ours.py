@@ -1,0 +1,45 @@
+"""Child of `bench.model`: patchae's own model, as `patchae.model.training.train` makes it.
+
+Options are overrides of `Training`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.child import Job, work
+from patchae.config import Training
+from patchae.model.detector import PatchAE
+from patchae.model.training import train
+
+
+class Ours:
+    """A `PatchAE` as the bench sees it."""
+
+    def __init__(self, model: PatchAE) -> None:
+        self.model = model
+        self.notes: dict[str, Any] = {}
+
+    def score(self, files: Sequence[Path]) -> tuple[list[float], np.ndarray]:
+        """Scores and maps (B, S, S)."""
+        scored = self.model.score(files, batch_size=len(files))
+        return [one.score for one in scored], np.stack([one.map for one in scored])
+
+    def save(self, folder: Path) -> None:
+        """The two files of a model."""
+        self.model.save(folder)
+
+
+def fit(job: Job) -> Ours:
+    """Train with the defaults, save for the job's options."""
+    given = {"image_size": job.image_size, "seed": job.seed, **job.options}
+    images = [Path(path) for path in job.train]
+    return Ours(train(images, job.digests, Training(**given), device=job.device))
+
+
+if __name__ == "__main__":
+    work(fit)

@@ -1,0 +1,239 @@
+"""From the files of results to docs/benchmarks.md: everything between two marks is made here."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from statistics import fmean, geometric_mean
+from typing import Any
+
+from bench.methods import REFERENCE, ROOT
+from patchae.files import write_text
+from patchae.model.metrics import newcombe_interval
+
+RESULTS = ROOT / "bench" / "results" / "model.json"
+SCALE = ROOT / "bench" / "results" / "scale.json"
+CHOICE = ROOT / "bench" / "results" / "choose.json"
+PAGE = ROOT / "docs" / "benchmarks.md"
+
+Row = dict[str, Any]
+"""What one method gives on one class, or on all: means over its runs."""
+
+_NUMBERS = (
+    "image_auroc", "pixel_auroc", "aupro", "training_seconds", "ms_batch1", "ms_batch16",
+    "model_bytes", "peak_memory_mb", "imports_memory_mb", "gpu_peak_mb",
+)  # fmt: skip
+_COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
+    ("image AUROC", lambda r: number(r["image_auroc"], 4)),
+    ("95 % interval", lambda r: f"{r['low']:.3f} to {r['high']:.3f}" if "low" in r else "-"),
+    ("pixel AUROC", lambda r: number(r["pixel_auroc"], 4)),
+    ("AUPRO", lambda r: number(r["aupro"], 4)),
+    ("training s", lambda r: significant(r["training_seconds"])),
+    ("ms per image, 1", lambda r: significant(r["ms_batch1"])),
+    ("ms per image, 16", lambda r: significant(r["ms_batch16"])),
+    ("model MB", lambda r: significant(r["model_bytes"] / 1e6)),
+    ("peak MB (imports)", lambda r: f"{r['peak_memory_mb']:.0f} ({r['imports_memory_mb']:.0f})"),
+    ("GPU MB", lambda r: number(r["gpu_peak_mb"], 0)),
+    ("seeds", lambda r: r["seeds"]),
+)
+_RATIOS = {
+    "training time": "training_seconds",
+    "time per image, 1": "ms_batch1",
+    "time per image, 16": "ms_batch16",
+    "size of the model": "model_bytes",
+    "peak memory": "peak_memory_mb",
+}
+
+
+def render(results: Path = RESULTS, page: Path = PAGE, scale: Path = SCALE) -> str:
+    """Write the page anew; returns the tables of `results`."""
+    write_text(page, rendered(page.read_text(), results, scale))
+    return of_methods(results)
+
+
+def rendered(page: str, results: Path = RESULTS, scale: Path = SCALE) -> str:
+    """A page with what the files hold between its marks."""
+    page = _between(page, "model", of_methods(results))
+    page = _between(page, "choice", of_candidates(CHOICE))
+    return _between(page, "scale", of_sizes(scale))
+
+
+def of_candidates(choice: Path) -> str:
+    """The table of `bench.choose`, the best candidate first."""
+    if not choice.exists():
+        return "Not measured yet: `python -m bench.choose FOLDER`.\n"
+    found = json.loads(choice.read_text())
+    classes = sorted({name for one in found.values() for name in one["classes"]})
+    rows = [
+        [name, number(one["mean"], 4), *(number(one["classes"].get(c), 4) for c in classes)]
+        for name, one in sorted(found.items(), key=lambda item: -item[1]["mean"])
+    ]
+    head = ["candidate", "mean", *classes]
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def of_methods(results: Path) -> str:
+    """The tables of the methods, as Markdown."""
+    if not results.exists():
+        return "Not measured yet: `make bench-model DATA=folder`.\n"
+    content = json.loads(results.read_text())
+    rows = {
+        name: {method: summed(runs, found) for method, runs in found["methods"].items() if runs}
+        for name, found in content["classes"].items()
+    }
+    # In the order of `bench.methods`, which JSON with sorted keys does not keep.
+    titles = {method: content["titles"][method] for method in content["methods"]}
+    parts = [machine(content)]
+    means = {
+        method: mean([of_class[method] for of_class in rows.values()])
+        for method in titles
+        if all(method in of_class for of_class in rows.values())
+    }
+    if means:
+        parts += [f"### Mean over {', '.join(rows)}", methods_table(means, titles)]
+    if shares := ratios(rows):
+        parts += [f"### Relative to {titles[REFERENCE]}", ratio_table(shares, titles)]
+    for name, of_class in rows.items():
+        found = content["classes"][name]
+        size = (
+            f"{found['train']} images to train on; test: {found['test_good']} good,"
+            f" {found['test_defective']} defective."
+        )
+        parts += [f"### {name}", size, methods_table(of_class, titles)]
+    return "\n\n".join(parts) + "\n"
+
+
+def machine(content: dict[str, Any]) -> str:
+    """Where and with what it was measured."""
+    runs = [
+        run
+        for found in content["classes"].values()
+        for of_method in found["methods"].values()
+        for run in of_method
+    ]
+    where = sorted({f"{run['device']}, {run['threads']} threads" for run in runs})
+    torch = sorted({f"torch {run['versions']['torch']}" for run in runs})
+    rivals = sorted(
+        {f"anomalib {r['notes']['anomalib']}" for r in runs if "anomalib" in r["notes"]}
+    )
+    size = f"{content['image_size']} x {content['image_size']} px"
+    return f"Measured at {size} on {'; '.join(where)}; {', '.join([*torch, *rivals])}."
+
+
+def summed(runs: Sequence[Row], found: dict[str, Any]) -> Row:
+    """Means over the seeds; the interval is that of the mean AUROC on this many test images."""
+    row = {key: _mean(run[key] for run in runs) for key in _NUMBERS}
+    values = [run["image_auroc"] for run in runs]
+    counts = found["test_good"], found["test_defective"]
+    row["low"], row["high"] = newcombe_interval(fmean(values), *counts)
+    spread = f" ({min(values):.4f} to {max(values):.4f})" if len(values) > 1 else ""
+    return {**row, "seeds": f"{len(values)}{spread}"}
+
+
+def mean(rows: Sequence[Row]) -> Row:
+    """Means over classes, each weighing the same; of those that have the number."""
+    seeds = sorted({int(row["seeds"].split()[0]) for row in rows})
+    text = "-".join(str(count) for count in {seeds[0]: 0, seeds[-1]: 0})
+    return {**{key: _mean(row[key] for row in rows) for key in _NUMBERS}, "seeds": text}
+
+
+def ratios(rows: dict[str, dict[str, Row]]) -> dict[str, dict[str, float]]:
+    """Each method's cost over the reference's: the geometric mean over the classes of both."""
+    shared: dict[str, list[tuple[Row, Row]]] = {}
+    for of_class in rows.values():
+        for method, row in of_class.items():
+            if REFERENCE in of_class:
+                shared.setdefault(method, []).append((row, of_class[REFERENCE]))
+    return {
+        method: {
+            title: geometric_mean([row[key] / other[key] for row, other in pairs])
+            for title, key in _RATIOS.items()
+        }
+        for method, pairs in shared.items()
+    }
+
+
+def methods_table(rows: dict[str, Row], titles: dict[str, str]) -> str:
+    """One row per method; the columns of the GPU only where there was one."""
+    columns = [(t, show) for t, show in _COLUMNS if t != "GPU MB" or _any(rows, "gpu_peak_mb")]
+    return table(
+        ["method", *(title for title, _ in columns)],
+        [
+            [titles[method], *(show(rows[method]) for _, show in columns)]
+            for method in titles
+            if method in rows
+        ],
+    )
+
+
+def ratio_table(shares: dict[str, dict[str, float]], titles: dict[str, str]) -> str:
+    """One row per method; below 1 is less than the reference."""
+    return table(
+        ["method", *_RATIOS],
+        [
+            [titles[method], *(significant(value) for value in shares[method].values())]
+            for method in titles
+            if method in shares
+        ],
+    )
+
+
+def of_sizes(scale: Path) -> str:
+    """The table of cost by number of training images, as Markdown."""
+    if not scale.exists():
+        return "Not measured yet: `make bench-scale DATA=folder`.\n"
+    content = json.loads(scale.read_text())
+    rows = [
+        [
+            f"{run['images']:,}",
+            significant(run["training_seconds"]),
+            f"{run['peak_memory_mb']:,.0f}",
+            significant(run["ms_batch1"]),
+            significant(run["ms_batch16"]),
+            significant(run["model_bytes"] / 1e6),
+        ]
+        for run in content["runs"]
+    ]
+    last = content["runs"][-1]
+    head = ["training images", "training s", "peak MB", "ms per image, 1", "ms per image, 16",
+            "model MB"]  # fmt: skip
+    where = (
+        f"Class `{content['class']}` at {content['image_size']} px on {last['device']},"
+        f" {last['threads']} threads, torch {last['versions']['torch']}."
+    )
+    return f"{where}\n\n{table(head, rows)}\n"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def number(value: float | None, digits: int) -> str:
+    """A number, or a dash where there is none."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def significant(value: float) -> str:
+    """Three digits that count, and every digit before the point."""
+    whole = math.floor(math.log10(value)) + 1 if value > 0 else 1
+    return f"{value:,.{max(0, 3 - whole)}f}"
+
+
+def _between(page: str, mark: str, text: str) -> str:
+    begin, end = f"<!-- {mark}:begin -->\n", f"<!-- {mark}:end -->"
+    head, rest = page.split(begin)
+    return head + begin + text + end + rest.split(end)[1]
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
+
+
+def _any(rows: dict[str, Row], key: str) -> bool:
+    return any(row[key] is not None for row in rows.values())
