@@ -36,7 +36,7 @@ FACTS_FILE = "model.json"
 _CONTEXTS = (False, True)
 _WEIGHTS = (0.25, 1.0, 1.0)
 """Of the views. The heads see distances too and find more; the distance alone stays as a guard for
-what no artificial defect resembles. Chosen by `bench/choose.py`."""
+what no artificial defect resembles. Chosen by cross-validation on good training images."""
 _BEND = 4.0
 
 

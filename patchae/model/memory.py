@@ -15,7 +15,7 @@ SHRINKAGE = 0.1
 FLOOR = 0.5
 """Quantile of the spread under which all vectors count as equally dense.
 
-`bench/choose.py` chose these two, on artificial defects in held-out train/good alone.
+Both were chosen on damaged copies of held-out good training images, see docs/model.md.
 """
 _DENSITY_NEIGHBOURS = 5
 _CHUNK = 512  # query vectors at a time: (512, 10 000) distances take 20 MB, which stays in cache
