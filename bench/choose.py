@@ -21,7 +21,9 @@ from typing import Any
 import numpy as np
 
 from bench.damage import KINDS, damaged
+from bench.judge import class_names
 from patchae.config import Training
+from patchae.dataset.layout import image_files
 from patchae.files import sha256_file, write_json
 from patchae.model.images import load
 from patchae.model.metrics import auroc
@@ -57,7 +59,7 @@ def measure(data: Path, classes: list[str], overrides: dict[str, Any]) -> dict[s
 def _round(
     data: Path, classes: list[str], name: str, overrides: dict[str, Any], number: int
 ) -> float:
-    paths = sorted((data / name / "train" / "good").iterdir())
+    paths = image_files(data / name / "train" / "good")
     digests: list[str] = [sha256_file(path) for path in paths]
     held = calibration_split(digests, HELD_OUT, 1000 + number)
     learned = [i for i, out in enumerate(held) if not out]
@@ -70,7 +72,7 @@ def _round(
         _pixels(path, size)
         for other in classes
         if other != name
-        for path in sorted((data / other / "train" / "good").iterdir())[:2]
+        for path in image_files(data / other / "train" / "good")[:2]
     ]
     broken = list(_copies(clean, foreign, number))
     scored = model.score([*clean, *broken])
@@ -101,7 +103,7 @@ def main() -> None:
     if len(sys.argv) < 2 or not Path(sys.argv[1]).is_dir():
         sys.exit(__doc__)
     data, asked = Path(sys.argv[1]), sys.argv[2:] or list(CANDIDATES)
-    classes = sorted(f.name for f in data.iterdir() if (f / "train" / "good").is_dir())
+    classes = class_names(data)
     found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in asked:
         print(name)

@@ -56,6 +56,11 @@ class Product:
         )
 
 
+def class_names(data: Path) -> list[str]:
+    """The classes of a folder in MVTec AD layout, sorted: those that have train/good."""
+    return sorted(folder.parents[1].name for folder in data.glob("*/train/good"))
+
+
 def read_product(data: Path, name: str, image_size: int) -> Product:
     """Read a class.
 

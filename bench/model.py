@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.judge import Product, read_product
+from bench.judge import Product, class_names, read_product
 from bench.methods import METHODS, ROOT, Method
 from bench.runs import KEPT, ChildFailed, Run, timed
 from bench.tables import PAGE, RESULTS, render
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         shutil.rmtree(asked.kept, ignore_errors=True)
     try:
         device = pick_device(asked.device)
-        names = sorted(f.name for f in asked.data.iterdir() if (f / "train" / "good").is_dir())
+        names = class_names(asked.data)
         chosen = _chosen(asked.classes, names, "class")
         methods = _chosen(asked.methods, METHODS, "method")
         products = [read_product(asked.data, name, asked.image_size) for name in chosen]

@@ -22,6 +22,7 @@ import numpy as np
 from PIL import Image
 
 from bench.child import Job
+from bench.judge import class_names
 from bench.methods import METHODS
 from bench.runs import ChildFailed, start
 from bench.tables import PAGE, RESULTS, SCALE, of_sizes, render
@@ -85,8 +86,7 @@ def measure(sources: list[Path], count: int, image_size: int, device: str) -> di
 def main(arguments: list[str] | None = None) -> int:
     """Measure every size, write after each, render; 0, or 1 if a size failed, or 2 for misuse."""
     asked = _parser().parse_args(arguments)
-    found = sorted(asked.data.glob("*/train/good")) if asked.data else []
-    names = [folder.parents[1].name for folder in found]
+    names = class_names(asked.data) if asked.data else []
     name = asked.class_name or (names[0] if names else None)
     if name not in names:
         known = f"classes there: {', '.join(names)}" if names else "no class with train/good there"

@@ -71,8 +71,7 @@ def of_candidates(choice: Path) -> str:
         for name, one in sorted(found.items(), key=lambda item: -item[1]["mean"])
     ]
     head = ["candidate", "mean", *classes]
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return table(head, rows) + "\n"
 
 
 def of_methods(results: Path) -> str:

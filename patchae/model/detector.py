@@ -126,19 +126,12 @@ class PatchAE(nn.Module):
         """Whitened patch vectors (N, C + D), the space in which distances are taken."""
         return (self.joined(raw) - self.vector_mean) @ self.whitening
 
-    def views(self, near: Compared, spread: Tensor) -> Tensor:
-        """How anomalous patches are beside their nearest normal ones, seen in several ways.
+    def views(self, near: Compared) -> Tensor:
+        """How anomalous Q patches are, seen in several ways: (Q, views), each in its own unit.
 
         The first is the density-corrected distance, the others are the logits of the heads.
-
-        Args:
-            near: Q patches.
-            spread: of the normal ones that `near` names (Q, k).
-
-        Returns:
-            (Q, views), each in its own unit.
         """
-        seen = [memories.corrected(near.distances, spread)]
+        seen = [memories.corrected(near.distances, near.spread)]
         seen += [head(near.inputs(context)) for head, context in self.told_apart()]
         return torch.stack(seen, dim=1)
 
@@ -154,8 +147,7 @@ class PatchAE(nn.Module):
         raw = self.raw(images.float() / 255)
         batch, height, width, _ = raw.shape
         vectors = self.vectors(raw.flatten(0, 2))
-        near = compare(vectors, self.memory, self.settings.neighbours)
-        seen = self.views(near, self.spread[near.index])
+        seen = self.views(compare(vectors, self.memory, self.spread, self.settings.neighbours))
         weights = self.view_mean.new_tensor(_WEIGHTS[: seen.shape[1]])
         fused = ((seen - self.view_mean) / self.view_scale) @ (weights / weights.sum())
         maps = fused.view(batch, 1, height, width)

@@ -43,8 +43,8 @@ class Compared:
     """Each minus its nearest normal one (Q, V)."""
     distances: Tensor
     """To the k nearest normal ones (Q, k), nearest first."""
-    index: Tensor
-    """Where these are in the memory (Q, k)."""
+    spread: Tensor
+    """How widely the memory scatters there (Q, k)."""
 
     def inputs(self, context: bool) -> Tensor:
         """What a head reads: (Q, 2 V + k), or with context (Q, 3 V + k)."""
@@ -59,12 +59,12 @@ class Compared:
             torch.cat([part.vectors for part in parts]),
             torch.cat([part.difference for part in parts]),
             torch.cat([part.distances for part in parts]),
-            torch.cat([part.index for part in parts]),
+            torch.cat([part.spread for part in parts]),
         )
 
 
-def compare(vectors: Tensor, memory: Tensor, neighbours: int) -> Compared:
-    """Whitened patches (Q, V) beside the nearest of a memory (N, V).
+def compare(vectors: Tensor, memory: Tensor, spread: Tensor, neighbours: int) -> Compared:
+    """Whitened patches (Q, V) beside the nearest of a memory (N, V) with its spread (N,).
 
     Where the memory holds fewer vectors than asked for, the farthest is taken again.
     """
@@ -73,7 +73,7 @@ def compare(vectors: Tensor, memory: Tensor, neighbours: int) -> Compared:
     if missing > 0:
         distances = torch.cat([distances, distances[:, -1:].expand(-1, missing)], dim=1)
         index = torch.cat([index, index[:, -1:].expand(-1, missing)], dim=1)
-    return Compared(vectors, vectors - memory[index[:, 0]], distances, index)
+    return Compared(vectors, vectors - memory[index[:, 0]], distances, spread[index])
 
 
 class Head(nn.Module):

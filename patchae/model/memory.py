@@ -21,14 +21,6 @@ _DENSITY_NEIGHBOURS = 5
 _CHUNK = 512  # query vectors at a time: (512, 10 000) distances take 20 MB, which stays in cache
 
 
-def choose(vectors: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """At most `size` of the vectors (N, D), drawn without replacement: (min(N, size), D)."""
-    if len(vectors) <= size:
-        return vectors
-    picked = torch.randperm(len(vectors), generator=generator)[:size].sort().values
-    return vectors[picked.to(vectors.device)]
-
-
 def cover(vectors: Tensor, size: int, generator: torch.Generator) -> Tensor:
     """At most `size` of the vectors (N, D) that lie close to all of them: (min(N, size), D).
 

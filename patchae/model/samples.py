@@ -52,16 +52,6 @@ class Samples:
     def __len__(self) -> int:
         return len(self.features)
 
-    def of(self, chosen: Tensor) -> Samples:
-        """Those at an index or a mask."""
-        return Samples(
-            self.features[chosen],
-            self.pixels[chosen],
-            self.image[chosen],
-            self.copy[chosen],
-            self.defective[chosen],
-        )
-
     @staticmethod
     def joined(parts: Sequence[Samples]) -> Samples:
         """Several one after the other."""
@@ -178,8 +168,8 @@ def _damaged(
     after = _patches(model, (copies * 255).round().to(torch.uint8))
     parts = []
     for i, number in enumerate(numbers.tolist()):
-        inside = _some(covered[i].flatten() > _COVERED, _DEFECTIVE_PER_COPY, generator)
-        outside = _some(near[i].flatten() == 0, len(inside), generator)
+        inside = some(covered[i].flatten() > _COVERED, _DEFECTIVE_PER_COPY, generator)
+        outside = some(near[i].flatten() == 0, len(inside), generator)
         features, pixels = (
             torch.cat([new[i, inside], old[i, inside], new[i, outside]])
             for old, new in zip(patches, after, strict=True)
@@ -199,6 +189,7 @@ def _patches(model: PatchAE, batch: Tensor) -> tuple[Tensor, Tensor]:
     return raw.flatten(1, 2).half().cpu(), pixels
 
 
-def _some(mask: Tensor, most: int, generator: Generator) -> Tensor:
+def some(mask: Tensor, most: int, generator: Generator) -> Tensor:
+    """Where a mask (N,) is true, at most `most` places of it, in an order drawn at random."""
     where = mask.nonzero()[:, 0]
     return where[torch.randperm(len(where), generator=generator)[:most]]

@@ -28,7 +28,7 @@ from patchae.model import memory as memories
 from patchae.model.backbone import load_weights, pretrained
 from patchae.model.detector import PatchAE
 from patchae.model.network import reconstruction_loss
-from patchae.model.samples import Samples, collect
+from patchae.model.samples import Samples, collect, some
 from patchae.model.split import calibration_split
 
 FEWEST = 5
@@ -186,7 +186,7 @@ def tell_apart(model: PatchAE, samples: Samples, progress: Progress) -> None:
     each half is compared with a memory of the other.
     """
     generator = Generator().manual_seed(model.settings.seed + 3)
-    compared, spreads, defective = [], [], []
+    compared, defective = [], []
     for half in (0, 1):
         ours = samples.image % 2 == half
         theirs = samples.features[~ours & ~samples.copy]
@@ -195,11 +195,9 @@ def tell_apart(model: PatchAE, samples: Samples, progress: Progress) -> None:
             memory = memories.cover(theirs, model.settings.memory_size, generator)
             spread = memories.density(memory)
             for kind in (ours & ~samples.copy, ours & samples.copy):
-                shown = _some(kind.nonzero()[:, 0], generator)
+                shown = some(kind, _COMPARED, generator)
                 vectors = _rows(model, samples.features[shown], model.vectors)
-                near = heads.compare(vectors, memory, model.settings.neighbours)
-                compared.append(near)
-                spreads.append(spread[near.index])
+                compared.append(heads.compare(vectors, memory, spread, model.settings.neighbours))
                 defective.append(samples.defective[shown])
     everything = heads.Compared.joined(compared)
     labels = torch.cat(defective).to(model.device)
@@ -211,16 +209,12 @@ def tell_apart(model: PatchAE, samples: Samples, progress: Progress) -> None:
         for epoch in heads.fit(head, inputs, labels, generator):
             progress("telling apart", number * heads.EPOCHS + epoch, passes)
     with torch.inference_mode():
-        good = model.views(everything, torch.cat(spreads))[~labels]
+        good = model.views(everything)[~labels]
         model.view_mean = good.mean(0)
         # In units of the most unusual normal patches: it is their tails that raise false alarms,
         # and those of a distance are heavier than those of a head.
         rank = math.ceil(_TAIL * len(good))
         model.view_scale = (good.kthvalue(rank, dim=0).values - good.mean(0)).clamp(min=1e-6)
-
-
-def _some(index: Tensor, generator: Generator) -> Tensor:
-    return index[torch.randperm(len(index), generator=generator)[:_COMPARED]]
 
 
 def _rows(model: PatchAE, features: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:

@@ -78,7 +78,8 @@ def train_class(job: ClassJob, progress: Progress = silent) -> bool:
                 "finished": datetime.now(UTC).isoformat(),
             },
         )
-    shutil.rmtree(kept, ignore_errors=True)
+        # Inside: after a kill behind this block nobody would come back for it.
+        shutil.rmtree(kept, ignore_errors=True)
     return True
 
 

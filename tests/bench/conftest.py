@@ -9,6 +9,11 @@ import pytest
 from bench.judge import Product, read_product
 from tests.support import SIDE, write_class
 
+MARKS = "".join(
+    f"<!-- {mark}:begin -->\n<!-- {mark}:end -->\n" for mark in ("model", "choice", "scale")
+)
+"""A page with nothing between its marks."""
+
 
 @pytest.fixture(scope="session")
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -14,12 +14,10 @@ from bench.judge import IMAGE_ONLY, Product, judge, read_product
 from bench.methods import Method
 from bench.runs import Run
 from patchae.model.metrics import aupro, auroc
+from tests.bench.conftest import MARKS
 from tests.support import SIDE, write_class, write_image
 
 TINY = {"memory_size": 200, "channels": 16, "epochs": 0}
-MARKS = "".join(
-    f"<!-- {mark}:begin -->\n<!-- {mark}:end -->\n" for mark in ("model", "choice", "scale")
-)
 
 
 @pytest.fixture

@@ -13,11 +13,8 @@ from bench import scale
 from bench.methods import METHODS, Method
 from patchae.dataset.layout import image_files
 from patchae.files import sha256_file
+from tests.bench.conftest import MARKS
 from tests.support import SIDE
-
-MARKS = "".join(
-    f"<!-- {mark}:begin -->\n<!-- {mark}:end -->\n" for mark in ("model", "choice", "scale")
-)
 
 
 def test_every_copy_is_another_file_that_looks_the_same(plant: Path, tmp_path: Path) -> None:

@@ -16,15 +16,16 @@ def _normal(count: int, length: int, seed: int) -> Tensor:
 
 def test_patches_are_compared_with_their_nearest() -> None:
     memory = torch.tensor([[0.0, 0.0], [3.0, 4.0], [10.0, 0.0]])
-    near = compare(torch.tensor([[0.0, 1.0], [9.0, 0.0]]), memory, 2)
-    assert near.index.tolist() == [[0, 1], [2, 1]]
+    places = torch.arange(3.0)  # as the spread, they tell which were taken
+    near = compare(torch.tensor([[0.0, 1.0], [9.0, 0.0]]), memory, places, 2)
+    assert near.spread.tolist() == [[0, 1], [2, 1]]
     torch.testing.assert_close(near.difference, torch.tensor([[0.0, 1.0], [-1.0, 0.0]]))
     torch.testing.assert_close(near.distances[:, 0], torch.tensor([1.0, 1.0]))
 
 
 def test_a_small_memory_answers_with_what_it_has() -> None:
-    near = compare(_normal(4, 3, 0), _normal(2, 3, 1), 5)
-    assert near.distances.shape == near.index.shape == (4, 5)
+    near = compare(_normal(4, 3, 0), _normal(2, 3, 1), torch.ones(2), 5)
+    assert near.distances.shape == near.spread.shape == (4, 5)
     assert torch.equal(near.distances[:, 1], near.distances[:, 4])
 
 
@@ -34,7 +35,7 @@ def _learned(context: bool, seed: int = 0) -> tuple[Head, Compared, Tensor]:
     harmless, defects = _normal(400, 6, 2) * 0.1, _normal(400, 6, 3) * 0.1
     harmless[:, 0] += 3 * _normal(400, 1, 4)[:, 0]
     defects[:, 1] += 1.0
-    near = compare(torch.cat([harmless, defects]), memory, 3)
+    near = compare(torch.cat([harmless, defects]), memory, torch.ones(200), 3)
     labels = torch.arange(800) >= 400
     inputs = near.inputs(context)
     head = Head(inputs.shape[1])
