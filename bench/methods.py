@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from patchae.config import PRESETS
 from patchae.files import digest_json, sha256_file
 
 ROOT = Path(__file__).parents[1]
@@ -22,6 +23,13 @@ RIVALS = ROOT / ".bench" / "venv" / "bin" / "python"
 _EVERY = ("bench/child.py", "patchae/model/images.py")
 SOURCES = {
     "bench.ours": ("bench/ours.py", "patchae/config.py", "patchae/model/*.py", *_EVERY),
+    "bench.whole_map": (
+        "bench/ours.py",
+        "bench/whole_map.py",
+        "patchae/config.py",
+        "patchae/model/*.py",
+        *_EVERY,
+    ),
     "bench.autoencoder": ("bench/autoencoder.py", *_EVERY),
     "bench.rivals": ("bench/rivals.py", "bench/rivals.txt", "patchae/model/backbone.py", *_EVERY),
 }
@@ -50,14 +58,21 @@ REFERENCE = "patchcore"
 
 METHODS = {
     "patch-ae": Method("Patch AE", "bench.ours"),
+    "fast": Method("Patch AE, preset fast", "bench.ours", PRESETS["fast"]),
+    "one-network": Method(
+        "Patch AE, EfficientNet-Lite0 alone", "bench.ours", {"backbone": "tf_efficientnet_lite0"}
+    ),
+    "as-is": Method("Patch AE, parts not turned upright", "bench.ours", {"pose": "as-is"}),
     "frozen": Method("Patch AE, frozen features", "bench.ours", {"epochs": 0, "damaged_images": 0}),
     "no-defects": Method("Patch AE, no artificial defects", "bench.ours", {"damaged_images": 0}),
     "no-encoder": Method("Patch AE, untrained encoder", "bench.ours", {"epochs": 0}),
+    "whole-map": Method("Patch AE, decoder that sees the whole map", "bench.whole_map"),
     "autoencoder": Method("plain auto-encoder", "bench.autoencoder"),
     "padim": Method("PaDiM (anomalib)", "bench.rivals", {"model": "padim"}),
     "patchcore": Method(
         "PatchCore-1% (anomalib)", "bench.rivals", {"model": "patchcore", "ratio": 0.01}
     ),
+    "best": Method("Patch AE, preset best", "bench.ours", PRESETS["best"]),
 }
 """From the fastest to the slowest, so that an interrupted bench has most of its rows."""
 

@@ -28,7 +28,7 @@ with warnings.catch_warnings():  # of what anomalib imports, which nobody here c
     from anomalib.models.image.patchcore.torch_model import PatchcoreModel  # type: ignore
 
 from bench.child import Job, work
-from patchae.model.backbone import Backbone, load_weights, pretrained
+from patchae.model.backbone import Backbone, features_of, load_weights
 from patchae.model.images import load_batch
 
 BACKBONE = "tf_efficientnet_lite0"
@@ -51,7 +51,8 @@ class Rival:
     def batch(self, files: Sequence[Path]) -> Tensor:
         """Normalized images (B, 3, S, S), as patchae's backbone normalizes them."""
         pixels = load_batch(files, self.size).to(self.device)
-        return (pixels.float() / 255 - self.own.mean) / self.own.std
+        network = self.own.networks[0]
+        return (pixels.float() / 255 - network.mean) / network.std
 
     @torch.no_grad()
     def score(self, files: Sequence[Path]) -> tuple[list[float], np.ndarray]:
@@ -82,15 +83,17 @@ def fit(job: Job) -> Rival:
     """Embed train/good, then PatchCore's coreset or PaDiM's Gaussians."""
     name = job.options["model"]
     strides = STRIDES[name]
-    own = pretrained(BACKBONE, strides, load_weights(BACKBONE)).to(job.device)
-    levels = [own.network.feature_info.reduction().index(stride) for stride in strides]
-    indices = [own.network.feature_info.out_indices[level] for level in levels]
+    weights = load_weights(BACKBONE)
+    own = Backbone(BACKBONE, strides, weights).to(job.device)
+    network = features_of(BACKBONE, strides, weights.states[0])
+    levels = [network.feature_info.reduction().index(stride) for stride in strides]
+    indices = [network.feature_info.out_indices[level] for level in levels]
     model = (
         PatchcoreModel(indices, BACKBONE, pre_trained=False, num_neighbors=NEIGHBOURS)
         if name == "patchcore"
         else PadimModel(BACKBONE, indices, pre_trained=False, n_features=PADIM_CHANNELS)
     )
-    model.feature_extractor.feature_extractor.load_state_dict(own.network.state_dict())
+    model.feature_extractor.feature_extractor.load_state_dict(network.state_dict())
     model.to(job.device)
     rival = Rival(model, own, job)
     files = [Path(path) for path in job.train]

@@ -23,13 +23,25 @@ from pydantic import (
 
 from patchae.errors import UsageError
 
-PACKAGED_BACKBONES = ("tf_efficientnet_lite0",)
+PACKAGED_BACKBONES = ("tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2")
 """timm names whose ImageNet weights come inside a Python package: nothing is downloaded."""
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "fast": {"image_size": 256, "epochs": 4, "damaged_images": 250, "memory_size": 2_000},
+    "fast": {
+        "backbone": "tf_efficientnet_lite0",
+        "image_size": 256,
+        "epochs": 4,
+        "damaged_images": 500,
+        "memory_size": 2_000,
+    },
     "balanced": {},
-    "best": {"image_size": 448, "epochs": 10, "damaged_images": 1_500, "memory_size": 20_000},
+    "best": {
+        "backbone": "tf_efficientnet_lite0+tf_efficientnet_lite1+tf_efficientnet_lite2",
+        "image_size": 448,
+        "epochs": 10,
+        "damaged_images": 3_000,
+        "memory_size": 20_000,
+    },
 }
 """What `preset` under `training:` sets; other keys beside it win."""
 
@@ -62,15 +74,16 @@ def _time_zone(value: str) -> str:
 
 
 def _backbone(value: str) -> str:
-    if value in PACKAGED_BACKBONES:
-        return value
-    import timm  # seconds of import, so only for the unusual name
+    unusual = set(value.split("+")) - set(PACKAGED_BACKBONES)
+    if unusual:
+        import timm  # seconds of import, so only for the unusual name
 
-    if not timm.is_model(value):
-        raise ValueError(
-            f"expected the name of a timm model; {', '.join(PACKAGED_BACKBONES)} needs no download"
-        )
-    return value
+        if not all(timm.is_model(name) for name in unusual):
+            raise ValueError(
+                "expected the name of a timm model, or several joined by '+';"
+                f" {', '.join(PACKAGED_BACKBONES)} need no download"
+            )
+    return str(_list_of_unique(value.split("+")) and value)
 
 
 def _list_of_unique(value: Any) -> Any:
@@ -133,23 +146,31 @@ class Training(_Frozen):
             raise ValueError(f"preset: expected one of {', '.join(PRESETS)}")
         return {**PRESETS[name], **{key: kept for key, kept in value.items() if key != "preset"}}
 
-    backbone: Annotated[str, AfterValidator(_backbone)] = "tf_efficientnet_lite0"
-    """timm name of the pretrained network that gives the features; it stays frozen."""
+    backbone: Annotated[str, AfterValidator(_backbone)] = (
+        "tf_efficientnet_lite0+tf_efficientnet_lite2"
+    )
+    """timm name of the pretrained network that gives the features, or several joined by `+`; they
+    stay frozen."""
     strides: Annotated[
         tuple[int, ...], BeforeValidator(_list_of_unique), AfterValidator(_strides)
     ] = (8, 16)
     """Feature levels to use, by their stride in pixels; the smallest sets the patch size."""
     image_size: int = Field(320, ge=64, le=1024, multiple_of=32)
     """Side in pixels to which images are resized."""
+    pose: Literal["found", "as-is"] = "found"
+    """Whether parts that lie in any direction are turned upright; `found`: where train/good shows
+    that they do."""
     channels: int = Field(64, ge=8, le=1024)
     """Length of the learned part of each patch vector."""
     epochs: int = Field(6, ge=0, le=1000)
     """Passes of the auto-encoder over the patches drawn; 0 keeps the untrained encoder."""
     batch_size: int = Field(8, ge=1, le=1024)
     """Images that go through the network at a time."""
+    precision: Literal["auto", "full", "mixed"] = "auto"
+    """Of the pretrained networks: 32 bits, or 16 where they suffice; `auto`: mixed on CUDA."""
     learning_rate: float = Field(2e-3, gt=0, le=1)
     """Of the auto-encoder."""
-    damaged_images: int = Field(500, ge=0, le=100_000)
+    damaged_images: int = Field(1_500, ge=0, le=100_000)
     """Copies of training images with an artificial defect to learn from; 0: none, and no heads."""
     memory_size: int = Field(5_000, ge=100, le=1_000_000)
     """Vectors of normal patches to keep."""

@@ -14,9 +14,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from patchae.files import Progress
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 _log = logging.getLogger("patchae")
 _QUIET_SECONDS = 5.0
@@ -71,27 +74,39 @@ class _Bars:
 
     def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
         from rich.progress import Progress as Bars
 
         self._bars = Bars(
             TextColumn("{task.fields[subject]:>12}"),
-            TextColumn("{task.description:<14}"),
+            TextColumn("{task.description:<22}"),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
+            TextColumn("left of this step:"),
+            TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
         )
-        self._tasks: dict[str, object] = {}
+        self._tasks: dict[str, tuple[TaskID, str]] = {}
         self._lock = threading.Lock()
 
     def step(self, subject: str, what: str, done: int, total: int) -> None:
+        kind = what.partition(",")[0]  # what follows changes with every step, as a loss does
         with self._lock:
             if subject not in self._tasks:
-                self._tasks[subject] = self._bars.add_task(what, total=total, subject=subject)
-            task = self._tasks[subject]
-        self._bars.update(task, description=what, completed=done, total=total)  # type: ignore[arg-type]
+                self._tasks[subject] = self._bars.add_task(what, subject=subject), ""
+            task, before = self._tasks[subject]
+            self._tasks[subject] = task, kind
+        if kind != before:  # the time left follows from the speed of this step alone
+            self._bars.reset(task, total=total)
+        self._bars.update(task, description=what, completed=done, total=total)
 
     def say(self, text: str) -> None:
         self._bars.console.print(text, highlight=False, markup=False)

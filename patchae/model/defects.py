@@ -24,12 +24,12 @@ def add_defects(images: Tensor, share: float, generator: Generator) -> tuple[Ten
     """Draw one defect each on about `share` of the images.
 
     Args:
-        images: (B, 3, S, S) in 0..1; not changed.
+        images: (B, 3, H, W) in 0..1; not changed.
         share: probability of a defect per image, 0..1.
         generator: on the CPU; decides everything, so equal generators give equal images.
 
     Returns:
-        The images with defects (B, 3, S, S) and where they are (B, 1, S, S), 0 or 1.
+        The images with defects (B, 3, H, W) and where they are (B, 1, H, W), 0 or 1.
     """
     changed, masks = [], []
     count = len(images)
@@ -41,8 +41,8 @@ def add_defects(images: Tensor, share: float, generator: Generator) -> tuple[Ten
             continue
         other = images[int(_uniform(generator) * count)]
         at = _place(image, generator)
-        mask = _shape(image.shape[-1], at, generator).to(image.device)  # (1, S, S)
-        filling = _filling(image, other, at, generator)  # (3, S, S)
+        mask = _shape(_sides(image), at, generator).to(image.device)  # (1, H, W)
+        filling = _filling(image, other, at, generator)  # (3, H, W)
         if (image.amax(dim=0) - image.amin(dim=0)).max() < _GREY:
             filling = filling.mean(dim=0, keepdim=True).expand_as(image)
         opacity = 0.3 + 0.7 * _uniform(generator)  # subtle ones teach most
@@ -53,14 +53,14 @@ def add_defects(images: Tensor, share: float, generator: Generator) -> tuple[Ten
 
 
 def product(image: Tensor) -> Tensor:
-    """How much each place of an image (3, S, S) looks like product: (S, S), 0 or more.
+    """How much each place of an image (3, H, W) looks like product: (H, W), 0 or more.
 
     Structure counts, and so does what differs from the border of the image. Where both are
     everywhere (a texture), so is the product.
     """
-    size = image.shape[-1]
+    size = max(_sides(image))
     window = max(3, size // 32) | 1
-    grey = image.mean(dim=0, keepdim=True)[None]  # (1, 1, S, S)
+    grey = image.mean(dim=0, keepdim=True)[None]  # (1, 1, H, W)
     mean = _blurred(grey, window)
     deviation = (_blurred(grey.square(), window) - mean.square()).clamp(min=0).sqrt()
     edge = max(2, size // 80)
@@ -81,6 +81,11 @@ def product(image: Tensor) -> Tensor:
     return (weight - 0.15 * weight.max()).clamp(min=0)
 
 
+def _sides(image: Tensor) -> tuple[int, int]:
+    """Height and width."""
+    return image.shape[-2], image.shape[-1]
+
+
 def _uniform(generator: Generator) -> float:
     return float(torch.rand((), generator=generator))
 
@@ -97,53 +102,52 @@ def _blurred(image: Tensor, window: int) -> Tensor:
 
 def _place(image: Tensor, generator: Generator) -> tuple[float, float]:
     """Where the defect's centre is: row and column in pixels."""
-    size = image.shape[-1]
+    height, width = _sides(image)
     on_product, chance, other = (_uniform(generator) for _ in range(3))
     if on_product < _ON_PRODUCT:
         weight = product(image).cpu()
         places = (weight > 0.25 * weight.max()).flatten().nonzero()[:, 0]
         if len(places) > 0:
-            row, column = divmod(int(places[int(chance * len(places))]), size)
+            row, column = divmod(int(places[int(chance * len(places))]), width)
             return float(row), float(column)
-    return chance * size, other * size
+    return chance * height, other * width
 
 
-def _shape(size: int, at: tuple[float, float], generator: Generator) -> Tensor:
+def _shape(sides: tuple[int, int], at: tuple[float, float], generator: Generator) -> Tensor:
     kind = int(_uniform(generator) * 4)
-    return (_cloud, _specks, _scratch, _box)[kind](size, at, generator)
+    return (_cloud, _specks, _scratch, _box)[kind](sides, at, generator)
 
 
-def _cloud(size: int, at: tuple[float, float], generator: Generator) -> Tensor:
-    return _blob(size, at, _between(0.05, 0.35, generator), generator)
+def _cloud(sides: tuple[int, int], at: tuple[float, float], generator: Generator) -> Tensor:
+    return _blob(sides, at, _between(0.05, 0.35, generator), generator)
 
 
-def _specks(size: int, at: tuple[float, float], generator: Generator) -> Tensor:
-    mask = torch.zeros((1, size, size))
+def _specks(sides: tuple[int, int], at: tuple[float, float], generator: Generator) -> Tensor:
+    mask = torch.zeros((1, *sides))
     for _ in range(1 + int(3 * _uniform(generator))):
-        down, right = (0.1 * size * (_uniform(generator) - 0.5) for _ in range(2))
+        down, right = (0.1 * max(sides) * (_uniform(generator) - 0.5) for _ in range(2))
         side = _between(0.015, 0.05, generator)
-        mask = torch.maximum(mask, _blob(size, (at[0] + down, at[1] + right), side, generator))
+        mask = torch.maximum(mask, _blob(sides, (at[0] + down, at[1] + right), side, generator))
     return mask
 
 
-def _blob(size: int, at: tuple[float, float], side: float, generator: Generator) -> Tensor:
-    """A ragged piece of a window whose side is that share of the image."""
-    window = max(4, int(side * size))
+def _blob(
+    sides: tuple[int, int], at: tuple[float, float], side: float, generator: Generator
+) -> Tensor:
+    """A ragged piece of a window whose side is that share of the longer side of the image."""
+    window = min(max(4, int(side * max(sides))), *sides)
     cells = max(2, min(window // 2, 2 ** (1 + int(_uniform(generator) * 3))))
     noise = torch.randn((1, 1, cells, cells), generator=generator)
     smooth = F.interpolate(noise, size=(window, window), mode="bicubic", align_corners=False)[0, 0]
     area = max(4, int(window * window * (0.2 + 0.5 * _uniform(generator))))
     inside = (smooth >= smooth.flatten().topk(area).values[-1]).float()
-    mask = torch.zeros((1, size, size))
-    top = min(max(0, int(at[0] - window / 2)), size - window)
-    left = min(max(0, int(at[1] - window / 2)), size - window)
-    mask[:, top : top + window, left : left + window] = inside
-    return mask
+    return _framed(inside, sides, at)
 
 
-def _scratch(size: int, at: tuple[float, float], generator: Generator) -> Tensor:
-    grid = torch.arange(size, dtype=torch.float32)
-    y, x = grid[:, None] - at[0], grid[None, :] - at[1]
+def _scratch(sides: tuple[int, int], at: tuple[float, float], generator: Generator) -> Tensor:
+    size = max(sides)
+    rows, columns = (torch.arange(side, dtype=torch.float32) for side in sides)
+    y, x = rows[:, None] - at[0], columns[None, :] - at[1]
     turn, bend = _uniform(generator) * math.pi, _uniform(generator) - 0.5
     along = x * math.cos(turn) + y * math.sin(turn)
     across = y * math.cos(turn) - x * math.sin(turn)
@@ -154,18 +158,25 @@ def _scratch(size: int, at: tuple[float, float], generator: Generator) -> Tensor
     return mask.float()[None]
 
 
-def _box(size: int, at: tuple[float, float], generator: Generator) -> Tensor:
-    height, width = (max(3, int(size * _between(0.02, 0.2, generator))) for _ in range(2))
-    top = min(max(0, int(at[0] - height / 2)), size - height)
-    left = min(max(0, int(at[1] - width / 2)), size - width)
-    mask = torch.zeros((1, size, size))
-    mask[:, top : top + height, left : left + width] = 1
+def _box(sides: tuple[int, int], at: tuple[float, float], generator: Generator) -> Tensor:
+    height, width = (
+        min(max(3, int(max(sides) * _between(0.02, 0.2, generator))), side) for side in sides
+    )
+    return _framed(torch.ones((height, width)), sides, at)
+
+
+def _framed(piece: Tensor, sides: tuple[int, int], at: tuple[float, float]) -> Tensor:
+    """A piece (h, w) around a place of an empty mask (1, H, W), moved so that it fits in."""
+    (height, width), mask = piece.shape, torch.zeros((1, *sides))
+    top = min(max(0, int(at[0] - height / 2)), sides[0] - height)
+    left = min(max(0, int(at[1] - width / 2)), sides[1] - width)
+    mask[:, top : top + height, left : left + width] = piece
     return mask
 
 
 def _filling(image: Tensor, other: Tensor, at: tuple[float, float], generator: Generator) -> Tensor:
     kind = int(_uniform(generator) * 6)
-    size = image.shape[-1]
+    size = max(_sides(image))
     if kind == 0:  # another image's content
         return other.roll(_shift(size, 1.0, generator), dims=(-2, -1))
     if kind == 1:  # the image's own content, from near or far
@@ -189,15 +200,16 @@ def _shift(size: int, reach: float, generator: Generator) -> tuple[int, int]:
 
 def _bent(image: Tensor, at: tuple[float, float], generator: Generator) -> Tensor:
     """The image pushed aside around a place."""
-    size = image.shape[-1]
-    grid = torch.arange(size, dtype=torch.float32)
-    y, x = grid[:, None] - at[0], grid[None, :] - at[1]
+    (height, width), size = _sides(image), max(_sides(image))
+    down = torch.arange(height, dtype=torch.float32)[:, None]
+    right = torch.arange(width, dtype=torch.float32)[None, :]
+    y, x = down - at[0], right - at[1]
     radius = size * _between(0.04, 0.2, generator)
     near = torch.exp(-2 * (y.square() + x.square()) / radius**2)
     turn, reach = _uniform(generator) * 2 * math.pi, size * _between(0.01, 0.05, generator)
-    rows = grid[:, None] + reach * math.sin(turn) * near
-    columns = grid[None, :] + reach * math.cos(turn) * near
-    where = (torch.stack([columns, rows], dim=-1) + 0.5) * 2 / size - 1  # (S, S, 2) in -1..1
+    rows = (down + reach * math.sin(turn) * near + 0.5) * 2 / height - 1
+    columns = (right + reach * math.cos(turn) * near + 0.5) * 2 / width - 1
+    where = torch.stack([columns, rows], dim=-1)  # (H, W, 2) in -1..1
     return F.grid_sample(
         image[None], where[None].to(image.device), padding_mode="reflection", align_corners=False
     )[0]

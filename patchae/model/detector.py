@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,14 +30,16 @@ from patchae.model import memory as memories
 from patchae.model.backbone import Backbone
 from patchae.model.heads import Compared, Head, compare
 from patchae.model.network import PatchAutoEncoder
+from patchae.model.pose import Pose, oddness, put_back, upright
 
-FORMAT = "patchae.model/2"
+FORMAT = "patchae.model/3"
 WEIGHTS_FILE = "model.safetensors"
 FACTS_FILE = "model.json"
 _CONTEXTS = (False, True)
 _WEIGHTS = (0.25, 1.0, 1.0)
-"""Of the views. The heads see distances too and find more; the distance alone stays as a guard for
-what no artificial defect resembles. Chosen by cross-validation on good training images."""
+"""Of the views in the score. The heads see distances too and find more; the distance alone stays as
+a guard for what no artificial defect resembles. In the map, which shows where and not whether, all
+weigh the same. Both were chosen by cross-validation on good training images."""
 _BEND = 4.0
 
 
@@ -45,11 +48,12 @@ class Scored:
     """The verdict on one image."""
 
     score: float
-    """Anomaly score, above 0: the highest point of the map."""
+    """Anomaly score, above 0: that of the worst patch, or how odd the part's pose is."""
     anomalous: bool
     """Whether the score lies above the model's threshold."""
     map: np.ndarray
-    """Anomaly map (S, S), float32, in the units of the score."""
+    """Anomaly map (S, S), float32, in about the units of the score; 0 where nothing was looked
+    at."""
 
 
 class PatchAE(nn.Module):
@@ -57,6 +61,8 @@ class PatchAE(nn.Module):
 
     Attributes:
         settings: the training settings that made it.
+        pose: how the class's parts lie; None where they lie as the camera sees them.
+        white: value that counts as white in 16-bit files, see `patchae.model.images`.
         facts: everything about the training that is not a tensor; `threshold` among it.
         patch: side P of a patch in pixels.
     """
@@ -69,10 +75,13 @@ class PatchAE(nn.Module):
     spread: Tensor
     view_mean: Tensor
     view_scale: Tensor
+    looked_at: Tensor
 
     def __init__(self, settings: Training, backbone: Backbone) -> None:
         super().__init__()
         self.settings = settings
+        self.pose: Pose | None = None
+        self.white = image_files.WHITE
         self.facts: dict[str, Any] = {}
         self.backbone = backbone
         self.patch = min(settings.strides)
@@ -90,6 +99,8 @@ class PatchAE(nn.Module):
         self.register_buffer("whitening", torch.eye(vector))
         self.register_buffer("memory", torch.zeros(0, vector))
         self.register_buffer("spread", torch.zeros(0))
+        # Patches of the upright image (h, w), bool; empty where all of it is looked at.
+        self.register_buffer("looked_at", torch.zeros(0, 0, dtype=torch.bool))
         self.register_buffer("view_mean", torch.zeros(views))
         self.register_buffer("view_scale", torch.ones(views))
 
@@ -104,18 +115,29 @@ class PatchAE(nn.Module):
         return self.feature_mean.device
 
     def raw(self, images: Tensor) -> Tensor:
-        """Frozen features (B, H, W, C) at the finest stride, of images (B, 3, S, S) in 0..1."""
+        """Frozen features (B, H, W, C) at the finest stride, of upright images in 0..1."""
         # A patch and its neighbours together: PatchCore's local awareness (Roth et al. 2022).
+        with self._precision(images.device.type):
+            found = self.backbone(images)
         levels = [
-            F.avg_pool2d(level, 3, stride=1, padding=1, count_include_pad=False)
-            for level in self.backbone(images)
+            F.avg_pool2d(level.float(), 3, stride=1, padding=1, count_include_pad=False)
+            for level in found
         ]
         finest = levels[0].shape[-2:]
-        levels[1:] = [
-            F.interpolate(level, size=finest, mode="bilinear", align_corners=False)
-            for level in levels[1:]
+        levels = [
+            level
+            if level.shape[-2:] == finest
+            else F.interpolate(level, size=finest, mode="bilinear", align_corners=False)
+            for level in levels
         ]
         return torch.cat(levels, dim=1).permute(0, 2, 3, 1)
+
+    def _precision(self, device: str) -> AbstractContextManager[Any]:
+        """Where the networks may compute with 16 bits: most of the work, and robust to it."""
+        asked = self.settings.precision
+        if asked == "full" or (asked == "auto" and device != "cuda"):
+            return nullcontext()
+        return torch.autocast(device, torch.float16 if device == "cuda" else torch.bfloat16)
 
     def joined(self, raw: Tensor) -> Tensor:
         """Frozen and learned part of patches (N, C + D), of raw features (N, C)."""
@@ -144,24 +166,35 @@ class PatchAE(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Scores (B,) and anomaly maps (B, H, W) at the finest stride, of uint8 (B, 3, S, S)."""
-        raw = self.raw(images.float() / 255)
-        batch, height, width, _ = raw.shape
+        seen = images.float() / 255
+        if self.pose is None:
+            scores, maps = self._anomalies(seen)
+            return scores.flatten(1).amax(dim=1), maps
+        turned, found = upright(seen, self.pose)
+        scores, maps = (each * self.looked_at for each in self._anomalies(turned))
+        peaks = torch.maximum(scores.flatten(1).amax(dim=1), oddness(found, self.pose))
+        side = images.shape[-1] // self.patch
+        return peaks, put_back(maps, found, self.pose, side, self.patch)
+
+    def _anomalies(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """How anomalous each patch of upright images in 0..1 is, to decide and to show.
+
+        Both (B, h, w) at the finest stride.
+        """
+        raw = self.raw(images)
         vectors = self.vectors(raw.flatten(0, 2))
-        seen = self.views(compare(vectors, self.memory, self.spread, self.settings.neighbours))
-        weights = self.view_mean.new_tensor(_WEIGHTS[: seen.shape[1]])
-        fused = ((seen - self.view_mean) / self.view_scale) @ (weights / weights.sum())
-        maps = fused.view(batch, 1, height, width)
+        views = self.views(compare(vectors, self.memory, self.spread, self.settings.neighbours))
+        views = (views - self.view_mean) / self.view_scale
+        weights = views.new_tensor(_WEIGHTS[: views.shape[1]])
+        decide = views @ (weights / weights.sum())
+        # Less ordinary than ordinary says nothing about where the defect is.
+        show = torch.cat([views[:, :1], views[:, 1:].clamp(min=0)], dim=1).mean(dim=1)
+        fused = torch.stack([decide, show]).view(2, *raw.shape[:3])
         # One patch alone may be noise; a defect moves its neighbours too.
-        smooth = F.avg_pool2d(maps, 3, stride=1, padding=1, count_include_pad=False)[:, 0]
+        smooth = F.avg_pool2d(fused, 3, stride=1, padding=1, count_include_pad=False)
         # Keeps the order; an ordinary patch is near 0, the most unusual normal ones near 1.
         positive = F.softplus(smooth, beta=_BEND)
-        return positive.flatten(1).amax(dim=1), positive
-
-    @torch.inference_mode()
-    def maps(self, images: Tensor) -> Tensor:
-        """Anomaly maps (B, H, W) at the finest stride, of uint8 images (B, 3, S, S)."""
-        _, maps = self(images.to(self.device))
-        return cast("Tensor", maps)
+        return positive[0], positive[1]
 
     def score(self, sources: Sequence[image_files.ImageLike], batch_size: int = 8) -> list[Scored]:
         """Score images, given as files or arrays.
@@ -171,9 +204,9 @@ class PatchAE(nn.Module):
         """
         size, threshold, results = self.settings.image_size, self.threshold, []
         for start in range(0, len(sources), batch_size):
-            batch = image_files.load_batch(sources[start : start + batch_size], size)
-            maps = self.maps(batch)
-            peaks = maps.flatten(1).amax(dim=1)
+            batch = image_files.load_batch(sources[start : start + batch_size], size, self.white)
+            with torch.inference_mode():
+                peaks, maps = self(batch.to(self.device))
             full = F.interpolate(
                 maps[:, None], size=(size, size), mode="bilinear", align_corners=False
             )[:, 0]
@@ -187,7 +220,8 @@ class PatchAE(nn.Module):
         tensors = {key: value.cpu().contiguous() for key, value in self.state_dict().items()}
         save_file(tensors, folder / WEIGHTS_FILE)
         facts = {"format": FORMAT, "settings": self.settings.model_dump(mode="json")}
-        write_json(folder / FACTS_FILE, {**facts, **self.facts})
+        pose = asdict(self.pose) if self.pose else None
+        write_json(folder / FACTS_FILE, {**facts, "pose": pose, "white": self.white, **self.facts})
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> PatchAE:
@@ -206,15 +240,17 @@ class PatchAE(nn.Module):
                     mend="use the version of patchae that trained it, or train the class again",
                 )
             settings = Training(**facts.pop("settings"))
+            pose, white = facts.pop("pose"), int(facts.pop("white"))
             tensors = load_file(folder / WEIGHTS_FILE)
             model = cls(settings, Backbone(settings.backbone, settings.strides))
-            model.memory = torch.empty_like(tensors["memory"])
-            model.spread = torch.empty_like(tensors["spread"])
+            for name in ("memory", "spread", "looked_at"):  # of a size that training decides
+                setattr(model, name, torch.empty_like(tensors[name]))
+            model.pose = Pose(**pose) if pose else None
             model.load_state_dict(tensors)  # RuntimeError: tensors of another network
         except (OSError, ValueError, KeyError, TypeError, SafetensorError, RuntimeError) as error:
             reason = str(error).partition("\n")[0]  # torch lists every tensor
             raise DataError(
                 f"not a model: {reason}", where=str(folder), mend="train the class again"
             ) from None
-        model.facts = facts
+        model.facts, model.white = facts, white
         return model.to(device).eval()

@@ -2,6 +2,10 @@
 
 Every way in ends in the same place: three channels, `size` x `size` pixels, 0..255. The resize is
 Pillow's bilinear filter with antialiasing, the same on every platform.
+
+A 16-bit file does not say how many bits its camera has. Which value is white is therefore found
+once per class, by `white_of`, and is part of the model: found per image, a dark part would be
+brightened and look like another one.
 """
 
 from __future__ import annotations
@@ -18,25 +22,57 @@ from torch import Tensor
 from patchae.errors import DataError
 
 ImageLike = Path | str | np.ndarray
+WHITE = 65_535
+"""The largest value of a 16-bit image."""
+_BITS = (8, 10, 12, 14, 16)
 
 
-def load(source: ImageLike, size: int) -> Tensor:
+def load(source: ImageLike, size: int, white: int = WHITE) -> Tensor:
     """One image as uint8 (3, size, size).
 
-    `source` is a file, or an array (H, W), (H, W, 1) or (H, W, 3), uint8, or float in 0..1.
+    Args:
+        source: a file, or an array (H, W), (H, W, 1) or (H, W, 3), uint8, or float in 0..1.
+        size: side in pixels.
+        white: value that counts as 255 in a 16-bit file; what lies above it counts as 255 too.
 
     Raises:
         DataError: the file is not an image that can be decoded, or the array has another shape.
     """
-    image = _from_array(source) if isinstance(source, np.ndarray) else _from_file(Path(source))
+    image = (
+        _from_array(source) if isinstance(source, np.ndarray) else _from_file(Path(source), white)
+    )
     resized = image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=None)
     pixels = np.asarray(resized, dtype=np.uint8)  # (size, size, 3)
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1).contiguous()
 
 
-def load_batch(sources: Sequence[ImageLike], size: int) -> Tensor:
+def load_batch(sources: Sequence[ImageLike], size: int, white: int = WHITE) -> Tensor:
     """Images as one uint8 tensor (B, 3, size, size)."""
-    return torch.stack([load(source, size) for source in sources])
+    return torch.stack([load(source, size, white) for source in sources])
+
+
+def white_of(paths: Sequence[Path]) -> int:
+    """The largest value that a camera gives, from 16-bit files of it: 2^bits - 1.
+
+    Raises:
+        DataError: a file is not an image that can be decoded.
+    """
+    highest = 0
+    for path in paths:
+        with _readable(path), Image.open(path) as image:
+            if image.mode.startswith("I;16"):
+                highest = max(highest, int(np.asarray(image).max()))
+    return next((2**bits - 1 for bits in _BITS if highest < 2**bits), WHITE) if highest else WHITE
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Width and height of an image file in pixels, without decoding it.
+
+    Raises:
+        DataError: the file is not an image.
+    """
+    with _readable(path), Image.open(path) as image:
+        return image.size
 
 
 def load_mask(path: Path, size: int) -> np.ndarray:
@@ -51,12 +87,11 @@ def load_mask(path: Path, size: int) -> np.ndarray:
     return np.asarray(mask.resize((size, size), Image.Resampling.NEAREST)) > 0
 
 
-def _from_file(path: Path) -> Image.Image:
+def _from_file(path: Path, white: int) -> Image.Image:
     with _readable(path), Image.open(path) as image:
-        if image.mode.startswith("I;16"):  # 16-bit cameras: keep the upper byte
-            return Image.fromarray(
-                (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
-            ).convert("RGB")
+        if image.mode.startswith("I;16"):
+            wide = np.asarray(image).astype(np.uint32) * 256 // (white + 1)
+            return Image.fromarray(wide.clip(0, 255).astype(np.uint8)).convert("RGB")
         return image.convert("RGB")
 
 

@@ -22,6 +22,7 @@ from patchae.files import Progress, write_bytes
 from patchae.model.defects import add_defects
 from patchae.model.detector import PatchAE
 from patchae.model.images import load_batch
+from patchae.model.pose import upright
 
 SHARD = 32
 """Images per shard: what a killed training loses at most."""
@@ -117,9 +118,13 @@ def _shard(model: PatchAE, images: Sequence[Path], number: int) -> Samples:
     parts = []
     for start in range(number * SHARD, end, settings.batch_size):
         index = range(start, min(start + settings.batch_size, end))
-        batch = load_batch([images[i] for i in index], settings.image_size)
+        batch = load_batch([images[i] for i in index], settings.image_size, model.white)
+        if model.pose:
+            turned, _ = upright(batch.to(model.device).float() / 255, model.pose)
+            batch = (turned.cpu() * 255).round().to(torch.uint8)
         patches = _patches(model, batch)
-        parts.append(_clean(*patches, start, per_image, generator))
+        looked_at = _looked_at(model, patches[0].shape[1])
+        parts.append(_clean(patches, looked_at, start, per_image, generator))
         # Copies spread evenly over the images: the i-th has floor((i + 1) k / n) - floor(i k / n).
         copies = [(i + 1) * total // count - i * total // count for i in index]
         for again in range(max(copies)):
@@ -130,12 +135,17 @@ def _shard(model: PatchAE, images: Sequence[Path], number: int) -> Samples:
 
 
 def _clean(
-    features: Tensor, pixels: Tensor, start: int, per_image: int, generator: Generator
+    patches: tuple[Tensor, Tensor],
+    looked_at: Tensor,
+    start: int,
+    per_image: int,
+    generator: Generator,
 ) -> Samples:
-    """Some patches of each good image."""
+    """Some of the patches of each good image that are looked at."""
+    features, pixels = patches
     parts = []
     for i in range(len(features)):
-        order = torch.randperm(features.shape[1], generator=generator)[:per_image]
+        order = some(looked_at, per_image, generator)
         none = torch.zeros(len(order), dtype=torch.bool)
         parts.append(Samples(features[i, order], pixels[i, order], none + (start + i), none, none))
     return Samples.joined(parts)
@@ -155,7 +165,7 @@ def _damaged(
 
     Args:
         model: for the features of the copies.
-        batch: the images (B, 3, S, S), uint8.
+        batch: the images (B, 3, H, W), uint8, upright.
         patches: what `_patches` gives for them.
         numbers: of these images among the learned ones (B,).
         generator: draws the defects and the places.
@@ -165,11 +175,12 @@ def _damaged(
     seen = masks * ((copies - originals).abs().mean(dim=1, keepdim=True) > _VISIBLE)
     covered = F.avg_pool2d(seen, model.patch)  # (B, 1, H, W)
     near = F.max_pool2d(covered, 3, stride=1, padding=1)
+    looked_at = _looked_at(model, covered[0].numel())
     after = _patches(model, (copies * 255).round().to(torch.uint8))
     parts = []
     for i, number in enumerate(numbers.tolist()):
-        inside = some(covered[i].flatten() > _COVERED, _DEFECTIVE_PER_COPY, generator)
-        outside = some(near[i].flatten() == 0, len(inside), generator)
+        inside = some(looked_at & (covered[i].flatten() > _COVERED), _DEFECTIVE_PER_COPY, generator)
+        outside = some(looked_at & (near[i].flatten() == 0), len(inside), generator)
         features, pixels = (
             torch.cat([new[i, inside], old[i, inside], new[i, outside]])
             for old, new in zip(patches, after, strict=True)
@@ -187,6 +198,13 @@ def _patches(model: PatchAE, batch: Tensor) -> tuple[Tensor, Tensor]:
     cut = F.pixel_unshuffle(batch.float(), side).to(torch.uint8)  # (B, 3 P P, H, W)
     pixels = cut.flatten(2).permute(0, 2, 1).reshape(len(batch), -1, 3, side, side)
     return raw.flatten(1, 2).half().cpu(), pixels
+
+
+def _looked_at(model: PatchAE, patches: int) -> Tensor:
+    """Which patches of an upright image count (patches,), bool."""
+    if model.pose is None:
+        return torch.ones(patches, dtype=torch.bool)
+    return model.looked_at.flatten().cpu()
 
 
 def some(mask: Tensor, most: int, generator: Generator) -> Tensor:

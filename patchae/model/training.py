@@ -1,5 +1,6 @@
 """From the good images of a class to its `PatchAE`.
 
+    find pose     whether the parts lie in any direction, and how to turn them upright
     collect       patches of the images and of copies with artificial defects, in one pass
     standardize   mean and deviation of the frozen features
     learn         the patch-wise auto-encoder
@@ -25,14 +26,24 @@ from patchae.errors import ConfigError, DataError
 from patchae.files import Progress, silent
 from patchae.model import heads
 from patchae.model import memory as memories
-from patchae.model.backbone import load_weights, pretrained
+from patchae.model.backbone import Backbone, load_weights
 from patchae.model.detector import PatchAE
+from patchae.model.images import load_batch, size_of, white_of
+from patchae.model.loose import find_pose, silhouette
 from patchae.model.network import reconstruction_loss
 from patchae.model.samples import Samples, collect, some
 from patchae.model.split import calibration_split
+from patchae.model.threshold import (
+    FEW,
+    conformal_threshold,
+    false_alarm_interval,
+    weak_threshold,
+)
 
 FEWEST = 5
 """Good images under which nothing is trained: too few to learn from and to calibrate with."""
+_LOOKED_AT = 200
+"""At most as many images decide how parts lie and what is white."""
 _PATCHES = 1024
 """Patches per step of the auto-encoder."""
 _COMPARED = 24_000
@@ -94,7 +105,10 @@ def train(
     # so for the process: other threads train other classes, and the switch is one for all.
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
     weights = load_weights(settings.backbone)
-    model = PatchAE(settings, pretrained(settings.backbone, settings.strides, weights)).to(device)
+    model = PatchAE(settings, Backbone(settings.backbone, settings.strides, weights)).to(device)
+    seen = learned[:: math.ceil(len(learned) / _LOOKED_AT)]
+    model.white = white_of(seen)
+    find_how_they_lie(model, seen)
     samples = collect(model, learned, progress, kept)
     standardize(model, samples)
     losses = learn(model, samples, progress)
@@ -104,6 +118,8 @@ def train(
     model.facts = {
         "weights_sha256": weights.sha256,
         "threshold": conformal_threshold(scores, settings.false_alarm_rate),
+        "false_alarm_interval": false_alarm_interval(len(scores), settings.false_alarm_rate),
+        "warnings": [weak_threshold(len(images))] if len(images) < FEW else [],
         "calibration_scores": sorted(scores),
         "learned": len(learned),
         "calibration": len(aside),
@@ -115,15 +131,22 @@ def train(
     return model
 
 
-def conformal_threshold(scores: Sequence[float], false_alarm_rate: float) -> float:
-    """The threshold above which a good part scores at most `false_alarm_rate` of the time.
-
-    Split conformal prediction: the ceil((n + 1)(1 - rate))-th smallest of n calibration scores
-    holds the rate on average over exchangeable data. Where n is too small for the rate (n = 40
-    cannot show 2 %) it is the largest score, which holds 1 / (n + 1).
-    """
-    rank = math.ceil((len(scores) + 1) * (1 - false_alarm_rate))
-    return sorted(scores)[min(rank, len(scores)) - 1]
+@torch.inference_mode()
+def find_how_they_lie(model: PatchAE, images: Sequence[Path]) -> None:
+    """Set the pose of the class and what of the upright image is looked at, if its parts lie so."""
+    settings, step = model.settings, model.settings.batch_size
+    if settings.pose == "as-is":
+        return
+    aspects = {round(width / height, 3) for width, height in map(size_of, images)}
+    if len(aspects) > 1:  # several cameras: what is turned in one is not in another
+        return
+    batches = [
+        load_batch(images[start : start + step], settings.image_size, model.white)
+        for start in range(0, len(images), step)
+    ]
+    model.pose = find_pose(batches, aspects.pop(), max(settings.strides))
+    if model.pose:
+        model.looked_at = silhouette(batches, model.pose, model.patch).to(model.device)
 
 
 @torch.inference_mode()
@@ -164,7 +187,7 @@ def learn(model: PatchAE, samples: Samples, progress: Progress) -> list[float]:
             schedule.step()
             total += loss.item() * len(part)
         losses.append(total / len(samples))
-        progress("learning", epoch + 1, settings.epochs)
+        progress(f"learning, loss {losses[-1]:.4f}", epoch + 1, settings.epochs)
     return losses
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
+from patchae.console import say
 from patchae.errors import DataError
 from patchae.files import (
     Progress,
@@ -63,6 +64,8 @@ def train_class(job: ClassJob, progress: Progress = silent) -> bool:
             progress=progress,
             kept=kept,
         )
+        for warning in model.facts["warnings"]:
+            say(f"{job.class_name}: {warning}")
         require_unchanged(job, rows)
         model.save(draft / "model")
         facts = {name: model.facts[name] for name in ("device", "threads", "torch", "losses")}

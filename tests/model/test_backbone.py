@@ -15,7 +15,6 @@ from patchae.model.backbone import (
     Weights,
     _packaged_file,
     load_weights,
-    pretrained,
     weights_digest,
 )
 
@@ -37,7 +36,7 @@ def test_renamed_weights_are_the_packaged_ones_in_their_order(weights: Weights) 
     file = _packaged_file(LITE)
     assert file is not None
     theirs = torch.load(file, weights_only=True)
-    ours = weights.state
+    ours = weights.states[0]
     assert len(ours) == len(theirs)
     for (their_key, original), (key, value) in zip(theirs.items(), ours.items(), strict=True):
         assert torch.equal(original, value)
@@ -47,9 +46,9 @@ def test_renamed_weights_are_the_packaged_ones_in_their_order(weights: Weights) 
 
 def test_cut_features_are_those_of_the_whole_network(weights: Weights) -> None:
     whole = timm.create_model(LITE, pretrained=False)
-    whole.load_state_dict(weights.state)  # strict: every key of the classifier too
+    whole.load_state_dict(weights.states[0])  # strict: every key of the classifier too
     whole.eval()
-    backbone = pretrained(LITE, (8, 16), weights)
+    backbone = Backbone(LITE, (8, 16), weights)
     images = torch.rand((2, 3, 64, 64), generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         ours = backbone(images)
@@ -64,7 +63,7 @@ def test_cut_features_are_those_of_the_whole_network(weights: Weights) -> None:
 
 
 def test_frozen_means_frozen(weights: Weights) -> None:
-    backbone = pretrained(LITE, (8,), weights)
+    backbone = Backbone(LITE, (8,), weights)
     before = {key: value.clone() for key, value in backbone.state_dict().items()}
     holder = torch.nn.Sequential(backbone).train()
     assert not any(module.training for module in backbone.modules())
@@ -90,7 +89,7 @@ def test_a_stride_that_the_network_lacks_is_a_config_error(
 
 def test_weights_of_another_network_are_refused(weights: Weights) -> None:
     with pytest.raises(ConfigError, match="the weights of resnet18 lack"):
-        pretrained("resnet18", (8,), weights)
+        Backbone("resnet18", (8,), weights)
 
 
 def test_weights_that_cannot_be_downloaded_are_one_message(

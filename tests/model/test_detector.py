@@ -38,11 +38,10 @@ def test_a_map_shows_where_the_defect_is(small: Small) -> None:
         assert scored.map.shape == (SETTINGS.image_size, SETTINGS.image_size)
         assert scored.map.dtype == np.float32
         assert scored.map.min() >= 0
-        assert scored.map.max() <= scored.score * (1 + 1e-6), "the score is its highest point"
-        row, column = np.unravel_index(scored.map.argmax(), scored.map.shape)
+        near = np.zeros(scored.map.shape, bool)
         # The hole spans 20..36; a patch and its neighbours reach 12 pixels further.
-        assert 8 <= row < 48
-        assert 8 <= column < 48
+        near[8:48, 8:48] = True
+        assert scored.map[20:36, 20:36].mean() > 2 * scored.map[~near].mean()
 
 
 def test_scores_are_never_negative(small: Small) -> None:
@@ -150,7 +149,7 @@ def test_a_model_of_another_format_says_so(small: Small, tmp_path: Path) -> None
     folder = tmp_path / "model"
     shutil.copytree(small.saved, folder)
     _edited(lambda facts: facts.update(format="patchae.model/9", settings={"depth": 3}))(folder)
-    with pytest.raises(DataError, match=r"format patchae\.model/9, expected patchae\.model/2"):
+    with pytest.raises(DataError, match=r"format patchae\.model/9, expected patchae\.model/3"):
         PatchAE.load(folder)
 
 

@@ -22,6 +22,8 @@ OTHERS: dict[str, Any] = {
     "backbone": "tf_efficientnet_lite1",
     "strides": (4, 8),
     "image_size": 128,
+    "pose": "as-is",
+    "precision": "full",
     "channels": 32,
     "epochs": 9,
     "batch_size": 4,

@@ -9,7 +9,7 @@ import torch
 
 from patchae.config import Training
 from patchae.model import samples
-from patchae.model.backbone import load_weights, pretrained
+from patchae.model.backbone import Backbone, load_weights
 from patchae.model.detector import PatchAE
 from patchae.model.images import load
 from patchae.model.samples import Samples, collect
@@ -18,7 +18,7 @@ from tests.model.conftest import SETTINGS, Small
 
 def _collected(small: Small, count: int = 6, **changes: object) -> tuple[PatchAE, Samples]:
     settings = Training(**{**SETTINGS.model_dump(), **changes})
-    backbone = pretrained(settings.backbone, settings.strides, load_weights(settings.backbone))
+    backbone = Backbone(settings.backbone, settings.strides, load_weights(settings.backbone))
     model = PatchAE(settings, backbone)
     return model, collect(model, small.images[:count], lambda *_: None)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from patchae.files import sha256_bytes
 from patchae.model.split import calibration_split
-from patchae.model.training import conformal_threshold
+from patchae.model.threshold import conformal_threshold
 
 DIGESTS = st.lists(
     st.integers(0, 10**6).map(lambda n: sha256_bytes(str(n).encode())),
