@@ -35,12 +35,18 @@ ROUNDS, HELD_OUT, MOST_HELD_OUT = 1, 1 / 3, 40
 CANDIDATES: dict[str, dict[str, Any]] = {
     "balanced": {},
     "256 px": {"image_size": 256},
+    "448 px": {"image_size": 448},
+    "parts not turned upright": {"pose": "as-is"},
+    "Lite0 alone": {"backbone": "tf_efficientnet_lite0"},
+    "Lite0, 1 and 2": {
+        "backbone": "tf_efficientnet_lite0+tf_efficientnet_lite1+tf_efficientnet_lite2"
+    },
     "no training": {"epochs": 0, "damaged_images": 0},
     "no heads": {"damaged_images": 0},
     "memory 2000": {"memory_size": 2000},
     "strides 4, 8, 16": {"strides": (4, 8, 16)},
-    "256 damaged images": {"damaged_images": 256},
-    "1000 damaged images": {"damaged_images": 1000},
+    "500 damaged images": {"damaged_images": 500},
+    "3000 damaged images": {"damaged_images": 3000},
     "untrained encoder": {"epochs": 0},
 }
 

@@ -1,19 +1,66 @@
 """A model as one graph for other runtimes: ONNX and `torch.export`.
 
-The graph takes uint8 images (B, 3, S, S), with B free, and gives scores (B,) and anomaly maps
-(B, H, W) at the stride of a patch: `PatchAE.forward`, nothing less. Reading and resizing files is
-left to the caller; `patchae.model.images.load` says how it is done here. The threshold lies in the
-ONNX file's metadata under `patchae`, with the rest of what `model.json` holds.
+The graph takes uint8 images (B, 3, S, S), B free, and gives scores (B,) and anomaly maps (B, H, W)
+at the stride of a patch: `PatchAE.forward`, nothing less. Reading and resizing files is left to the
+caller, as `patchae.model.images.load` does it. What else a caller needs, the threshold above all,
+lies in the file: as metadata `patchae` of ONNX, as the extra file `patchae.json` of `torch.export`.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
 import torch
 
-from patchae.model.detector import PatchAE
+from patchae.errors import UsageError
+from patchae.files import write_bytes
+from patchae.model.detector import FORMAT, PatchAE
 
-OPSET = 20
-"""The first with the grid sampling that turning parts upright needs."""
+Format = Literal["onnx", "pt2"]
+SUFFIXES: dict[str, Format] = {".onnx": "onnx", ".pt2": "pt2"}
+EXTRA = "patchae.json"
+_OPSET = 20
+"""The first whose grid sampling has the bicubic kernel by the name that torch gives it."""
+
+
+def export(model: PatchAE, target: Path) -> dict[str, Any]:
+    """Write a model for another runtime, in one step; the suffix of `target` decides which.
+
+    Returns:
+        What a caller needs beside the graph, as it lies in the file.
+
+    Raises:
+        UsageError: another suffix, or what writing ONNX needs is not installed.
+    """
+    format_ = SUFFIXES.get(target.suffix)
+    if format_ is None:
+        raise UsageError(
+            f"no format has the suffix '{target.suffix}'",
+            where=str(target),
+            mend=f"end the name with one of {', '.join(SUFFIXES)}",
+        )
+    content = (to_onnx if format_ == "onnx" else to_pt2)(model)
+    write_bytes(target, content)
+    return about(model)
+
+
+def about(model: PatchAE) -> dict[str, Any]:
+    """What a caller of the graph needs to know of a model."""
+    return {
+        "format": FORMAT,
+        "image_size": model.settings.image_size,
+        "threshold": model.threshold,
+        "white": model.white,
+        "facts": model.facts,
+    }
 
 
 def traced(model: PatchAE) -> torch.export.ExportedProgram:
@@ -21,7 +68,60 @@ def traced(model: PatchAE) -> torch.export.ExportedProgram:
     side = model.settings.image_size
     example = torch.zeros((2, 3, side, side), dtype=torch.uint8, device=model.device)
     images = torch.export.Dim("images", min=1, max=1024)
-    with torch.no_grad():
+    with torch.no_grad(), _quiet():
         return torch.export.export(
             model.eval(), (example,), dynamic_shapes={"images": {0: images}}, strict=False
         )
+
+
+def to_pt2(model: PatchAE) -> bytes:
+    """The archive that `torch.export.load` reads."""
+    content = io.BytesIO()
+    with _quiet():
+        torch.export.save(
+            traced(model), content, extra_files={EXTRA: json.dumps(about(model), sort_keys=True)}
+        )
+    return content.getvalue()
+
+
+def to_onnx(model: PatchAE) -> bytes:
+    """An ONNX file with inputs `images` and outputs `scores` and `maps`.
+
+    Raises:
+        UsageError: onnx or onnxscript is not installed.
+    """
+    missing = [name for name in ("onnx", "onnxscript") if find_spec(name) is None]
+    if missing:
+        raise UsageError(
+            f"writing ONNX needs the package {missing[0]}", mend="pip install 'patchae[onnx]'"
+        )
+    with _quiet():
+        program = torch.onnx.export(
+            traced(model),
+            dynamo=True,
+            opset_version=_OPSET,
+            input_names=["images"],
+            output_names=["scores", "maps"],
+            verbose=False,
+        )
+    if program is None:
+        raise AssertionError("torch.onnx.export gave no program")
+    proto = program.model_proto
+    entry = proto.metadata_props.add()
+    entry.key, entry.value = "patchae", json.dumps(about(model), sort_keys=True)
+    content: bytes = proto.SerializeToString(deterministic=True)
+    return content
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """torch tells whoever exports much that only its authors can act on."""
+    logger = logging.getLogger("torch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -12,7 +12,7 @@ import sys
 import typer
 
 from patchae import __version__
-from patchae.cli import audit, data, models, run
+from patchae.cli import audit, data, models, run, use
 from patchae.errors import PatchaeError, StoreUnreachable
 
 _INTERRUPTED = 130
@@ -35,7 +35,7 @@ def _options(
         raise typer.Exit
 
 
-for _module in (run, data, models, audit):
+for _module in (run, data, models, use, audit):
     _module.add_to(app)
 
 

@@ -1,9 +1,8 @@
-"""Commands on deployed models: status, history, rollback, score."""
+"""Commands on deployed models: status, history, rollback."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (status, history, rollback, score):
+    for command in (status, history, rollback):
         app.command()(command)
 
 
@@ -172,49 +171,3 @@ def rollback(
     print(f"{model}: champion is version {move.body['to']} again, was {move.body['from']}")
     if json:
         as_json({"model": model, "champion": move.body["to"], "was": move.body["from"]})
-
-
-def score(
-    model: Annotated[str, typer.Argument(help="MODEL (its champion), MODEL/VERSION, MODEL@ALIAS.")],
-    images: Annotated[list[Path], typer.Argument(help="Image files.")],
-    maps: Annotated[Path | None, typer.Option(help="Write heat maps into this folder.")] = None,
-    json: Json = False,
-) -> None:
-    """Score images: anomaly score, decision and, if wanted, a heat map."""
-    from patchae.files import write_bytes
-    from patchae.lineage.gather import resolve
-    from patchae.registry.loading import load_version
-    from patchae.registry.tracking import Tracking
-    from patchae.report.heatmaps import heat_map
-
-    project = here()
-    tracking = Tracking.open(project)
-    name, version, _ = resolve(project, tracking, model)
-    detector = load_version(tracking, tracking.version(name, version))
-    scored = detector.score(images)
-    rows, told = [], []
-    for number, (path, one) in enumerate(zip(images, scored, strict=True)):
-        target = maps / f"{number:03d}-{path.stem}.png" if maps else None
-        if target:
-            write_bytes(target, heat_map(path, one.map, detector.threshold))
-        decision = "anomalous" if one.anomalous else "good"
-        rows.append((str(path), decimal(one.score), decimal(detector.threshold), decision))
-        told.append(
-            {
-                "path": str(path),
-                "score": one.score,
-                "decision": decision,
-                "map": str(target) if target else None,
-            }
-        )
-    table(("image", "score", "threshold", "decision"), rows, title=f"{name}/{version}")
-    if json:
-        as_json(
-            {
-                "model": name,
-                "version": version,
-                "threshold": detector.threshold,
-                "scored": datetime.now(UTC).isoformat(),
-                "images": told,
-            }
-        )

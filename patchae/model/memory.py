@@ -18,6 +18,7 @@ FLOOR = 0.5
 Both were chosen on damaged copies of held-out good training images, see docs/model.md.
 """
 _DENSITY_NEIGHBOURS = 5
+_ANY = 2**40
 _CHUNK = 512  # query vectors at a time: (512, 10 000) distances take 20 MB, which stays in cache
 
 
@@ -82,7 +83,9 @@ def nearest_vectors(queries: Tensor, memory: Tensor, count: int) -> tuple[Tensor
     """
     lengths = memory.square().sum(1)  # (N,)
     found, indices = [], []
-    for chunk in torch.split(queries, _CHUNK):
+    # An exported graph takes any number of images, so it cannot count its chunks.
+    size = _ANY if torch.compiler.is_exporting() else _CHUNK
+    for chunk in torch.split(queries, size):
         partial = torch.addmm(lengths, chunk, memory.T, alpha=-2)  # (chunk, N)
         best = partial.topk(count, dim=1, largest=False)
         found.append((best.values + chunk.square().sum(1, keepdim=True)).clamp(min=0).sqrt())

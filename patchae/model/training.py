@@ -128,6 +128,10 @@ def train(
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
+    for name, buffer in model.named_buffers():
+        if buffer.is_inference():  # such a tensor cannot be exported
+            holder, _, key = name.rpartition(".")
+            setattr(model.get_submodule(holder), key, buffer.clone())
     return model
 
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from patchae.errors import DataError
-from patchae.model.images import load, load_batch, load_mask
+from patchae.model.images import WHITE, load, load_batch, load_mask, white_of
 from tests.support import write_image
 
 
@@ -101,3 +101,30 @@ def test_a_faint_thin_mask_survives_the_resize(tmp_path: Path) -> None:
     assert small.dtype == bool
     assert np.flatnonzero(small.any(axis=0)).tolist() == [20, 21]
     assert small[:, 20:22].all()
+
+
+@pytest.mark.parametrize(
+    ("highest", "white"), [(200, 255), (1023, 1023), (1024, 4095), (4000, 4095), (60_000, WHITE)]
+)
+def test_white_is_what_the_camera_can_give(tmp_path: Path, highest: int, white: int) -> None:
+    paths = []
+    for number, top in enumerate((highest // 3, highest)):
+        pixels = np.linspace(0, top, 64).astype(np.uint16).reshape(8, 8)
+        paths.append(tmp_path / f"{number}.png")
+        Image.fromarray(pixels).save(paths[-1])
+    assert white_of(paths) == white
+    bright = load(paths[1], 8, white)
+    assert bright.max() > 127, "at least half of white"
+    assert bright.min() == 0
+    # The dark image stays dark: white is a matter of the class, not of the image.
+    assert abs(int(load(paths[0], 8, white).max()) - int(bright.max()) / 3) <= 2
+
+
+def test_white_of_eight_bit_files_is_not_looked_for(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png", 1)
+    assert white_of([tmp_path / "a.png"]) == WHITE
+
+
+def test_what_is_brighter_than_white_is_white(tmp_path: Path) -> None:
+    Image.fromarray(np.full((8, 8), 5_000, np.uint16)).save(tmp_path / "a.png")
+    assert load(tmp_path / "a.png", 8, 4095).unique().tolist() == [255]
