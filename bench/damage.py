@@ -14,7 +14,11 @@ import numpy as np
 from numpy.random import Generator
 from scipy import ndimage
 
-KINDS = ("crack", "scratch", "speck", "stain", "worn", "bend", "moved", "foreign")
+LOOKS = ("crack", "scratch", "speck", "stain")
+"""Kinds that change how a place looks: its brightness or colour."""
+SHAPES = ("worn", "bend", "moved", "foreign")
+"""Kinds that change what is there: its structure."""
+KINDS = LOOKS + SHAPES
 _VISIBLE_PX = 6
 
 Place = tuple[float, float]

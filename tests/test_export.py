@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+import torch.nn.functional as F
 
 from patchae import export
 from patchae.errors import UsageError
@@ -25,11 +26,17 @@ __all__ = ["small"]  # a fixture
 def _turning(small: Small) -> PatchAE:
     """The small model, as if its parts lay loose: the graph then turns them first."""
     model = PatchAE.load(small.saved)
-    pins = torch.stack([pin(12 * number, seed=number) for number in range(30)])
+    pins = _pins(30)
     model.pose = find_pose([pins], 1.0, 16)
     assert model.pose is not None
     model.looked_at = silhouette([pins], model.pose, model.patch)
     return model
+
+
+def _pins(count: int) -> torch.Tensor:
+    """Pins at all angles, of the small model's size."""
+    pins = torch.stack([pin(12 * number, seed=number) for number in range(count)]).float()
+    return F.interpolate(pins, size=(64, 64), mode="area").to(torch.uint8)
 
 
 @pytest.fixture(scope="module", params=["as it is", "turned upright"])
@@ -39,8 +46,10 @@ def model(request: pytest.FixtureRequest, small: Small) -> PatchAE:
 
 
 @pytest.fixture(scope="module")
-def images(small: Small) -> torch.Tensor:
-    """Five images, two of them with a defect."""
+def images(small: Small, model: PatchAE) -> torch.Tensor:
+    """Five images, two of them with a defect where the model is that of the small class."""
+    if model.pose:
+        return _pins(5)
     holes = sorted((small.data / "bolt" / "test" / "hole").iterdir())[:2]
     return load_batch([*small.images[:3], *holes], small.model.settings.image_size)
 
@@ -56,6 +65,18 @@ def test_onnx_runtime_gives_the_same(model: PatchAE, images: torch.Tensor, tmp_p
         found = session.run(["scores", "maps"], {"images": images[:count].numpy()})
         for ours, theirs in zip(expected, found, strict=True):
             assert np.abs(ours[:count].numpy() - theirs).max() < 1e-3
+
+
+def test_no_part_at_all_is_a_high_score_in_onnx_too(small: Small) -> None:
+    model = _turning(small)
+    session = onnxruntime.InferenceSession(export.to_onnx(model))
+    empty = torch.full((1, 3, 64, 64), 200, dtype=torch.uint8)
+    with torch.inference_mode():
+        expected, _ = model(empty)
+    found, maps = session.run(["scores", "maps"], {"images": empty.numpy()})
+    assert float(expected[0]) > 3
+    assert found[0] == pytest.approx(float(expected[0]), rel=1e-3)
+    assert np.isfinite(maps).all()
 
 
 def test_torch_export_gives_the_same(model: PatchAE, images: torch.Tensor) -> None:

@@ -10,11 +10,14 @@ teaches little but to mistrust dust. All are drawn from one generator, on any de
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+Place = tuple[float, float]
+"""Row and column in pixels."""
 _ON_PRODUCT = 0.85
 _GREY = 0.02
 """Largest difference of channels in an image of a grey camera."""
@@ -42,7 +45,8 @@ def add_defects(images: Tensor, share: float, generator: Generator) -> tuple[Ten
         other = images[int(_uniform(generator) * count)]
         at = _place(image, generator)
         mask = _shape(_sides(image), at, generator).to(image.device)  # (1, H, W)
-        filling = _filling(image, other, at, generator)  # (3, H, W)
+        kind = list(FILLINGS)[int(_uniform(generator) * len(FILLINGS))]
+        filling = FILLINGS[kind](image, other, at, generator)  # (3, H, W)
         if (image.amax(dim=0) - image.amin(dim=0)).max() < _GREY:
             filling = filling.mean(dim=0, keepdim=True).expand_as(image)
         opacity = 0.3 + 0.7 * _uniform(generator)  # subtle ones teach most
@@ -100,7 +104,7 @@ def _blurred(image: Tensor, window: int) -> Tensor:
     return F.avg_pool2d(image, window, stride=1, padding=padding, count_include_pad=False)
 
 
-def _place(image: Tensor, generator: Generator) -> tuple[float, float]:
+def _place(image: Tensor, generator: Generator) -> Place:
     """Where the defect's centre is: row and column in pixels."""
     height, width = _sides(image)
     on_product, chance, other = (_uniform(generator) for _ in range(3))
@@ -113,16 +117,16 @@ def _place(image: Tensor, generator: Generator) -> tuple[float, float]:
     return chance * height, other * width
 
 
-def _shape(sides: tuple[int, int], at: tuple[float, float], generator: Generator) -> Tensor:
+def _shape(sides: tuple[int, int], at: Place, generator: Generator) -> Tensor:
     kind = int(_uniform(generator) * 4)
     return (_cloud, _specks, _scratch, _box)[kind](sides, at, generator)
 
 
-def _cloud(sides: tuple[int, int], at: tuple[float, float], generator: Generator) -> Tensor:
+def _cloud(sides: tuple[int, int], at: Place, generator: Generator) -> Tensor:
     return _blob(sides, at, _between(0.05, 0.35, generator), generator)
 
 
-def _specks(sides: tuple[int, int], at: tuple[float, float], generator: Generator) -> Tensor:
+def _specks(sides: tuple[int, int], at: Place, generator: Generator) -> Tensor:
     mask = torch.zeros((1, *sides))
     for _ in range(1 + int(3 * _uniform(generator))):
         down, right = (0.1 * max(sides) * (_uniform(generator) - 0.5) for _ in range(2))
@@ -131,9 +135,7 @@ def _specks(sides: tuple[int, int], at: tuple[float, float], generator: Generato
     return mask
 
 
-def _blob(
-    sides: tuple[int, int], at: tuple[float, float], side: float, generator: Generator
-) -> Tensor:
+def _blob(sides: tuple[int, int], at: Place, side: float, generator: Generator) -> Tensor:
     """A ragged piece of a window whose side is that share of the longer side of the image."""
     window = min(max(4, int(side * max(sides))), *sides)
     cells = max(2, min(window // 2, 2 ** (1 + int(_uniform(generator) * 3))))
@@ -144,7 +146,7 @@ def _blob(
     return _framed(inside, sides, at)
 
 
-def _scratch(sides: tuple[int, int], at: tuple[float, float], generator: Generator) -> Tensor:
+def _scratch(sides: tuple[int, int], at: Place, generator: Generator) -> Tensor:
     size = max(sides)
     rows, columns = (torch.arange(side, dtype=torch.float32) for side in sides)
     y, x = rows[:, None] - at[0], columns[None, :] - at[1]
@@ -158,14 +160,14 @@ def _scratch(sides: tuple[int, int], at: tuple[float, float], generator: Generat
     return mask.float()[None]
 
 
-def _box(sides: tuple[int, int], at: tuple[float, float], generator: Generator) -> Tensor:
+def _box(sides: tuple[int, int], at: Place, generator: Generator) -> Tensor:
     height, width = (
         min(max(3, int(max(sides) * _between(0.02, 0.2, generator))), side) for side in sides
     )
     return _framed(torch.ones((height, width)), sides, at)
 
 
-def _framed(piece: Tensor, sides: tuple[int, int], at: tuple[float, float]) -> Tensor:
+def _framed(piece: Tensor, sides: tuple[int, int], at: Place) -> Tensor:
     """A piece (h, w) around a place of an empty mask (1, H, W), moved so that it fits in."""
     (height, width), mask = piece.shape, torch.zeros((1, *sides))
     top = min(max(0, int(at[0] - height / 2)), sides[0] - height)
@@ -174,21 +176,27 @@ def _framed(piece: Tensor, sides: tuple[int, int], at: tuple[float, float]) -> T
     return mask
 
 
-def _filling(image: Tensor, other: Tensor, at: tuple[float, float], generator: Generator) -> Tensor:
-    kind = int(_uniform(generator) * 6)
-    size = max(_sides(image))
-    if kind == 0:  # another image's content
-        return other.roll(_shift(size, 1.0, generator), dims=(-2, -1))
-    if kind == 1:  # the image's own content, from near or far
-        return image.roll(_shift(size, _between(0.05, 1.0, generator), generator), dims=(-2, -1))
-    if kind == 2:  # one colour
-        return torch.rand((3, 1, 1), generator=generator).to(image.device).expand_as(image)
-    if kind == 3:  # darker, brighter or tinted
-        light, tint = 0.4 + 1.2 * _uniform(generator), torch.rand((3, 1, 1), generator=generator)
-        return image * (light + 0.4 * (tint - 0.5)).to(image.device)
-    if kind == 4:
-        return _blurred(image[None], 9)[0]
-    return _bent(image, at, generator)
+def _other(image: Tensor, other: Tensor, at: Place, generator: Generator) -> Tensor:
+    return other.roll(_shift(max(_sides(image)), 1.0, generator), dims=(-2, -1))
+
+
+def _own(image: Tensor, other: Tensor, at: Place, generator: Generator) -> Tensor:
+    reach = _between(0.05, 1.0, generator)  # from near or far
+    return image.roll(_shift(max(_sides(image)), reach, generator), dims=(-2, -1))
+
+
+def _colour(image: Tensor, other: Tensor, at: Place, generator: Generator) -> Tensor:
+    return torch.rand((3, 1, 1), generator=generator).to(image.device).expand_as(image)
+
+
+def _light(image: Tensor, other: Tensor, at: Place, generator: Generator) -> Tensor:
+    """Darker, brighter or tinted."""
+    light, tint = 0.4 + 1.2 * _uniform(generator), torch.rand((3, 1, 1), generator=generator)
+    return image * (light + 0.4 * (tint - 0.5)).to(image.device)
+
+
+def _blur(image: Tensor, other: Tensor, at: Place, generator: Generator) -> Tensor:
+    return _blurred(image[None], 9)[0]
 
 
 def _shift(size: int, reach: float, generator: Generator) -> tuple[int, int]:
@@ -198,7 +206,7 @@ def _shift(size: int, reach: float, generator: Generator) -> tuple[int, int]:
     return round(far * math.sin(turn)), round(far * math.cos(turn))
 
 
-def _bent(image: Tensor, at: tuple[float, float], generator: Generator) -> Tensor:
+def _bent(image: Tensor, other: Tensor, at: Place, generator: Generator) -> Tensor:
     """The image pushed aside around a place."""
     (height, width), size = _sides(image), max(_sides(image))
     down = torch.arange(height, dtype=torch.float32)[:, None]
@@ -213,3 +221,14 @@ def _bent(image: Tensor, at: tuple[float, float], generator: Generator) -> Tenso
     return F.grid_sample(
         image[None], where[None].to(image.device), padding_mode="reflection", align_corners=False
     )[0]
+
+
+FILLINGS: dict[str, Callable[[Tensor, Tensor, Place, Generator], Tensor]] = {
+    "other": _other,
+    "own": _own,
+    "colour": _colour,
+    "light": _light,
+    "blur": _blur,
+    "bend": _bent,
+}
+"""What a defect is filled with: functions of the image, another one, the place and the dice."""

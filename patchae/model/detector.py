@@ -36,10 +36,9 @@ FORMAT = "patchae.model/3"
 WEIGHTS_FILE = "model.safetensors"
 FACTS_FILE = "model.json"
 _CONTEXTS = (False, True)
-_WEIGHTS = (0.25, 1.0, 1.0)
-"""Of the views in the score. The heads see distances too and find more; the distance alone stays as
-a guard for what no artificial defect resembles. In the map, which shows where and not whether, all
-weigh the same. Both were chosen by cross-validation on good training images."""
+WEIGHTS = (1.0, 1.0, 1.0)
+"""Of the views: the distance, then the heads. Chosen by cross-validation on good training images,
+with damage of kinds that no head was taught, see docs/benchmarks.md."""
 _BEND = 4.0
 
 
@@ -48,12 +47,11 @@ class Scored:
     """The verdict on one image."""
 
     score: float
-    """Anomaly score, above 0: that of the worst patch, or how odd the part's pose is."""
+    """Anomaly score, above 0: the highest point of the map, or how odd the part's pose is."""
     anomalous: bool
     """Whether the score lies above the model's threshold."""
     map: np.ndarray
-    """Anomaly map (S, S), float32, in about the units of the score; 0 where nothing was looked
-    at."""
+    """Anomaly map (S, S), float32, in the units of the score; 0 where nothing was looked at."""
 
 
 class PatchAE(nn.Module):
@@ -168,33 +166,28 @@ class PatchAE(nn.Module):
         """Scores (B,) and anomaly maps (B, H, W) at the finest stride, of uint8 (B, 3, S, S)."""
         seen = images.float() / 255
         if self.pose is None:
-            scores, maps = self._anomalies(seen)
-            return scores.flatten(1).amax(dim=1), maps
+            maps = self._anomalies(seen)
+            return maps.flatten(1).amax(dim=1), maps
         turned, found = upright(seen, self.pose)
-        scores, maps = (each * self.looked_at for each in self._anomalies(turned))
-        peaks = torch.maximum(scores.flatten(1).amax(dim=1), oddness(found, self.pose))
+        maps = self._anomalies(turned) * self.looked_at
+        scores = torch.maximum(maps.flatten(1).amax(dim=1), oddness(found, self.pose))
         side = images.shape[-1] // self.patch
-        return peaks, put_back(maps, found, self.pose, side, self.patch)
+        return scores, put_back(maps, found, self.pose, side, self.patch)
 
-    def _anomalies(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """How anomalous each patch of upright images in 0..1 is, to decide and to show.
-
-        Both (B, h, w) at the finest stride.
-        """
+    def _anomalies(self, images: Tensor) -> Tensor:
+        """Anomaly maps (B, h, w) at the finest stride, of upright images in 0..1."""
         raw = self.raw(images)
         vectors = self.vectors(raw.flatten(0, 2))
         views = self.views(compare(vectors, self.memory, self.spread, self.settings.neighbours))
         views = (views - self.view_mean) / self.view_scale
-        weights = views.new_tensor(_WEIGHTS[: views.shape[1]])
-        decide = views @ (weights / weights.sum())
-        # Less ordinary than ordinary says nothing about where the defect is.
-        show = torch.cat([views[:, :1], views[:, 1:].clamp(min=0)], dim=1).mean(dim=1)
-        fused = torch.stack([decide, show]).view(2, *raw.shape[:3])
+        # A head that finds a patch more ordinary than most says nothing against the distance.
+        views = torch.cat([views[:, :1], views[:, 1:].clamp(min=0)], dim=1)
+        weights = views.new_tensor(WEIGHTS[: views.shape[1]])
+        maps = (views @ (weights / weights.sum())).view(raw.shape[:3])
         # One patch alone may be noise; a defect moves its neighbours too.
-        smooth = F.avg_pool2d(fused, 3, stride=1, padding=1, count_include_pad=False)
+        smooth = F.avg_pool2d(maps[:, None], 3, stride=1, padding=1, count_include_pad=False)[:, 0]
         # Keeps the order; an ordinary patch is near 0, the most unusual normal ones near 1.
-        positive = F.softplus(smooth, beta=_BEND)
-        return positive[0], positive[1]
+        return F.softplus(smooth, beta=_BEND)
 
     def score(self, sources: Sequence[image_files.ImageLike], batch_size: int = 8) -> list[Scored]:
         """Score images, given as files or arrays.

@@ -166,20 +166,24 @@ def moments(part: Tensor, aspect: float) -> Measured:
     centre = torch.stack([mean(x), mean(y)], dim=1)
     x, y = x - centre[:, :1, None], y - centre[:, 1:, None]
     xx, yy, xy = mean(x * x), mean(y * y), mean(x * y)
-    angle = torch.atan2(2 * xy, xx - yy) / 2
-    cosine, sine = angle.cos(), angle.sin()
-    along = x * cosine[:, None, None] + y * sine[:, None, None]
+    tiny = 1e-9
     root = ((xx - yy).square() / 4 + xy.square()).sqrt()
+    # The half of an angle whose cosine is known. Where there is no part all of these are 0, and
+    # nothing may be divided by it: hence no atan2, which ONNX replaces by a quotient, and no sum
+    # with a tiny number, which ONNX leaves out as nought.
+    twice = (xx - yy) / (2 * root).clamp(min=tiny)
+    cosine = ((1 + twice).clamp(min=0) / 2).sqrt()
+    sine = ((1 - twice).clamp(min=0) / 2).sqrt() * torch.where(xy < 0, -1.0, 1.0)
+    along = x * cosine[:, None, None] + y * sine[:, None, None]
     large, small = (xx + yy) / 2 + root, (xx + yy) / 2 - root
     third = mean(along**3)
     ahead = torch.where(third < 0, -1.0, 1.0)
-    tiny = 1e-9
     return Measured(
         centre,
         torch.stack([cosine * ahead, sine * ahead], dim=1),
         (part.sum(dim=(1, 2)) * pixel_area).clamp(min=1e-6).log(),
-        ((large + tiny) / (small.clamp(min=0) + tiny)).log() / 2,
-        third.abs() / (large + tiny) ** 1.5,
+        (large.clamp(min=tiny) / small.clamp(min=tiny)).log() / 2,
+        third.abs() / large.clamp(min=tiny) ** 1.5,
     )
 
 

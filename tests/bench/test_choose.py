@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from bench import choose
 from bench.damage import KINDS, damaged
+from patchae.model import defects
+from patchae.model.detector import PatchAE
+from patchae.model.training import train
 
 
 def _part(seed: int = 0, *, grey: bool = False) -> np.ndarray:
@@ -60,8 +64,20 @@ def test_a_candidate_is_measured_without_a_test_folder(
     good.mkdir(parents=True)
     for path in (plant / "bolt" / "train" / "good").iterdir():
         (good / path.name).write_bytes(path.read_bytes())
-    monkeypatch.setattr(choose, "ROUNDS", 1)
-    tiny = {"image_size": 64, "epochs": 1, "damaged_images": 8, "memory_size": 200}
+    drawn: list[set[str]] = []
+    whole = set(defects.FILLINGS)
+
+    def watched(*arguments: Any, **options: Any) -> PatchAE:
+        drawn.append(set(defects.FILLINGS))
+        return train(*arguments, **options)
+
+    monkeypatch.setattr(choose, "train", watched)
+    settings = {"image_size": 64, "epochs": 1, "damaged_images": 8, "memory_size": 200}
+    tiny = choose.Candidate(settings, weights=(0.25, 1, 1))
     found = choose.measure(tmp_path, ["bolt"], tiny)
     assert set(found) == {"bolt"}
     assert 0 <= found["bolt"] <= 1
+    one, other = drawn
+    assert one | other == whole
+    assert not one & other, "what is asked for is of no kind that was taught"
+    assert set(defects.FILLINGS) == whole, "put back"

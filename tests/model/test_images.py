@@ -104,7 +104,7 @@ def test_a_faint_thin_mask_survives_the_resize(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("highest", "white"), [(200, 255), (1023, 1023), (1024, 4095), (4000, 4095), (60_000, WHITE)]
+    ("highest", "white"), [(200, 255), (1023, 1023), (2100, 4095), (4000, 4095), (60_000, WHITE)]
 )
 def test_white_is_what_the_camera_can_give(tmp_path: Path, highest: int, white: int) -> None:
     paths = []
