@@ -9,6 +9,7 @@ which may download them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
@@ -144,8 +145,7 @@ def features_of(name: str, strides: tuple[int, ...], state: dict[str, Tensor] | 
     Raises:
         ConfigError: it has no features of one of the strides, or `state` does not fit it.
     """
-    every = timm.create_model(name, pretrained=False, features_only=True).feature_info
-    reductions: list[int] = every.reduction()
+    reductions = _reductions(name)
     missing = sorted(set(strides) - set(reductions))
     if missing:
         raise ConfigError(
@@ -169,6 +169,14 @@ def features_of(name: str, strides: tuple[int, ...], state: dict[str, Tensor] | 
         )
     network.load_state_dict({key: flat[key.replace(".", "_")] for key in own})
     return network
+
+
+@lru_cache
+def _reductions(name: str) -> list[int]:
+    """The strides at which a timm network gives features."""
+    every = timm.create_model(name, pretrained=False, features_only=True).feature_info
+    found: list[int] = every.reduction()
+    return found
 
 
 def _fold(network: nn.Module) -> None:

@@ -31,7 +31,14 @@ from patchae.steps.learn import evaluate_class, train_class
 from patchae.steps.prepare import check, job
 from tests.support import git_init, write_class, write_image
 
-TINY = {"image_size": 64, "epochs": 1, "damaged_images": 0, "memory_size": 300, "channels": 16}
+TINY = {
+    "backbone": "tf_efficientnet_lite0",
+    "image_size": 64,
+    "epochs": 1,
+    "damaged_images": 0,
+    "memory_size": 300,
+    "channels": 16,
+}
 
 
 class Plant:

@@ -15,7 +15,10 @@ from patchae.model.evaluation import TestImage
 from patchae.model.training import train
 from tests.support import write_class
 
-SETTINGS = Training(image_size=64, epochs=1, damaged_images=12, memory_size=200, channels=16)
+SETTINGS = Training(
+    backbone="tf_efficientnet_lite0", image_size=64, epochs=1, damaged_images=12, memory_size=200,
+    channels=16,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,22 @@ def test_frozen_means_frozen(weights: Weights) -> None:
         assert torch.equal(value, before[key]), f"{key} moved"
 
 
+def test_networks_joined_by_plus_lie_side_by_side(weights: Weights) -> None:
+    joined = f"{LITE}+tf_efficientnet_lite2"
+    both = load_weights(joined)
+    assert both.sha256 == weights_digest(joined)
+    assert both.sha256 not in {weights.sha256, weights_digest("tf_efficientnet_lite2")}
+    backbone = Backbone(joined, (8, 16), both)
+    images = torch.rand((2, 3, 64, 64), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        levels = backbone(images)
+        first = Backbone(LITE, (8, 16), weights)(images)
+    assert tuple(level.shape[1] for level in levels) == backbone.channels
+    assert len(levels) == 4
+    for level, alone in zip(levels, first, strict=False):
+        assert torch.equal(level, alone)
+
+
 @pytest.mark.parametrize(
     ("name", "strides", "known"),
     [(LITE, (8, 64), "[2, 4, 8, 16, 32]"), ("vit_tiny_patch16_224", (8, 16), "[16, 16,")],

@@ -72,6 +72,7 @@ def test_a_file_and_its_arrays_have_one_score(small: Small, tmp_path: Path) -> N
     expected = _scores(small.model, [path])
     assert _scores(small.model, [pixels]) == expected
     assert _scores(small.model, [pixels.astype(np.float32) / 255]) == expected
+    lowest = min(_scores(small.model, [small.data / t.path for t in small.tests() if t.label]))
     for mode in ("L", "RGBA", "P", "I;16"):
         file = tmp_path / "other.png"
         if mode == "I;16":
@@ -79,8 +80,7 @@ def test_a_file_and_its_arrays_have_one_score(small: Small, tmp_path: Path) -> N
         else:
             Image.fromarray(pixels).convert(mode).save(file)
         (scored,) = small.model.score([file])
-        # A good part stays far from the defects, whose scores are some 5 times the threshold.
-        assert scored.score < 3 * small.model.threshold, mode
+        assert scored.score < lowest / 2, f"{mode}: a good part stays far from the defects"
 
 
 def test_a_saved_model_scores_as_before(small: Small, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -71,7 +72,9 @@ def test_the_interval_narrows_with_images_and_widens_with_confidence(
     low, high = newcombe_interval(estimate, good, defective)
     more = newcombe_interval(estimate, times * good, times * defective)
     surer = newcombe_interval(estimate, good, defective, 0.99)
-    assert surer[0] <= low <= more[0] <= estimate <= more[1] <= high <= surer[1]
+    limits = [surer[0], low, more[0], estimate, more[1], high, surer[1]]
+    for one, next_ in pairwise(limits):
+        assert one <= next_ + 1e-9, "the limits are found to about 1e-12"
     assert more[1] - more[0] < high - low < surer[1] - surer[0]
 
 
