@@ -79,7 +79,7 @@ def test_a_class_that_died_ends_like_one_that_did_not(
 
 @pytest.mark.slow
 def test_kill_9_while_the_second_class_trains(plant: Plant) -> None:
-    plant.line("slow", "large", "small", training={"epochs": 6})
+    plant.line("slow", "large", "small", training={"epochs": 300})
     plant.add_train("large", 130)
     plant.validate("slow")
     command = [sys.executable, "-m", "patchae", "retrain", "slow", "--json"]
