@@ -13,10 +13,10 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -24,8 +24,6 @@ from patchae.errors import UsageError
 from patchae.files import write_bytes
 from patchae.model.detector import FORMAT, PatchAE
 
-Format = Literal["onnx", "pt2"]
-SUFFIXES: dict[str, Format] = {".onnx": "onnx", ".pt2": "pt2"}
 EXTRA = "patchae.json"
 _OPSET = 20
 """The first whose grid sampling has the bicubic kernel by the name that torch gives it."""
@@ -40,15 +38,14 @@ def export(model: PatchAE, target: Path) -> dict[str, Any]:
     Raises:
         UsageError: another suffix, or what writing ONNX needs is not installed.
     """
-    format_ = SUFFIXES.get(target.suffix)
-    if format_ is None:
+    written = WRITERS.get(target.suffix)
+    if written is None:
         raise UsageError(
             f"no format has the suffix '{target.suffix}'",
             where=str(target),
-            mend=f"end the name with one of {', '.join(SUFFIXES)}",
+            mend=f"end the name with one of {', '.join(WRITERS)}",
         )
-    content = (to_onnx if format_ == "onnx" else to_pt2)(model)
-    write_bytes(target, content)
+    write_bytes(target, written(model))
     return about(model)
 
 
@@ -111,6 +108,10 @@ def to_onnx(model: PatchAE) -> bytes:
     entry.key, entry.value = "patchae", json.dumps(about(model), sort_keys=True)
     content: bytes = proto.SerializeToString(deterministic=True)
     return content
+
+
+WRITERS: dict[str, Callable[[PatchAE], bytes]] = {".onnx": to_onnx, ".pt2": to_pt2}
+"""By the suffix of the file."""
 
 
 @contextlib.contextmanager

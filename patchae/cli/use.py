@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from patchae.cli.output import Json, as_json, decimal, here, table
+
+if TYPE_CHECKING:
+    from patchae.model.detector import PatchAE
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,15 +28,9 @@ def score(
 ) -> None:
     """Score images: anomaly score, decision and, if wanted, a heat map."""
     from patchae.files import write_bytes
-    from patchae.lineage.gather import resolve
-    from patchae.registry.loading import load_version
-    from patchae.registry.tracking import Tracking
     from patchae.report.heatmaps import heat_map
 
-    project = here()
-    tracking = Tracking.open(project)
-    name, version, _ = resolve(project, tracking, model)
-    detector = load_version(tracking, tracking.version(name, version))
+    name, version, detector = _loaded(model)
     scored = detector.score(images)
     rows, told = [], []
     for number, (path, one) in enumerate(zip(images, scored, strict=True)):
@@ -70,14 +67,9 @@ def export(
 ) -> None:
     """Write a version as one graph for another runtime: ONNX or torch.export."""
     from patchae.export import export as write
-    from patchae.lineage.gather import resolve
-    from patchae.registry.loading import load_version
-    from patchae.registry.tracking import Tracking
 
-    project = here()
-    tracking = Tracking.open(project)
-    name, version, _ = resolve(project, tracking, model)
-    told = write(load_version(tracking, tracking.version(name, version)), file)
+    name, version, detector = _loaded(model)
+    told = write(detector, file)
     size = file.stat().st_size
     print(
         f"{name}/{version}: {file}, {size / 1e6:.1f} MB; images {told['image_size']} x"
@@ -94,3 +86,15 @@ def export(
                 "threshold": told["threshold"],
             }
         )
+
+
+def _loaded(model: str) -> tuple[str, str, PatchAE]:
+    """Registered name and version that an argument means, and the model in memory."""
+    from patchae.lineage.gather import resolve
+    from patchae.registry.loading import load_version
+    from patchae.registry.tracking import Tracking
+
+    project = here()
+    tracking = Tracking.open(project)
+    name, version, _ = resolve(project, tracking, model)
+    return name, version, load_version(tracking, tracking.version(name, version))

@@ -97,8 +97,9 @@ class PatchAE(nn.Module):
         self.register_buffer("whitening", torch.eye(vector))
         self.register_buffer("memory", torch.zeros(0, vector))
         self.register_buffer("spread", torch.zeros(0))
-        # Patches of the upright image (h, w), bool; empty where all of it is looked at.
-        self.register_buffer("looked_at", torch.zeros(0, 0, dtype=torch.bool))
+        # Patches of the upright image (h, w), bool: all of them, unless the parts lie loose.
+        side = settings.image_size // self.patch
+        self.register_buffer("looked_at", torch.ones(side, side, dtype=torch.bool))
         self.register_buffer("view_mean", torch.zeros(views))
         self.register_buffer("view_scale", torch.ones(views))
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from patchae.model.pose import (
     MARGIN,
     Pose,
-    coordinates,
+    along_across,
     moments,
     part_of,
     pixel_side,
@@ -65,11 +65,9 @@ def find_pose(batches: Sequence[Tensor], aspect: float, multiple: int) -> Pose |
     )
     if not loose:
         return None
-    y, x = coordinates(part.shape[-1], aspect, part)
-    x, y = x - first.centre[:, :1, None], y - first.centre[:, 1:, None]
-    cosine, sine = first.axis[:, :1, None], first.axis[:, 1:, None]
-    low, high = _extent(x * cosine + y * sine, part)
-    left, right = _extent(y * cosine - x * sine, part)
+    along, across = along_across(first, part.shape[-1], aspect)
+    low, high = _extent(along, part)
+    left, right = _extent(across, part)
     length, breadth = float((high - low) / 2), float(torch.maximum(right, -left))
     pixel = pixel_side(part.shape[-1], aspect)
     room = MARGIN * length

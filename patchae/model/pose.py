@@ -84,14 +84,10 @@ def put_back(maps: Tensor, found: Measured, pose: Pose, side: int, scale: int) -
 
     Gives (B, side, side); what was not looked at is 0.
     """
-    y, x = coordinates(side, pose.aspect, maps)
-    x, y = x - found.centre[:, :1, None], y - found.centre[:, 1:, None]  # (B, side, side)
-    cosine, sine = found.axis[:, :1, None], found.axis[:, 1:, None]
-    along, across = x * cosine + y * sine - pose.ahead, y * cosine - x * sine
+    along, across = along_across(found, side, pose.aspect)
     per_pixel = pixel_side(side * scale, pose.aspect)
-    grid = torch.stack(
-        [along / (pose.columns * per_pixel / 2), across / (pose.rows * per_pixel / 2)], dim=-1
-    )
+    x = (along - pose.ahead) / (pose.columns * per_pixel / 2)
+    grid = torch.stack([x, across / (pose.rows * per_pixel / 2)], dim=-1)
     back: Tensor = F.grid_sample(
         maps[:, None], grid, mode="bilinear", padding_mode="zeros", align_corners=False
     )
@@ -115,12 +111,10 @@ def measure(images: Tensor, pose: Pose) -> Measured:
     """
     part = part_of(unlike_border(images), pose.threshold)
     first = moments(part, pose.aspect)
-    y, x = coordinates(images.shape[-1], pose.aspect, images)
-    x, y = x - first.centre[:, :1, None], y - first.centre[:, 1:, None]
-    cosine, sine = first.axis[:, :1, None], first.axis[:, 1:, None]
-    along, across = (x * cosine + y * sine).abs(), (y * cosine - x * sine).abs()
-    reach = pose.length + abs(pose.ahead) + MARGIN * pose.length
-    near = (along < reach) & (across < pose.breadth + MARGIN * pose.length)
+    along, across = along_across(first, images.shape[-1], pose.aspect)
+    room = MARGIN * pose.length
+    reach = pose.length + abs(pose.ahead) + room
+    near = (along.abs() < reach) & (across.abs() < pose.breadth + room)
     found = moments(part * near, pose.aspect)
     if pose.directed:
         return found
@@ -155,8 +149,20 @@ def part_of(unlike: Tensor, threshold: float) -> Tensor:
     return (F.avg_pool2d(inside, 5, stride=1, padding=2) > 0.6).float() * inside
 
 
+def along_across(found: Measured, side: int, aspect: float) -> tuple[Tensor, Tensor]:
+    """Each pixel of images with that side, from the centroid of their part: (B, side, side) both.
+
+    Along its axis and across it, in image heights.
+    """
+    y, x = _coordinates(side, aspect, found.centre)
+    x, y = x - found.centre[:, :1, None], y - found.centre[:, 1:, None]
+    cosine, sine = found.axis[:, :1, None], found.axis[:, 1:, None]
+    return x * cosine + y * sine, y * cosine - x * sine
+
+
 def moments(part: Tensor, aspect: float) -> Measured:
-    y, x = coordinates(part.shape[-1], aspect, part)
+    """Centroid, axis and shape of parts (B, S, S), 0 or 1; with no part at all they are finite."""
+    y, x = _coordinates(part.shape[-1], aspect, part)
     pixel_area = aspect / part.shape[-1] ** 2
     count = part.sum(dim=(1, 2)).clamp(min=1)
 
@@ -187,7 +193,7 @@ def moments(part: Tensor, aspect: float) -> Measured:
     )
 
 
-def coordinates(side: int, aspect: float, like: Tensor) -> tuple[Tensor, Tensor]:
+def _coordinates(side: int, aspect: float, like: Tensor) -> tuple[Tensor, Tensor]:
     """Rows (side, 1) and columns (1, side) of pixel centres from the middle, in image heights."""
     steps = (torch.arange(side, device=like.device, dtype=like.dtype) + 0.5) / side - 0.5
     return steps[:, None], steps[None, :] * aspect

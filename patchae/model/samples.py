@@ -123,7 +123,7 @@ def _shard(model: PatchAE, images: Sequence[Path], number: int) -> Samples:
             turned, _ = upright(batch.to(model.device).float() / 255, model.pose)
             batch = (turned.cpu() * 255).round().to(torch.uint8)
         patches = _patches(model, batch)
-        looked_at = _looked_at(model, patches[0].shape[1])
+        looked_at = model.looked_at.flatten().cpu()
         parts.append(_clean(patches, looked_at, start, per_image, generator))
         # Copies spread evenly over the images: the i-th has floor((i + 1) k / n) - floor(i k / n).
         copies = [(i + 1) * total // count - i * total // count for i in index]
@@ -175,7 +175,7 @@ def _damaged(
     seen = masks * ((copies - originals).abs().mean(dim=1, keepdim=True) > _VISIBLE)
     covered = F.avg_pool2d(seen, model.patch)  # (B, 1, H, W)
     near = F.max_pool2d(covered, 3, stride=1, padding=1)
-    looked_at = _looked_at(model, covered[0].numel())
+    looked_at = model.looked_at.flatten().cpu()
     after = _patches(model, (copies * 255).round().to(torch.uint8))
     parts = []
     for i, number in enumerate(numbers.tolist()):
@@ -198,13 +198,6 @@ def _patches(model: PatchAE, batch: Tensor) -> tuple[Tensor, Tensor]:
     cut = F.pixel_unshuffle(batch.float(), side).to(torch.uint8)  # (B, 3 P P, H, W)
     pixels = cut.flatten(2).permute(0, 2, 1).reshape(len(batch), -1, 3, side, side)
     return raw.flatten(1, 2).half().cpu(), pixels
-
-
-def _looked_at(model: PatchAE, patches: int) -> Tensor:
-    """Which patches of an upright image count (patches,), bool."""
-    if model.pose is None:
-        return torch.ones(patches, dtype=torch.bool)
-    return model.looked_at.flatten().cpu()
 
 
 def some(mask: Tensor, most: int, generator: Generator) -> Tensor:

@@ -10,6 +10,9 @@
 
 Only train/good is ever read. Equal images, settings, device and number of threads give equal
 weights, byte for byte: every random draw comes from generators made here.
+
+What stays in the model is made under `no_grad`: inference mode is quicker by nothing that counts
+here, and its tensors can neither be trained on nor exported.
 """
 
 from __future__ import annotations
@@ -128,14 +131,10 @@ def train(
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
-    for name, buffer in model.named_buffers():
-        if buffer.is_inference():  # such a tensor cannot be exported
-            holder, _, key = name.rpartition(".")
-            setattr(model.get_submodule(holder), key, buffer.clone())
     return model
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def find_how_they_lie(model: PatchAE, images: Sequence[Path]) -> None:
     """Set the pose of the class and what of the upright image is looked at, if its parts lie so."""
     settings, step = model.settings, model.settings.batch_size
@@ -153,7 +152,7 @@ def find_how_they_lie(model: PatchAE, images: Sequence[Path]) -> None:
         model.looked_at = silhouette(batches, model.pose, model.patch).to(model.device)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def standardize(model: PatchAE, samples: Samples) -> None:
     """Set mean and deviation per channel over the patches of the good images."""
     clean = samples.features[~samples.copy].double()
@@ -195,7 +194,7 @@ def learn(model: PatchAE, samples: Samples, progress: Progress) -> list[float]:
     return losses
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def remember(model: PatchAE, samples: Samples) -> None:
     """Whiten the vectors of the good images and keep some of them as memory."""
     generator = Generator().manual_seed(model.settings.seed + 2)
@@ -217,7 +216,7 @@ def tell_apart(model: PatchAE, samples: Samples, progress: Progress) -> None:
     for half in (0, 1):
         ours = samples.image % 2 == half
         theirs = samples.features[~ours & ~samples.copy]
-        with torch.inference_mode():
+        with torch.no_grad():
             theirs = _rows(model, theirs, model.vectors)
             memory = memories.cover(theirs, model.settings.memory_size, generator)
             spread = memories.density(memory)
@@ -231,11 +230,10 @@ def tell_apart(model: PatchAE, samples: Samples, progress: Progress) -> None:
     told_apart = model.told_apart()
     passes = len(told_apart) * heads.EPOCHS
     for number, (head, context) in enumerate(told_apart):
-        # Cloned: what inference mode made cannot take part in training.
-        inputs = everything.inputs(context).clone()
+        inputs = everything.inputs(context)
         for epoch in heads.fit(head, inputs, labels, generator):
             progress("telling apart", number * heads.EPOCHS + epoch, passes)
-    with torch.inference_mode():
+    with torch.no_grad():
         good = model.views(everything)[~labels]
         model.view_mean = good.mean(0)
         # In units of the most unusual normal patches: it is their tails that raise false alarms,
