@@ -38,15 +38,24 @@ def export(model: PatchAE, target: Path) -> dict[str, Any]:
     Raises:
         UsageError: another suffix, or what writing ONNX needs is not installed.
     """
-    written = WRITERS.get(target.suffix)
-    if written is None:
+    write_bytes(target, writer_for(target)(model))
+    return about(model)
+
+
+def writer_for(target: Path) -> Callable[[PatchAE], bytes]:
+    """What makes the content of a file of this name.
+
+    Raises:
+        UsageError: no format has its suffix.
+    """
+    try:
+        return WRITERS[target.suffix]
+    except KeyError:
         raise UsageError(
             f"no format has the suffix '{target.suffix}'",
             where=str(target),
             mend=f"end the name with one of {', '.join(WRITERS)}",
-        )
-    write_bytes(target, written(model))
-    return about(model)
+        ) from None
 
 
 def about(model: PatchAE) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def score(
     for number, (path, one) in enumerate(zip(images, scored, strict=True)):
         target = maps / f"{number:03d}-{path.stem}.png" if maps else None
         if target:
-            write_bytes(target, heat_map(path, one.map, detector.threshold))
+            write_bytes(target, heat_map(path, one.map, detector.threshold, detector.white))
         decision = "anomalous" if one.anomalous else "good"
         rows.append((str(path), decimal(one.score), decimal(detector.threshold), decision))
         told.append(
@@ -67,7 +67,9 @@ def export(
 ) -> None:
     """Write a version as one graph for another runtime: ONNX or torch.export."""
     from patchae.export import export as write
+    from patchae.export import writer_for
 
+    writer_for(file)  # a wrong name is told before a model is fetched
     name, version, detector = _loaded(model)
     told = write(detector, file)
     size = file.stat().st_size

@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 _CAPTION_PX = 16
 
 
-def heat_map(source: Path, anomaly: np.ndarray, threshold: float) -> bytes:
+def heat_map(source: Path, anomaly: np.ndarray, threshold: float, white: int) -> bytes:
     """PNG of an image beside its heat map, 2 S x S pixels.
 
     Args:
         source: the image file.
         anomaly: its anomaly map (S, S), in the units of the score.
         threshold: where the scale has its middle.
+        white: value that counts as white in a 16-bit file, as the model has it.
     """
-    return _png(_pair(source, anomaly, threshold))
+    return _png(_pair(source, anomaly, threshold, white))
 
 
 def sheet(pictures: Sequence[tuple[str, bytes]], columns: int = 2) -> bytes:
@@ -46,7 +47,7 @@ def sheet(pictures: Sequence[tuple[str, bytes]], columns: int = 2) -> bytes:
     return _png(page)
 
 
-def _pair(source: Path, anomaly: np.ndarray, threshold: float) -> Image.Image:
+def _pair(source: Path, anomaly: np.ndarray, threshold: float, white: int) -> Image.Image:
     import matplotlib as mpl
     import numpy as np
     from PIL import Image
@@ -54,7 +55,7 @@ def _pair(source: Path, anomaly: np.ndarray, threshold: float) -> Image.Image:
     from patchae.model.images import load
 
     size = anomaly.shape[0]
-    image = load(source, size).permute(1, 2, 0).numpy()  # (S, S, 3) uint8
+    image = load(source, size, white).permute(1, 2, 0).numpy()  # (S, S, 3) uint8
     scale = max(2 * threshold, 1e-9)
     level = np.clip(anomaly / scale, 0, 1)  # 0.5: the threshold
     colour = mpl.colormaps["inferno"](level)[..., :3] * 255

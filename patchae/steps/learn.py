@@ -193,7 +193,8 @@ def _pictures(job: ClassJob, model: PatchAE, evaluation: Evaluation) -> dict[str
     captioned, index = [], []
     for number, judged in enumerate(evaluation.ranked()):
         path = judged.image.path
-        png = heat_map(job.project.data / path, evaluation.maps[path], threshold)
+        source = job.project.data / path
+        png = heat_map(source, evaluation.maps[path], threshold, model.white)
         pictures[f"maps/{number:02d}.png"] = png
         index.append({"file": f"maps/{number:02d}.png", "path": path})
         word = "right" if judged.correct else "wrong"
