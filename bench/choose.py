@@ -31,7 +31,7 @@ from bench.judge import class_names
 from patchae.config import Training
 from patchae.dataset.layout import image_files
 from patchae.files import sha256_file, write_json
-from patchae.model import defects, detector
+from patchae.model import defects, member
 from patchae.model.images import load
 from patchae.model.metrics import auroc
 from patchae.model.split import calibration_split
@@ -52,7 +52,7 @@ class Candidate:
     """One row of the table."""
 
     overrides: Mapping[str, Any] = field(default_factory=dict)
-    weights: tuple[float, ...] = detector.WEIGHTS
+    weights: tuple[float, ...] = member.WEIGHTS
 
 
 CANDIDATES: dict[str, Candidate] = {
@@ -61,6 +61,7 @@ CANDIDATES: dict[str, Candidate] = {
     "448 px": Candidate({"image_size": 448}),
     "parts not turned upright": Candidate({"pose": "as-is"}),
     "Lite0 alone": Candidate({"backbone": "tf_efficientnet_lite0"}),
+    "Lite0 and 2": Candidate({"backbone": "tf_efficientnet_lite0+tf_efficientnet_lite2"}),
     "Lite0, 1 and 2": Candidate(
         {"backbone": "tf_efficientnet_lite0+tf_efficientnet_lite1+tf_efficientnet_lite2"}
     ),
@@ -115,7 +116,7 @@ def _trial(
     fillings = {kind: defects.FILLINGS[kind] for kind in drawn}
     with (
         mock.patch.object(defects, "FILLINGS", fillings),
-        mock.patch.object(detector, "WEIGHTS", candidate.weights),
+        mock.patch.object(member, "WEIGHTS", candidate.weights),
     ):
         model = train([paths[i] for i in learned], [digests[i] for i in learned], settings)
         scored = model.score([*clean, *broken])

@@ -25,7 +25,8 @@ class Ours:
 
     def __init__(self, model: PatchAE, size: int) -> None:
         self.model, self.size = model, size
-        self.notes: dict[str, Any] = {"memory": len(model.memory), "upright": bool(model.pose)}
+        memory = sum(len(member.memory) for member, _ in model.each())
+        self.notes: dict[str, Any] = {"memory": memory, "upright": bool(model.pose)}
 
     def score(self, files: Sequence[Path]) -> tuple[list[float], np.ndarray]:
         """Scores and maps (B, S, S)."""

@@ -147,7 +147,7 @@ class Training(_Frozen):
         return {**PRESETS[name], **{key: kept for key, kept in value.items() if key != "preset"}}
 
     backbone: Annotated[str, AfterValidator(_backbone)] = (
-        "tf_efficientnet_lite0+tf_efficientnet_lite2"
+        "tf_efficientnet_lite0+tf_efficientnet_lite1"
     )
     """timm name of the pretrained network that gives the features, or several joined by `+`; they
     stay frozen."""

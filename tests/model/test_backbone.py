@@ -83,7 +83,8 @@ def test_networks_joined_by_plus_lie_side_by_side(weights: Weights) -> None:
     with torch.inference_mode():
         levels = backbone(images)
         first = Backbone(LITE, (8, 16), weights)(images)
-    assert tuple(level.shape[1] for level in levels) == backbone.channels
+    found = [level.shape[1] for level in levels]
+    assert found == [count for network in backbone.channels for count in network]
     assert len(levels) == 4
     for level, alone in zip(levels, first, strict=False):
         assert torch.equal(level, alone)

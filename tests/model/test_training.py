@@ -71,7 +71,7 @@ def test_the_seed_reaches_the_untrained_encoder_too(small: Small) -> None:
         model = train(few, digests, SETTINGS.model_copy(update={"epochs": 0, "seed": seed}))
         assert model.facts["losses"] == []
         assert math.isfinite(model.threshold)
-        drawn.append(model.autoencoder.state_dict())
+        drawn.append(model.each()[0][0].autoencoder.state_dict())
     assert not torch.equal(drawn[0]["encoder.0.weight"], drawn[1]["encoder.0.weight"])
 
 
@@ -126,8 +126,8 @@ def test_the_fewest_images_are_enough(small: Small) -> None:
 def test_without_artificial_defects_the_distance_alone_decides(small: Small) -> None:
     settings = SETTINGS.model_copy(update={"damaged_images": 0})
     model = train(small.images, small.digests, settings)
-    assert len(model.heads) == 0
-    assert len(model.view_scale) == 1
+    assert all(len(member.heads) == 0 for member, _ in model.each())
+    assert all(len(member.view_scale) == 1 for member, _ in model.each())
     defects = model.score(sorted((small.data / "bolt" / "test" / "hole").iterdir()))
     assert all(scored.anomalous for scored in defects)
 
