@@ -84,6 +84,11 @@ class Project:
         return self.state / "validation"
 
     @property
+    def pictures(self) -> Path:
+        """What was read of image files; may be removed at any time."""
+        return self.state / "cache" / "pictures.db"
+
+    @property
     def work(self) -> Path:
         """Trained but perhaps not yet registered models, by training key."""
         return self.state / "work"

@@ -18,7 +18,8 @@ from patchae.dataset.layout import (
     image_files,
     images,
 )
-from patchae.dataset.picture import Picture, read_pictures
+from patchae.dataset.picture import Picture
+from patchae.dataset.reading import read_pictures
 from patchae.errors import DataError
 from patchae.files import Progress
 
@@ -42,11 +43,11 @@ def examine(name: str, folder: Path, progress: Progress) -> tuple[Incoming, list
     problems = list(_layout_problems(name, kept, everything))
     pictures: dict[str, Picture] = {}
     files = [(folder / path, path.startswith(f"{GROUND_TRUTH}/")) for path in kept]
-    for path, picture in zip(kept, read_pictures(files), strict=True):
+    read = read_pictures(files, progress=progress, what=f"checking {name}")
+    for path, picture in zip(kept, read, strict=True):
         pictures[path] = picture
         if picture.problem:
             problems.append(f"{name}/{path}: {picture.problem}")
-        progress(f"checking {name}", len(pictures), len(kept))
     if kept:
         problems += _mask_problems(name, folder, pictures)
     return Incoming(name, folder, pictures, len(everything - set(kept))), problems

@@ -1,19 +1,24 @@
-"""The manifest of a class: a table with one row per image, and one digest over all of it.
+"""The manifest of a class: a table with one row per image, and one digest over what they are.
 
-The digest names the content of a class as the trained model sees it. Laws: the order of rows does
-not matter; any other cell gives another digest; `from_csv(to_csv(m))` equals `m` to the last bit,
-so the digest survives the text form. Paths are exactly the names on disk: no Unicode normalization.
+The digest names the content of a class as the trained model sees it: `COLUMNS`, and not how images
+look (`MEASURED`), which a better measure may see otherwise tomorrow. Laws: the order of rows does
+not matter; any other cell of `COLUMNS` gives another digest; `from_csv(to_csv(m))` equals those
+columns to the last bit, so the digest survives the text form. Paths are exactly the names on disk:
+no Unicode normalization.
 """
 
 from __future__ import annotations
 
 import csv
+from dataclasses import fields
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from patchae.dataset.layout import ImageFile, images
-from patchae.dataset.picture import Picture, read_pictures
+from patchae.dataset.looks import Looks
+from patchae.dataset.picture import Picture
+from patchae.dataset.reading import read_pictures
 from patchae.errors import DataError
 from patchae.files import Progress, canonical_json, sha256_bytes, silent
 from patchae.types import ClassDigest
@@ -43,16 +48,33 @@ DTYPES = {
     "problem": "object",  # None, or why the image or its mask does not decode
 }
 COLUMNS = tuple(DTYPES)
+"""What an image is."""
+MEASURED = {
+    "kind": "str",  # Pillow's name of the format; "" if it is none
+    "frames": "int64",
+    "upright": "bool",  # False: EXIF says that viewers shall turn it
+    **{field.name: "float64" for field in fields(Looks)},  # NaN if the image does not decode
+    "perceptual_hash": "object",  # None if the image does not decode
+}
+"""How it looks, see `patchae.dataset.looks`."""
 _OPTIONAL = frozenset(
     {"mask", "mask_sha256", "mask_width", "mask_height", "mask_coverage", "problem"}
 )
 _WHOLE = frozenset(name for name, dtype in DTYPES.items() if dtype.lower() == "int64")
 
 
-def read_manifest(data: Path, class_name: str, progress: Progress = silent) -> pd.DataFrame:
+def read_manifest(
+    data: Path, class_name: str, progress: Progress = silent, *, cache: Path | None = None
+) -> pd.DataFrame:
     """Read every image and mask of a class: one row per image, sorted by path.
 
     An image or mask that does not decode becomes a row whose `problem` says why.
+
+    Args:
+        data: the folder that holds the classes.
+        class_name: the class.
+        progress: called after every few files.
+        cache: remembers what was read, see `patchae.dataset.picture_cache`.
 
     Raises:
         DataError: the class has no images, or a file cannot be read or disappears meanwhile.
@@ -60,15 +82,14 @@ def read_manifest(data: Path, class_name: str, progress: Progress = silent) -> p
     found = images(data, class_name)
     files = [(data / image.path, False) for image in found]
     files += [(data / image.mask, True) for image in found if image.mask]
-    pictures = []
-    for picture in read_pictures(files):
-        pictures.append(picture)
-        progress("reading", len(pictures), len(files))
+    pictures = read_pictures(files, cache=cache, progress=progress)
     masks = iter(pictures[len(found) :])
-    return _table(
+    rows = [
         _row(class_name, image, picture, next(masks) if image.mask else None)
         for image, picture in zip(found, pictures, strict=False)
-    )
+    ]
+    measured = [_measured(picture) for picture in pictures[: len(found)]]
+    return _table(rows).join(_frame(measured, MEASURED))
 
 
 def class_digest(manifest: pd.DataFrame) -> ClassDigest:
@@ -133,10 +154,19 @@ def _row(class_name: str, image: ImageFile, picture: Picture, mask: Picture | No
     ]
 
 
+def _measured(picture: Picture) -> list[Any]:
+    looks = [getattr(picture.looks, field.name, None) for field in fields(Looks)]
+    return [picture.kind, picture.frames, picture.upright, *looks]
+
+
 def _table(rows: Iterable[Any]) -> pd.DataFrame:
+    return _frame(list(rows), DTYPES)
+
+
+def _frame(rows: list[Any], dtypes: dict[str, str]) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.DataFrame(list(rows), columns=list(COLUMNS), dtype=object).astype(DTYPES)
+    return pd.DataFrame(rows, columns=list(dtypes), dtype=object).astype(dtypes)
 
 
 def _rows(manifest: pd.DataFrame) -> list[dict[str, Any]]:

@@ -1,11 +1,11 @@
-"""What one image file holds: its digests, and its size in pixels if it decodes to the last byte."""
+"""What one image file holds: its digests, what kind of image it is, and how it looks."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +17,19 @@ from patchae.types import Sha256
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from patchae.dataset.looks import Looks
 
-@dataclass(frozen=True)
+MAX_PIXELS = 100_000_000
+"""Larger images are not decoded: a file of a few kilobytes can claim to be one."""
+TOO_MANY_PIXELS = "too many pixels"
+"""How the problem of such an image begins."""
+EMPTY = "an empty file"
+UNKNOWN = "not an image in a known format"
+_ORIENTATION = 0x0112  # EXIF
+_UPRIGHT = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """A file's content at one moment. With a `problem`, width and height are 0 and mode is ""."""
 
@@ -28,7 +39,11 @@ class Picture:
     width: int = 0  # px
     height: int = 0  # px
     mode: str = ""  # Pillow's name: L, RGB, I;16 ...
+    kind: str = ""  # Pillow's name: PNG, JPEG, TIFF ...
+    frames: int = 1
+    upright: bool = True  # False: EXIF says that viewers shall turn it; patchae does not
     coverage: float | None = None  # share of pixels > 0, of masks only
+    looks: Looks | None = None  # of images only, not of masks
     problem: str | None = None
 
 
@@ -38,10 +53,17 @@ def read_picture(path: Path, *, as_mask: bool = False) -> Picture:
     Raises:
         DataError: the file cannot be read at all, for example because it has just disappeared.
     """
-    from PIL import Image, UnidentifiedImageError
+    return picture_of(content_of(path), as_mask=as_mask)
 
+
+def content_of(path: Path) -> bytes:
+    """The bytes of an image file.
+
+    Raises:
+        DataError: the file cannot be read at all, for example because it has just disappeared.
+    """
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         gone = isinstance(error, FileNotFoundError)
         raise DataError(
@@ -51,29 +73,63 @@ def read_picture(path: Path, *, as_mask: bool = False) -> Picture:
             where=str(path),
             mend="let whatever changes these files finish, then run the command again",
         ) from None
+
+
+def picture_of(content: bytes, *, as_mask: bool = False) -> Picture:
+    """What the bytes of a file are."""
+    from PIL import Image, UnidentifiedImageError
+
+    _quiet()
     sha256 = sha256_bytes(content)
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    kind = ""
     try:
         with Image.open(BytesIO(content)) as image:
-            image.load()
-            width, height = image.size
-            coverage = _coverage(image) if as_mask else None
-            return Picture(sha256, md5, len(content), width, height, image.mode, coverage)
+            kind = image.format or ""
+            if image.width * image.height > MAX_PIXELS:
+                raise _TooManyPixels(image.width, image.height)  # noqa: TRY301
+            return _decoded(image, Picture(sha256, md5, len(content), kind=kind), as_mask)
     except UnidentifiedImageError:
         # Pillow's own message holds a memory address, which would make every digest differ.
-        problem = "not an image in a known format" if content else "an empty file"
+        problem = UNKNOWN if content else EMPTY
+    except (
+        _TooManyPixels,
+        Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+    ) as error:
+        problem = f"{TOO_MANY_PIXELS}: {error}".splitlines()[0]
     except Exception as error:  # noqa: BLE001 - Pillow's decoders raise a dozen kinds
         problem = f"truncated or damaged: {error or type(error).__name__}".splitlines()[0]
-    return Picture(sha256, md5, len(content), problem=problem)
+    return Picture(sha256, md5, len(content), kind=kind, problem=problem)
 
 
-def read_pictures(files: Sequence[tuple[Path, bool]]) -> Iterator[Picture]:
-    """`read_picture` of many `(path, as_mask)`, side by side and in the given order.
+@cache
+def _quiet() -> None:
+    """Pillow warns of many pixels from a limit of its own on; ours is reported as a problem."""
+    from PIL import Image
 
-    Pillow and hashlib let go of Python's lock while they work, so threads are enough.
-    """
-    with ThreadPoolExecutor() as pool:
-        yield from pool.map(lambda file: read_picture(file[0], as_mask=file[1]), files)
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+class _TooManyPixels(Exception):
+    def __init__(self, width: int, height: int) -> None:
+        super().__init__(f"{width} x {height}, and {MAX_PIXELS:,} are the most that are decoded")
+
+
+def _decoded(image: Image, known: Picture, as_mask: bool) -> Picture:
+    from patchae.dataset.looks import look
+
+    image.load()
+    return replace(
+        known,
+        width=image.width,
+        height=image.height,
+        mode=image.mode,
+        frames=getattr(image, "n_frames", 1),
+        upright=image.getexif().get(_ORIENTATION, _UPRIGHT) == _UPRIGHT,
+        coverage=_coverage(image) if as_mask else None,
+        looks=None if as_mask else look(image),
+    )
 
 
 def _coverage(mask: Image) -> float:

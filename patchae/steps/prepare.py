@@ -45,7 +45,7 @@ def check(
     from patchae.dataset.manifest import class_digest, read_manifest
     from patchae.dataset.validate import load, reusable, store, validate
 
-    manifest = read_manifest(project.data, class_name, progress)
+    manifest = read_manifest(project.data, class_name, progress, cache=project.pictures)
     _require_version(project, manifest, class_name, version)
     digest = class_digest(manifest)
     record = load(project, version, class_name)

@@ -1,0 +1,137 @@
+"""How an image looks, in a few numbers: light, colour, sharpness, dead pixels, a perceptual hash.
+
+They say whether a camera did its work and whether two files show the same photo; the model never
+sees them. Levels are of the full range of the file's type, 0..1: a 12-bit camera in a 16-bit file
+fills a sixteenth of it, which `highest` tells.
+
+Reading an image costs far more than this: a histogram, one image of half the size, and a thumbnail.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+HASH_BITS = 256
+_SIDE = 32
+"""Side of the thumbnail that the hash is taken of."""
+_ALONE = 0.5
+"""Of the full range: how far a pixel must stand out from all four neighbours to count as dead."""
+_SOME = 32
+"""So many pixels of each side say what the colour is."""
+_BITS = (8, 10, 12, 14, 16)
+_frequencies = np.arange(int(HASH_BITS**0.5))[:, None]
+_COSINES = np.cos(np.pi / (2 * _SIDE) * _frequencies * (2 * np.arange(_SIDE) + 1))
+"""The lowest rows of the discrete cosine transform of a thumbnail, (16, 32)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """Measured on the luminance of an image, unless said otherwise."""
+
+    brightness: float  # mean, 0..1
+    contrast: float  # standard deviation, 0..0.5
+    highest: float  # brightest pixel, 0..1
+    black: float  # share of pixels at 0
+    white: float  # share of pixels at the largest value of a camera of 8, 10, 12, 14 or 16 bits
+    sharpness: float  # at half size, see `_sharpness`: 0 for a slope, 3 for noise
+    red: float  # mean of red minus that of green, -1..1; 0 in grey images
+    blue: float  # mean of blue minus that of green, -1..1; 0 in grey images
+    dead: int  # pixels that stand out alone by half of the range
+    perceptual_hash: str  # 64 hexadecimal digits: signs of the low frequencies of a thumbnail
+
+
+def look(image: Image.Image) -> Looks:
+    """Measure a decoded image of any mode."""
+    red, blue = 0.0, 0.0
+    if image.mode.startswith("I;16"):
+        grey: NDArray[Any] = np.asarray(image)
+        counts, full = np.bincount(grey.ravel(), minlength=2), 65_535
+        half = Image.fromarray(grey.astype(np.float32) / 257, "F").reduce(2)
+    else:
+        if len(image.getbands()) > 2 or image.mode == "P":
+            image = image if image.mode == "RGB" else image.convert("RGB")
+            some = np.asarray(image.resize((_SOME, _SOME), Image.Resampling.NEAREST))
+            means = some.reshape(-1, 3).mean(axis=0) / 255
+            red, _, blue = means - means[1]
+        single = image if image.mode == "L" else image.convert("L")
+        grey, counts, full = np.asarray(single), np.array(single.histogram()), 255
+        half = single.reduce(2)
+    levels = np.arange(len(counts)) / full
+    brightness = float(counts @ levels / grey.size)
+    contrast = float(counts @ (levels - brightness) ** 2 / grey.size) ** 0.5
+    highest = int(counts.nonzero()[0][-1])
+    saturated = highest in {2**bits - 1 for bits in _BITS}
+    return Looks(
+        brightness=brightness,
+        contrast=contrast,
+        highest=highest / full,
+        black=float(counts[0] / grey.size),
+        white=float(counts[highest] / grey.size) if saturated else 0.0,
+        sharpness=_sharpness(half),
+        red=float(red),
+        blue=float(blue),
+        dead=_dead(grey, int(_ALONE * full)),
+        perceptual_hash=_hash(half),
+    )
+
+
+def distances(hashes: list[str], others: list[str]) -> NDArray[np.uint8 | np.uint16]:
+    """In how many bits perceptual hashes differ, (len(hashes), len(others)): 0 to 256.
+
+    Copies of one photo, saved again, smaller or a little brighter, differ in a few bits; how many
+    two photos of two parts differ in depends on the product.
+    """
+    left, right = (
+        np.array([list(bytes.fromhex(one)) for one in some], np.uint8).reshape(-1, HASH_BITS // 8)
+        for some in (hashes, others)
+    )
+    left, right = left.view(np.uint64), right.view(np.uint64)  # (N, 4), (M, 4)
+    found = np.zeros((len(left), len(right)), np.uint16)
+    for word in range(left.shape[1]):
+        found += np.bitwise_count(left[:, None, word] ^ right[None, :, word])
+    return found
+
+
+def _sharpness(half: Image.Image) -> float:
+    """Energy of second differences over that of first ones: light and contrast cancel out.
+
+    A lens out of focus halves it long before a person would complain.
+    """
+    levels = np.asarray(half, np.float32)
+    first = [np.diff(levels, axis=axis) for axis in (0, 1)]
+    second = [np.diff(steps, axis=axis) for axis, steps in enumerate(first)]
+    slope, bend = (sum(float(np.vdot(one, one)) for one in some) for some in (first, second))
+    return bend / slope if slope else 0.0
+
+
+def _dead(grey: NDArray[Any], alone: int) -> int:
+    """Inner pixels that are brighter, or darker, than all four neighbours by more than `alone`."""
+    left, here = grey[1:-1, :-2], grey[1:-1, 1:-1]
+    steps = np.maximum(left, here) - np.minimum(left, here) > alone
+    if not steps.any():  # as in most images
+        return 0
+    rows, columns = steps.nonzero()
+    rows, columns = rows + 1, columns + 1
+    around = [
+        grey[rows + down, columns + right].astype(np.int32)
+        for down, right in ((-1, 0), (1, 0), (0, -1), (0, 1))
+    ]
+    value = grey[rows, columns].astype(np.int32)
+    hot = value - np.max(around, axis=0) > alone
+    cold = np.min(around, axis=0) - value > alone
+    return int(np.count_nonzero(hot | cold))
+
+
+def _hash(image: Image.Image) -> str:
+    """As known from pHash (Zauner 2010), with 256 bits: 64 do not tell parts of a class apart."""
+    thumbnail = np.asarray(image.resize((_SIDE, _SIDE), Image.Resampling.BILINEAR), np.float64)
+    low = (_COSINES @ thumbnail @ _COSINES.T).ravel()
+    low[0] = 0  # how bright the image is says nothing of what it shows
+    return np.packbits(low > 0).tobytes().hex()

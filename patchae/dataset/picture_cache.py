@@ -1,0 +1,172 @@
+"""What was read of image files before, so that an unchanged image is never decoded twice.
+
+Two questions, one SQLite file. *Is this file the one that I read?* is answered by its path, size,
+time of change and inode, as Git and DVC do it. *What does this content look like?* is answered by
+its sha256 alone: an image that was moved, renamed or checked out again is hashed, not decoded.
+
+Whatever another version of the reader has found does not count. The file may be removed at any
+time, and one that is damaged is made anew: it holds nothing that cannot be read again. For the same
+reason a full disk or a lock that is not let go stops nobody: images are then read as if unknown.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import fields
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from patchae.dataset.looks import Looks
+from patchae.dataset.picture import Picture
+from patchae.files import digest_json, sha256_file
+
+Signature = tuple[int, int, int]
+"""Size in bytes, time of change in ns, inode."""
+Task = tuple[Path, bool, Signature]
+"""A file to read: its absolute path, whether it is a mask, its signature before it is read."""
+_YOUNG_NS = 2_000_000_000
+"""A file that changed so recently may change again within the same tick of its file system."""
+_PATIENCE_S = 60.0
+_OWN = tuple(field.name for field in fields(Picture) if field.name != "looks")
+_LOOKS = tuple(field.name for field in fields(Looks))
+_COLUMNS = (*_OWN, *_LOOKS)
+_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS pictures (
+    reader TEXT, as_mask INTEGER, {", ".join(f'"{name}"' for name in _COLUMNS)},
+    PRIMARY KEY (sha256, as_mask)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS files (
+    path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER, sha256 TEXT
+) WITHOUT ROWID;
+"""
+
+
+class PictureCache:
+    """An open cache; several processes may use one file at a time."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._open()
+        except sqlite3.OperationalError:  # locked, or it cannot be written: not ours to remove
+            raise
+        except sqlite3.DatabaseError:  # not a database, or one of another schema
+            for damaged in file.parent.glob(f"{file.name}*"):
+                damaged.unlink()
+            self._open()
+
+    def _open(self) -> None:
+        # Checked out in one thread, closed in another: Prefect's tasks do that.
+        self._database = sqlite3.connect(self.file, _PATIENCE_S, check_same_thread=False)
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = NORMAL")
+        self._database.executescript(_SCHEMA)
+        columns = self._database.execute("SELECT name FROM pragma_table_info('pictures')")
+        if {name for (name,) in columns} != {"reader", "as_mask", *_COLUMNS}:
+            self._database.close()
+            raise sqlite3.DatabaseError("made by another version")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._database.close()
+
+    def seen(self, folder: Path) -> dict[str, tuple[Signature, dict[bool, Picture]]]:
+        """What is known of the files under a folder, by their absolute path.
+
+        As an image (False), as a mask (True), or as both.
+        """
+        rows = self._database.execute(
+            f"""
+            SELECT path, size, mtime_ns, inode, as_mask, {_names(_COLUMNS, "pictures.")}
+            FROM files JOIN pictures USING (sha256)
+            WHERE path >= ? AND path < ? AND reader = ?
+            """,  # noqa: S608 - names of our own columns
+            (f"{folder}{os.sep}", f"{folder}{chr(ord(os.sep) + 1)}", reader()),
+        )
+        found: dict[str, tuple[Signature, dict[bool, Picture]]] = {}
+        for path, size, mtime_ns, inode, as_mask, *values in rows:
+            _, pictures = found.setdefault(path, ((size, mtime_ns, inode), {}))
+            pictures[bool(as_mask)] = _picture(values)
+        return found
+
+    def known(self, sha256: str, as_mask: bool) -> Picture | None:
+        """What content looks like, if it was decoded before."""
+        row = self._database.execute(
+            f"""
+            SELECT {_names(_COLUMNS)} FROM pictures WHERE sha256 = ? AND as_mask = ? AND reader = ?
+            """,  # noqa: S608 - as above
+            (sha256, int(as_mask), reader()),
+        ).fetchone()
+        return _picture(row) if row else None
+
+    def add(self, found: Iterable[tuple[Task, Picture]]) -> None:
+        """Remember what was read."""
+        now, files, pictures = time.time_ns(), [], []
+        for (path, as_mask, signature), picture in found:
+            if now - signature[1] > _YOUNG_NS:
+                files.append((str(path), *signature, picture.sha256))
+            pictures.append((reader(), int(as_mask), *_values(picture)))
+        places = ", ".join("?" * (2 + len(_COLUMNS)))
+        # One transaction: a reader that is killed keeps what it added before.
+        with suppress(sqlite3.OperationalError), self._database:
+            self._database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)", files)
+            self._database.executemany(
+                f"INSERT OR REPLACE INTO pictures VALUES ({places})",  # noqa: S608 - question marks
+                pictures,
+            )
+
+
+@contextmanager
+def open_cache(file: Path | None) -> Iterator[PictureCache | None]:
+    """A cache for the time of the block; none where no file is given, or it cannot be used."""
+    opened = None
+    if file is not None:
+        with suppress(sqlite3.OperationalError, OSError):
+            opened = PictureCache(file)
+    try:
+        yield opened
+    finally:
+        if opened:
+            opened.close()
+
+
+def signature_of(path: Path) -> Signature:
+    """What tells whether a file is still the same, without reading it.
+
+    Raises:
+        OSError: it cannot be asked.
+    """
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+@cache
+def reader() -> str:
+    """Names what decides how a file is read: our source, and Pillow with its decoders."""
+    here = Path(__file__).parent
+    source = [sha256_file(here / name) for name in ("looks.py", "picture.py")]
+    return digest_json([*source, version("pillow"), version("numpy")])
+
+
+def _names(columns: Iterable[str], table: str = "") -> str:
+    return ", ".join(f'{table}"{name}"' for name in columns)
+
+
+def _values(picture: Picture) -> tuple[Any, ...]:
+    own = (getattr(picture, name) for name in _OWN)
+    return (*own, *(getattr(picture.looks, name, None) for name in _LOOKS))
+
+
+def _picture(values: Iterable[Any]) -> Picture:
+    row = dict(zip(_COLUMNS, values, strict=True))
+    looks = {name: row.pop(name) for name in _LOOKS}
+    seen = looks["perceptual_hash"] is not None
+    row["upright"] = bool(row["upright"])
+    return Picture(**row, looks=Looks(**looks) if seen else None)

@@ -1,0 +1,179 @@
+"""Reading many files: in order, each once, and what was read before is not decoded again."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from patchae.dataset import picture, picture_cache, reading
+from patchae.dataset.picture import Picture, read_picture
+from patchae.dataset.picture_cache import PictureCache
+from patchae.dataset.reading import File, read_pictures
+from patchae.errors import DataError
+from tests.support import write_class, write_image
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[File]:
+    """Images and masks of a class, none of them young, one of them damaged."""
+    folder = write_class(tmp_path / "data", "bolt", train_good=5, test_good=2, test_defect=3)
+    (folder / "train" / "good" / "damaged.png").write_bytes(b"no image")
+    found = [(path, "ground_truth" in path.parts) for path in sorted(folder.glob("*/*/*.png"))]
+    age([path for path, _ in found])
+    return found
+
+
+def age(paths: list[Path]) -> None:
+    """Make files look as if nobody had changed them for a minute."""
+    for path in paths:
+        os.utime(path, (time.time() - 60,) * 2)
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows by the size of whatever is decoded."""
+    sizes: list[int] = []
+    original = picture.picture_of
+
+    def count(content: bytes, *, as_mask: bool = False) -> Picture:
+        sizes.append(len(content))
+        return original(content, as_mask=as_mask)
+
+    monkeypatch.setattr(reading, "picture_of", count)
+    return sizes
+
+
+def test_pictures_come_in_the_order_of_the_files(files: list[File]) -> None:
+    assert read_pictures(files) == [read_picture(path, as_mask=mask) for path, mask in files]
+    assert read_pictures([]) == []
+
+
+def test_nothing_is_decoded_twice(tmp_path: Path, files: list[File], decoded: list[int]) -> None:
+    cache = tmp_path / "state" / "pictures.db"
+    first = read_pictures(files, cache=cache)
+    assert len(decoded) == len(files)
+    assert read_pictures(files, cache=cache) == first
+    assert len(decoded) == len(files)
+
+
+def test_a_file_that_was_moved_is_hashed_and_not_decoded(
+    tmp_path: Path, files: list[File], decoded: list[int]
+) -> None:
+    cache = tmp_path / "pictures.db"
+    read_pictures(files, cache=cache)
+    path, as_mask = files[0]
+    moved = path.rename(path.with_name("moved.png"))
+    count = len(decoded)
+    assert read_pictures([(moved, as_mask)], cache=cache) == [read_picture(moved, as_mask=as_mask)]
+    assert len(decoded) == count
+
+
+def test_other_content_of_the_same_length_and_name_is_read(
+    tmp_path: Path, files: list[File]
+) -> None:
+    cache, path = tmp_path / "pictures.db", files[0][0]
+    (before,) = read_pictures(files[:1], cache=cache)
+    content = bytearray(path.read_bytes())
+    content[-20] ^= 1
+    path.write_bytes(content)
+    (after,) = read_pictures(files[:1], cache=cache)
+    assert after == read_picture(path)
+    assert after.sha256 != before.sha256
+
+
+def test_a_young_file_is_not_trusted(tmp_path: Path) -> None:
+    cache, path = tmp_path / "pictures.db", tmp_path / "part.png"
+    write_image(path, 1)
+    read_pictures([(path, False)], cache=cache)
+    status = path.stat()
+    write_image(path, 2)  # within the same tick, as a coarse file system would show it
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert read_pictures([(path, False)], cache=cache) == [read_picture(path)]
+
+
+def test_the_same_file_as_image_and_as_mask(tmp_path: Path, files: list[File]) -> None:
+    cache, path = tmp_path / "pictures.db", files[0][0]
+    for _ in range(2):
+        image, mask = read_pictures([(path, False), (path, True)], cache=cache)
+        assert (image.looks is None, image.coverage is None) == (False, True)
+        assert (mask.looks is None, mask.coverage is None) == (True, False)
+
+
+def test_what_another_reader_found_does_not_count(
+    tmp_path: Path, files: list[File], decoded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "pictures.db"
+    first = read_pictures(files, cache=cache)
+    monkeypatch.setattr(picture_cache, "reader", lambda: "the next version")
+    assert read_pictures(files, cache=cache) == first
+    assert len(decoded) == 2 * len(files)
+
+
+@pytest.mark.parametrize("damage", ["bytes", "schema"])
+def test_a_damaged_cache_is_made_anew(tmp_path: Path, files: list[File], damage: str) -> None:
+    cache = tmp_path / "pictures.db"
+    if damage == "bytes":
+        cache.write_bytes(b"not a database" * 1000)
+    else:
+        with sqlite3.connect(cache) as database:
+            database.execute("CREATE TABLE pictures (reader TEXT)")
+    first = read_pictures(files, cache=cache)
+    assert read_pictures(files, cache=cache) == first == read_pictures(files)
+
+
+def test_processes_give_the_same(
+    tmp_path: Path, files: list[File], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MANY", 1)
+    cache = tmp_path / "pictures.db"
+    expected = [read_picture(path, as_mask=mask) for path, mask in files]
+    assert read_pictures(files, cache=cache) == expected
+    with_cache = PictureCache(cache)
+    assert len(with_cache.seen(files[0][0].parents[2])) == len(files)
+    with_cache.close()
+
+
+@pytest.mark.parametrize("many", [1, 1_000], ids=["processes", "threads"])
+def test_a_file_that_cannot_be_read_is_named(
+    tmp_path: Path, files: list[File], many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MANY", many)
+    folder = tmp_path / "data" / "bolt" / "train" / "good" / "folder.png"
+    folder.mkdir()
+    with pytest.raises(DataError) as caught:
+        read_pictures([*files, (folder, False)])
+    assert caught.value.where == str(folder)
+    with pytest.raises(DataError, match=r"disappeared|cannot be read"):
+        read_pictures([(tmp_path / "gone.png", False)])
+
+
+def test_progress_counts_to_the_end(tmp_path: Path, files: list[File]) -> None:
+    seen: list[tuple[str, int, int]] = []
+    for _ in range(2):  # the second finds all of them in the cache
+        seen.clear()
+        cache = tmp_path / "pictures.db"
+        read_pictures(files, cache=cache, progress=lambda *step: seen.append(step), what="looking")
+        assert {what for what, _, _ in seen} == {"looking"}
+        assert seen[-1] == ("looking", len(files), len(files))
+
+
+def test_a_cache_that_cannot_be_used_stops_nobody(tmp_path: Path, files: list[File]) -> None:
+    (tmp_path / "file").touch()
+    found = read_pictures(files, cache=tmp_path / "file" / "pictures.db")
+    assert found == read_pictures(files)
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_an_image_that_claims_to_be_huge_is_not_decoded(tmp_path: Path) -> None:
+    huge = tmp_path / "huge.png"
+    Image.new("1", (12_000, 12_000)).save(huge)
+    assert huge.stat().st_size < 100_000
+    found = read_picture(huge)
+    assert found.problem is not None
+    assert found.problem.startswith(picture.TOO_MANY_PIXELS)
+    assert found.kind == "PNG"
