@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.methods import REFERENCE, ROOT
 from patchae.files import write_text
-from patchae.model.metrics import newcombe_interval
+from patchae.intervals import newcombe_interval
 
 RESULTS = ROOT / "bench" / "results" / "model.json"
 SCALE = ROOT / "bench" / "results" / "scale.json"

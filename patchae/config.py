@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
@@ -17,10 +18,12 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationError,
     field_validator,
     model_validator,
 )
 
+from patchae.checks import SEVERITIES, Chosen
 from patchae.errors import UsageError
 
 PACKAGED_BACKBONES = ("tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2")
@@ -112,6 +115,13 @@ def _strides(value: tuple[int, ...]) -> tuple[int, ...]:
     if not value or set(value) - {2, 4, 8, 16, 32}:
         raise ValueError("expected some of 2, 4, 8, 16, 32")
     return tuple(sorted(value))
+
+
+def _known_checks(value: Mapping[str, Chosen]) -> Mapping[str, Chosen]:
+    unknown = sorted(set(value) - set(SEVERITIES))
+    if unknown:
+        raise ValueError(f"no check is called '{unknown[0]}'; docs/validation.md lists them")
+    return value
 
 
 Name = Annotated[str, AfterValidator(_name)]
@@ -212,6 +222,23 @@ class Validation(_Frozen):
     max_side_px: int = Field(8192, ge=1)
     masks: Literal["required", "optional"] = "optional"
     """Whether every defective test image must have a mask."""
+    min_contrast: Share = 0.01
+    """Standard deviation of the luminance, 0..0.5."""
+    min_brightness: Share = 0.02
+    """Mean luminance; 1 is white."""
+    max_white: Share = 0.9
+    """Share of pixels at full white."""
+    min_sharpness: float = Field(0.5, ge=0)
+    """Of a good image, in units of the median of train/good."""
+    max_dead_pixels: int = Field(4, ge=0)
+    """Pixels that differ from all neighbours by half of the range."""
+    near_copy: Share = 0.25
+    """Two pictures are nearly the same when they differ by less than this share of what is usual in
+    the class; 0 looks for none."""
+    max_drift: float = Field(4.0, gt=0)
+    """How far the medians of train/good may move from the data version before, in its spreads."""
+    severity: Annotated[Mapping[str, Chosen], AfterValidator(_known_checks)] = Field({})
+    """Severity of single checks where it is not the default: error, warning or ignore."""
 
     @model_validator(mode="after")
     def _sides_in_order(self) -> Validation:
@@ -227,6 +254,13 @@ class Schedule(_Frozen):
     timezone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
 
 
+class ClassSettings(_Frozen):
+    """What one class of a line has otherwise than the line."""
+
+    validation: Mapping[str, Any] = Field({})
+    """Some keys of `validation`."""
+
+
 class Line(_Frozen):
     """One product line."""
 
@@ -239,6 +273,26 @@ class Line(_Frozen):
     training: Training = Training()
     validation: Validation = Validation()
     gates: Gates = Gates()
+    per_class: Mapping[Name, ClassSettings] = Field({})
+    """By class, what it has otherwise."""
+
+    @model_validator(mode="after")
+    def _per_class_fits(self) -> Line:
+        for name in self.per_class:
+            if self.classes != ALL and name not in self.classes:
+                raise ValueError(f"per_class: '{name}' is no class of this line")
+            try:
+                self.validation_of(name)
+            except ValidationError as error:
+                first = error.errors()[0]
+                key = ".".join(map(str, first["loc"]))
+                raise ValueError(f"per_class.{name}.validation.{key}: {first['msg']}") from None
+        return self
+
+    def validation_of(self, class_name: str) -> Validation:
+        """`validation` of one class: the line's, with what the class has otherwise."""
+        own = self.per_class.get(class_name, ClassSettings()).validation
+        return Validation(**{**self.validation.model_dump(exclude_unset=True), **own})
 
     def model_name(self, class_name: str) -> str:
         """Name of the registered model of a class."""

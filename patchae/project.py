@@ -84,6 +84,11 @@ class Project:
         return self.state / "validation"
 
     @property
+    def versions(self) -> Path:
+        """Which data versions were made here, in their order."""
+        return self.state / "versions.jsonl"
+
+    @property
     def pictures(self) -> Path:
         """What was read of image files; may be removed at any time."""
         return self.state / "cache" / "pictures.db"

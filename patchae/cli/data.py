@@ -103,7 +103,7 @@ def validate(
 ) -> None:
     """Version the images of a line and check them; exit code 1 when a class does not pass."""
     from patchae.console import progress_of, watch
-    from patchae.dataset.validate import table as rows_of
+    from patchae.dataset.validation.record import table as rows_of
     from patchae.dataset.version import snapshot as take
     from patchae.errors import DataError
     from patchae.steps.plan import classes_of, open_line

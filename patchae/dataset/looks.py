@@ -82,23 +82,6 @@ def look(image: Image.Image) -> Looks:
     )
 
 
-def distances(hashes: list[str], others: list[str]) -> NDArray[np.uint8 | np.uint16]:
-    """In how many bits perceptual hashes differ, (len(hashes), len(others)): 0 to 256.
-
-    Copies of one photo, saved again, smaller or a little brighter, differ in a few bits; how many
-    two photos of two parts differ in depends on the product.
-    """
-    left, right = (
-        np.array([list(bytes.fromhex(one)) for one in some], np.uint8).reshape(-1, HASH_BITS // 8)
-        for some in (hashes, others)
-    )
-    left, right = left.view(np.uint64), right.view(np.uint64)  # (N, 4), (M, 4)
-    found = np.zeros((len(left), len(right)), np.uint16)
-    for word in range(left.shape[1]):
-        found += np.bitwise_count(left[:, None, word] ^ right[None, :, word])
-    return found
-
-
 def _sharpness(half: Image.Image) -> float:
     """Energy of second differences over that of first ones: light and contrast cancel out.
 

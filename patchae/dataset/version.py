@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from patchae.dataset import git
+from patchae.dataset import git, version_log
 from patchae.dataset.dvc_repo import config_text, initialise, open_store
 from patchae.dataset.importing import staging_folder
 from patchae.dataset.pin import read_pin, write_pin
@@ -75,6 +75,7 @@ def snapshot(project: Project, *, commit: bool = False, progress: Progress = sil
             store.push(content, progress)
         count, size = len(content.files), content.bytes
         write_pin(project.data_dvc, content.version, files=count, size=size)
+        version_log.note(project, content.version, count, size)
         message = f"Pin data version {content.version}\n\n{count} files, {size} bytes"
         committed = commit and git.commit_only(
             project.root, [project.data_dvc.name, *_own_files(project)], message

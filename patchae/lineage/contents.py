@@ -97,7 +97,7 @@ def data_version(facts: Facts) -> str:
 
 def validation(facts: Facts) -> str:
     """The images passed validation, and the record of it is on these images."""
-    from patchae.dataset.validation_record import ValidationRecord
+    from patchae.dataset.validation.record import ValidationRecord
 
     record = facts.record
     try:

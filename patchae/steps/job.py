@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from patchae.config import Line
-from patchae.dataset.validation_record import ValidationRecord
+from patchae.dataset.validation.record import ValidationRecord
 from patchae.project import Project
 from patchae.types import ClassDigest, DataVersion, TrainingKey
 

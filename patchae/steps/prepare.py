@@ -14,7 +14,7 @@ from patchae.types import ClassDigest, DataVersion
 if TYPE_CHECKING:
     import pandas as pd
 
-    from patchae.dataset.validation_record import ValidationRecord
+    from patchae.dataset.validation.record import ValidationRecord
     from patchae.steps.job import ClassJob
 
 
@@ -43,18 +43,37 @@ def check(
         DataError: the class has no folder or no images, or they are not those of the version.
     """
     from patchae.dataset.manifest import class_digest, read_manifest
-    from patchae.dataset.validate import load, reusable, store, validate
+    from patchae.dataset.validation.strays import strays
+    from patchae.dataset.validation.validate import load, reusable, store, validate
 
     manifest = read_manifest(project.data, class_name, progress, cache=project.pictures)
     _require_version(project, manifest, class_name, version)
     digest = class_digest(manifest)
+    rules = line.validation_of(class_name)
+    used = [*manifest["path"], *manifest["mask"].dropna()]
+    aside = strays(project.data, class_name, used)
+    before = _record_before(project, class_name, version, digest)
     record = load(project, version, class_name)
-    if record is None or not reusable(record, digest, line.validation):
+    if record is None or not reusable(record, digest, rules, aside, before):
         progress("validating", 0, 1)
-        record = validate(manifest, class_name, line.validation, version)
+        record = validate(manifest, class_name, rules, version, strays=aside, before=before)
         store(project, record)
         progress("validating", 1, 1)
     return Checked(class_name, manifest, digest, record)
+
+
+def _record_before(
+    project: Project, class_name: str, version: DataVersion, digest: ClassDigest
+) -> ValidationRecord | None:
+    """What was last found of the class when it held other images, in a version before this one."""
+    from patchae.dataset import version_log
+    from patchae.dataset.validation.validate import load
+
+    for earlier in version_log.before(project, version):
+        record = load(project, earlier, class_name)
+        if record and record.appearance and record.class_digest != digest:
+            return record
+    return None
 
 
 def _require_version(

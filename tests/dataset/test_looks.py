@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
-from patchae.dataset.looks import HASH_BITS, Looks, distances, look
+from patchae.dataset.looks import HASH_BITS, Looks, look
+from patchae.dataset.validation.likeness import distances
 
 
 def scene(seed: int = 0, side: int = 160) -> Image.Image:

@@ -16,7 +16,8 @@ import pandas as pd
 
 from patchae.config import Gates, Training
 from patchae.dataset.manifest import class_digest, read_manifest, to_csv
-from patchae.dataset.validation_record import Check, Counts, ValidationRecord
+from patchae.dataset.validation.drift import Appearance, Level
+from patchae.dataset.validation.record import Check, Counts, ValidationRecord
 from patchae.files import canonical_json, sha256_bytes, sha256_file, write_json, write_text
 from patchae.lineage.audit import Material
 from patchae.lineage.ranks import HEADER, Scored, image_auroc, read_scores
@@ -166,13 +167,18 @@ def _validation(classes: ClassDigest, *, passed: bool) -> ValidationRecord:
         class_digest=classes,
         passed=passed,
         checks=tuple(
-            Check(code, "It is as it must be", passed, 0 if passed else 1, (), "none")
+            Check(
+                code, "error", "It is as it must be", passed, 0 if passed else 1, (), "none", "none"
+            )
             for code in codes
         ),
         counts=Counts(24, 6, 6),
-        rules_sha256=Sha256("6" * 64),
+        strays_sha256=Sha256("6" * 64),
+        compared_with=None,
+        appearance=Appearance(1, *[Level(0.5, 0.0)] * 6),
+        rules={},
         suite_sha256=Sha256("7" * 64),
-        great_expectations="1.24.1",
+        versions={"great_expectations": "1.24.1"},
     )
 
 

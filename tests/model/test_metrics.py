@@ -12,8 +12,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
+from patchae.intervals import newcombe_interval
 from patchae.lineage.ranks import image_auroc
-from patchae.model.metrics import aupro, auroc, auroc_interval, decisions, newcombe_interval
+from patchae.model.metrics import aupro, auroc, auroc_interval, decisions
 
 # Few different scores, so that ties are common.
 ROWS = st.lists(

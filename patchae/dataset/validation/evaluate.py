@@ -1,4 +1,4 @@
-"""Run a suite over the facts of a class with Great Expectations, and read what came out.
+"""Run a suite over the tables of a class with Great Expectations, and read what came out.
 
 Fails closed: an expectation counts as met only if Great Expectations evaluated it on every value
 and said so. One that raised, was left out, skipped missing values or does not name every image
@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from patchae.dataset.expectations import Statement
+from patchae.dataset.validation.statement import Statement, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,16 +45,22 @@ class NotEvaluated(Exception):
     """An expectation has no usable result; never leaves this module."""
 
 
-def evaluate(frame: pd.DataFrame, suite: Sequence[Statement]) -> dict[str, Outcome]:
+def evaluate(
+    tables: Mapping[Table, pd.DataFrame], suite: Sequence[Statement]
+) -> dict[str, Outcome]:
     """Outcome by code, for every statement of the suite and nothing else.
 
     Safe to call from several threads; they take turns.
+
+    Args:
+        tables: what the statements speak about, each with a column `path`.
+        suite: the statements.
 
     Raises:
         Exception: whatever Great Expectations raises when it cannot run at all.
     """
     results = {}
-    for result in _run(frame, suite):
+    for result in _run(tables, suite):
         meta = result.expectation_config.meta or {}
         results[meta.get("code"), meta.get("part")] = result
     return {
@@ -72,32 +78,39 @@ def describe(error: BaseException | str) -> str:
     return _ADDRESS.sub("0x", first)[:200]
 
 
-def _run(frame: pd.DataFrame, suite: Sequence[Statement]) -> list[Any]:
+def _run(tables: Mapping[Table, pd.DataFrame], suite: Sequence[Statement]) -> list[Any]:
     """The raw results, in no particular order."""
-    expectations = [
-        {**expectation, "meta": {"code": statement.code, "part": part}}
-        for statement in suite
-        for part, expectation in enumerate(statement.expectations)
-    ]
+    found: list[Any] = []
     with _ONE_AT_A_TIME, _context() as context:
         import great_expectations as gx
 
-        asset = context.data_sources.add_pandas("manifest").add_dataframe_asset("images")
-        definition = context.validation_definitions.add(
-            gx.ValidationDefinition(
-                name="images",
-                data=asset.add_batch_definition_whole_dataframe("all"),
-                suite=context.suites.add(gx.ExpectationSuite("images", expectations=expectations)),
+        source = context.data_sources.add_pandas("tables")
+        for name, frame in tables.items():
+            expectations = [
+                {**expectation, "meta": {"code": statement.code, "part": part}}
+                for statement in suite
+                if statement.table == name
+                for part, expectation in enumerate(statement.expectations)
+            ]
+            if not expectations:
+                continue
+            asset = source.add_dataframe_asset(name)
+            definition = context.validation_definitions.add(
+                gx.ValidationDefinition(
+                    name=name,
+                    data=asset.add_batch_definition_whole_dataframe("all"),
+                    suite=context.suites.add(gx.ExpectationSuite(name, expectations=expectations)),
+                )
             )
-        )
-        report = definition.run(
-            batch_parameters={"dataframe": frame},
-            result_format={
-                "result_format": "COMPLETE",
-                "unexpected_index_column_names": ["path"],
-            },
-        )
-    return list(report.results)
+            report = definition.run(
+                batch_parameters={"dataframe": frame},
+                result_format={
+                    "result_format": "COMPLETE",
+                    "unexpected_index_column_names": ["path"],
+                },
+            )
+            found.extend(report.results)
+    return found
 
 
 @contextmanager
