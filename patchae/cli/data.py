@@ -106,6 +106,7 @@ def validate(
     from patchae.dataset.validation.record import table as rows_of
     from patchae.dataset.version import snapshot as take
     from patchae.errors import DataError
+    from patchae.report.images_page import write_images_page
     from patchae.steps.plan import classes_of, open_line
     from patchae.steps.prepare import check
 
@@ -123,12 +124,16 @@ def validate(
                 absent[name] = str(error)
     for record in records:
         word = "passed" if record.passed else "FAILED"
+        if record.warnings:
+            word += f", {len(record.warnings)} warning{'s' * (len(record.warnings) > 1)}"
         table(("check", "result", "found"), rows_of(record), title=f"{record.class_name}: {word}")
         print()
     for name, why in absent.items():
         print(f"{name}: FAILED\n{why}\n")
     failed = sorted([*absent, *(record.class_name for record in records if not record.passed)])
+    page = write_images_page(project, line, version, records, absent)
     print(f"data version {version}")
+    print(f"page: {page}")
     print(f"failed: {', '.join(failed)}" if failed else "all classes passed")
     if json:
         as_json(
@@ -137,6 +142,7 @@ def validate(
                 "data_version": version,
                 "passed": not failed,
                 "absent": sorted(absent),
+                "page": str(page),
                 "classes": [record.to_dict() for record in records],
             }
         )

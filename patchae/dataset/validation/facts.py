@@ -53,7 +53,7 @@ def facts(manifest: pd.DataFrame, class_name: str, near_copy: float = 0.25) -> p
     nearly_leaked           other bytes, but nearly the same picture, lie in train/ and in test/
     conflicting             the same bytes lie in test/ both as good and as defective
     copied                  they lie in the same split under another name, and do not conflict
-    brightness              as measured, of the white of the class: a 12-bit camera in 16-bit
+    brightness, contrast    as measured, of the white of the class: a 12-bit camera in 16-bit
                             files fills a sixteenth of their range
     sharper                 sharpness in units of the median of train/good
     width, height, mask_width, mask_height
@@ -120,7 +120,7 @@ def facts(manifest: pd.DataFrame, class_name: str, near_copy: float = 0.25) -> p
     size = frame["width"].astype(str) + " x " + frame["height"].astype(str)
     frame["other_size"] = image_seen & (size != _usual(size[image_seen]))
     wide = frame["mode"].str.startswith("I;16")
-    frame.loc[wide, "brightness"] /= _white(frame.loc[wide, "highest"])
+    frame.loc[wide, ["brightness", "contrast"]] /= _white(frame.loc[wide, "highest"])
     learned = frame.loc[frame["train_good"] & image_seen, "sharpness"]
     usual = float(learned.median()) if len(learned) else 0.0
     frame["sharper"] = frame["sharpness"] / usual if usual > 0 else 1.0

@@ -1,0 +1,123 @@
+"""What validation found in the images of a line, as one page with thumbnails of the offenders.
+
+One file that works without a network or a script. Equal records and images give equal bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from patchae.dataset.picture import MAX_PIXELS
+from patchae.files import write_text
+from patchae.project import Project
+from patchae.report import text
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from PIL import Image
+
+    from patchae.dataset.validation.record import Check, ValidationRecord
+
+_SIDE = 144
+"""Longer side of a thumbnail in pixels: shown at half the size, sharp on fine screens."""
+_WORDS = {"promoted": "Passed", "held": "Warning", "rejected": "Error"}
+_STATES = {"ok": "promoted", "warning": "held", "FAILED": "rejected"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check that did not pass, ready to be shown."""
+
+    check: Check
+    state: str
+    thumbnails: tuple[tuple[str, str | None], ...]
+    """Path, and the picture as a data URI; None where there is nothing to see."""
+
+
+def images_page(project: Project, line: str) -> Path:
+    """Where the page of a line lies."""
+    return project.reports / line / "images.html"
+
+
+def write_images_page(
+    project: Project,
+    line: str,
+    version: str,
+    records: Sequence[ValidationRecord],
+    absent: Mapping[str, str],
+) -> Path:
+    """Write the page of a line in one step; returns its path.
+
+    Args:
+        project: holds the images.
+        line: name of the line.
+        version: the data version that was checked.
+        records: one for each class that could be read.
+        absent: why the others could not, by class.
+    """
+    findings = {
+        record.class_name: [
+            Finding(
+                check,
+                _STATES[check.word],
+                tuple((path, _thumbnail(project.data / path)) for path in check.paths),
+            )
+            for check in sorted(record.checks, key=lambda check: check.severity)
+            if not check.passed
+        ]
+        for record in records
+    }
+    page = (
+        _environment()
+        .get_template("images.html.j2")
+        .render(line=line, version=version, records=records, findings=findings, absent=absent)
+    )
+    path = images_page(project, line)
+    # File names can hold what UTF-8 cannot (undecodable bytes): shown as "?", never an error.
+    write_text(path, page.encode("utf-8", "replace").decode())
+    return path
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("patchae.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(WORDS=_WORDS, STATES=_STATES, count=text.count)
+    return environment
+
+
+def _thumbnail(path: Path) -> str | None:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > MAX_PIXELS:
+                return None
+            small = image.convert("RGB") if not image.mode.startswith("I;16") else _levelled(image)
+            small.thumbnail((_SIDE, _SIDE))
+            content = BytesIO()
+            small.save(content, "JPEG", quality=80)
+    except Exception:  # noqa: BLE001 - damaged files are what this page is about
+        return None
+    return "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode()
+
+
+def _levelled(image: Image.Image) -> Image.Image:
+    """A 16-bit image from its own black to its own white."""
+    import numpy as np
+    from PIL import Image
+
+    pixels = np.asarray(image).astype(np.float32)
+    low, high = float(pixels.min()), float(pixels.max())
+    return Image.fromarray(((pixels - low) / max(high - low, 1) * 255).astype(np.uint8))
