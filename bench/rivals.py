@@ -75,7 +75,8 @@ class Rival:
             theirs = self.model.feature_extractor(self.batch(files)).values()
             ours = self.own(load_batch(files, self.size).to(self.device).float() / 255)
         for one, other in zip(theirs, ours, strict=True):
-            if one.shape != other.shape or not torch.allclose(one, other, rtol=1e-3, atol=1e-4):
+            # Folding a normalization into its convolution moves the last bits.
+            if one.shape != other.shape or (one - other).abs().max() > 1e-3 * other.std():
                 raise RuntimeError("anomalib's backbone does not give the features of patchae's")
 
 

@@ -21,6 +21,23 @@ def head(root: Path, path: str) -> bytes | None:
     return done.stdout if done.returncode == 0 else None
 
 
+def history(root: Path, path: str) -> list[tuple[str, str, str]]:
+    """Commits that changed a file, oldest first: hash, time (ISO 8601), and what it then held.
+
+    None where there is no Git, or no commit yet.
+    """
+    if not in_git(root):
+        return []
+    listed = _git(root, "log", "--reverse", "--format=%H %cI", "--", path)
+    found = []
+    for line in listed.stdout.decode().splitlines() if listed.returncode == 0 else []:
+        commit, _, made = line.partition(" ")
+        shown = _git(root, "show", f"{commit}:./{path}")
+        if shown.returncode == 0:  # else the commit removed it
+            found.append((commit, made, shown.stdout.decode(errors="replace")))
+    return found
+
+
 def commit_only(root: Path, paths: Sequence[str], message: str) -> bool:
     """Commit those of the files that differ from the last commit; whether there were any.
 

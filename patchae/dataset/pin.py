@@ -45,9 +45,18 @@ def write_pin(file: Path, version: DataVersion, *, files: int, size: int) -> boo
     return True
 
 
-def _read(file: Path) -> Any:
+def parse_pin(text: str) -> dict[str, Any]:
+    """The one output that the text of a `data.dvc` tells of: md5, and perhaps nfiles and size.
+
+    Raises:
+        ValueError: the text does not pin a version of data/.
+    """
+    return dict(_parse(text)["outs"][0])
+
+
+def _parse(text: str) -> Any:
     try:
-        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+        document = yaml.safe_load(text)
         (out,) = document["outs"]
         usable = (
             out["path"] == "data"
@@ -55,14 +64,21 @@ def _read(file: Path) -> Any:
             and _VERSION.fullmatch(out["md5"])
             and out.get("hash") == "md5"
         )
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, KeyError, ValueError):
+    except (yaml.YAMLError, TypeError, KeyError, ValueError):
         usable = False
     if not usable:
+        raise ValueError("not what DVC writes for a folder")
+    return document
+
+
+def _read(file: Path) -> Any:
+    try:
+        return _parse(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError, ValueError):
         raise DataError(
             f"{file.name} does not pin a version of data/",
             where=str(file),
             mend=f"git checkout -- {file.name}; or remove it and run patchae snapshot",
-        )
-    return document
+        ) from None

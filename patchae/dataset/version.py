@@ -17,6 +17,7 @@ from pathlib import Path
 
 from patchae.dataset import git, version_log
 from patchae.dataset.dvc_repo import config_text, initialise, open_store
+from patchae.dataset.dvc_store import Store
 from patchae.dataset.importing import staging_folder
 from patchae.dataset.pin import read_pin, write_pin
 from patchae.errors import DataError, UsageError
@@ -100,7 +101,12 @@ def listing(project: Project, version: DataVersion) -> dict[str, str]:
         StoreUnreachable: the remote does not answer and the cache does not hold the version.
     """
     with open_store(project) as store:
-        content = store.read(version)
+        return read_listing(store, project, version)
+
+
+def read_listing(store: Store, project: Project, version: DataVersion) -> dict[str, str]:
+    """`listing` of a store that is open already."""
+    content = store.read(version)
     if content is None:
         raise DataError(
             f"data version {version} is neither in the DVC remote nor in the cache",

@@ -1,0 +1,152 @@
+"""Bringing a data version back into `data/`: all of it, or some classes.
+
+Three steps, so that nothing is lost and nothing is half done: what would be overwritten must be in
+a version (or the caller insists); every object is fetched and hashed before the first file is
+touched; then files are put in place one by one, each in one move. After a `kill -9` the same call
+ends well, since what it had put in place is right and what it replaces is in a version.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from patchae.dataset import version_log
+from patchae.dataset.dvc_repo import open_store
+from patchae.dataset.dvc_store import Store
+from patchae.dataset.pin import write_pin
+from patchae.dataset.version import read_listing
+from patchae.errors import DataError
+from patchae.files import Progress, silent
+from patchae.project import Project
+from patchae.types import DataVersion
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a pull did."""
+
+    version: DataVersion
+    classes: tuple[str, ...] | None
+    """None: all of them, and `data.dvc` pins the version."""
+    fetched: int
+    """Objects that came from the remote."""
+    written: int
+    removed: int
+    unchanged: int
+
+
+def pull(
+    project: Project,
+    version: DataVersion,
+    classes: Sequence[str] | None = None,
+    *,
+    force: bool = False,
+    progress: Progress = silent,
+) -> Restored:
+    """Make `data/`, or the folders of some classes, what a version says.
+
+    Args:
+        project: with its DVC repository.
+        version: the whole name of a version.
+        classes: some of its classes; by default everything, which also pins the version.
+        force: overwrite files that are in no version.
+        progress: called while objects are fetched and files written.
+
+    Raises:
+        DataError: the version does not hold a class; an object is missing or damaged, each with its
+            name and where it is used; or files would be lost.
+        StoreBusy: another process works on `data/` for too long.
+        StoreUnreachable: the remote does not answer and the cache lacks something.
+    """
+    with project.lock("data"), open_store(project, writing=True) as store:
+        wanted = _chosen(read_listing(store, project, version), classes, version)
+        here = dict(store.scan(progress).files) if project.data.is_dir() else {}
+        here = {path: md5 for path, md5 in here.items() if _in_scope(path, classes)}
+        stale = {path: md5 for path, md5 in here.items() if wanted.get(path) != md5}
+        if not force:
+            _require_versioned(project, store, stale)
+        missing = {path: md5 for path, md5 in wanted.items() if here.get(path) != md5}
+        fetched = _fetch(project, store, missing, version, progress)
+        for done, (path, md5) in enumerate(sorted(missing.items()), start=1):
+            store.place(md5, project.data / path)
+            progress("writing images", done, len(missing))
+        removed = [path for path in stale if path not in wanted]
+        for path in removed:
+            (project.data / path).unlink(missing_ok=True)
+        _remove_empty(project.data, removed)
+        if classes is None:
+            size = sum((project.data / path).stat().st_size for path in wanted)
+            write_pin(project.data_dvc, version, files=len(wanted), size=size)
+            version_log.note(project, version, len(wanted), size)
+    return Restored(
+        version=version,
+        classes=tuple(classes) if classes is not None else None,
+        fetched=fetched,
+        written=len(missing),
+        removed=len(removed),
+        unchanged=len(wanted) - len(missing),
+    )
+
+
+def _in_scope(path: str, classes: Sequence[str] | None) -> bool:
+    return classes is None or path.partition("/")[0] in classes
+
+
+def _chosen(
+    files: Mapping[str, str], classes: Sequence[str] | None, version: DataVersion
+) -> dict[str, str]:
+    there = sorted({path.partition("/")[0] for path in files})
+    for name in classes or ():
+        if name not in there:
+            raise DataError(
+                f"data version {version} has no class '{name}'", mend=f"use: {', '.join(there)}"
+            )
+    return {path: md5 for path, md5 in files.items() if _in_scope(path, classes)}
+
+
+def _require_versioned(project: Project, store: Store, stale: Mapping[str, str]) -> None:
+    """Nothing may be overwritten that cannot be had back."""
+    held = store.held(stale.values())
+    lost = sorted(path for path, md5 in stale.items() if md5 not in held)
+    if lost:
+        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        raise DataError(
+            f"data/ holds images that are in no version and would be lost: {lost[0]}{more}",
+            where=str(project.data),
+            mend="patchae snapshot keeps them as a version; --force gives them up",
+        )
+
+
+def _fetch(
+    project: Project,
+    store: Store,
+    wanted: Mapping[str, str],
+    version: DataVersion,
+    progress: Progress,
+) -> int:
+    users = {md5: path for path, md5 in sorted(wanted.items(), reverse=True)}
+    fetched, problems = store.fetch(list(users), progress)
+    if problems:
+        lines = [f"  {md5}  {users[md5]}: {why}" for md5, why in sorted(problems.items())]
+        more = [f"  and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
+        count = "1 object" if len(lines) == 1 else f"{len(lines)} objects"
+        told = "\n".join([*lines[:_SHOWN], *more])
+        raise DataError(
+            f"{count} of data version {version} cannot be had; nothing was changed:\n{told}",
+            where=str(project.root),
+            mend="patchae doctor --data looks for a whole copy and mends what it can",
+        )
+    return fetched
+
+
+def _remove_empty(data: Path, removed: Sequence[str]) -> None:
+    """Folders that held nothing but what was removed."""
+    for folder in sorted({(data / path).parent for path in removed}, reverse=True):
+        while folder != data and folder.is_dir() and not any(folder.iterdir()):
+            shutil.rmtree(folder)
+            folder = folder.parent  # noqa: PLW2901 - upwards until one holds something
