@@ -1,0 +1,139 @@
+"""Commands on data versions: versions, pull."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from patchae.cli.output import Classes, Json, as_json, here, table
+
+if TYPE_CHECKING:
+    from patchae.dataset.history import Change, Version
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for command in (versions, pull):
+        app.command()(command)
+
+
+def versions(json: Json = False) -> None:
+    """List the data versions: when, how many images, and what changed, newest first."""
+    from patchae.dataset.history import versions as known
+    from patchae.dataset.version import pinned_version
+
+    project = here()
+    found, pinned = known(project), pinned_version(project)
+    rows = [
+        (
+            one.version[:8] + (" *" if one.version == pinned else ""),
+            one.made.astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+            (one.commit or "-")[:8],
+            f"{one.files:,}",
+            f"{one.bytes / 1e6:,.0f}",
+            _images(one),
+            _changes(one),
+        )
+        for one in found
+    ]
+    if rows:
+        table(("version", "made", "commit", "files", "MB", "images", "changes"), rows)
+        print("* pinned by data.dvc")
+    else:
+        print("no data version yet; patchae snapshot makes the first")
+    if json:
+        as_json({"pinned": pinned, "versions": [_as_json(one) for one in found]})
+
+
+def pull(
+    version: Annotated[
+        str | None, typer.Argument(help="First characters of a version; default: the pinned one.")
+    ] = None,
+    classes: Classes = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite images that are in no version.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Bring a data version back into data/, all of it or some classes."""
+    from patchae.console import progress_of, watch
+    from patchae.dataset.history import find
+    from patchae.dataset.restoring import pull as restore
+    from patchae.dataset.version import pinned_version
+    from patchae.errors import DataError
+
+    project = here()
+    wanted = find(project, version) if version else pinned_version(project)
+    if wanted is None:
+        raise DataError(
+            "data.dvc pins no version yet", where=str(project.data_dvc), mend="patchae snapshot"
+        )
+    with watch():
+        done = restore(project, wanted, classes, force=force, progress=progress_of("data"))
+    scope = ", ".join(done.classes) if done.classes else "data/"
+    print(
+        f"{scope} is that of data version {done.version}: {done.written} written,"
+        f" {done.removed} removed, {done.unchanged} unchanged; {done.fetched} fetched"
+    )
+    if done.classes:
+        print("data.dvc still pins the version that it did; patchae snapshot makes a new one")
+    if json:
+        as_json(
+            {
+                "data_version": done.version,
+                "classes": list(done.classes) if done.classes else None,
+                "fetched": done.fetched,
+                "written": done.written,
+                "removed": done.removed,
+                "unchanged": done.unchanged,
+            }
+        )
+
+
+def _images(version: Version) -> str:
+    if version.counts is None:
+        return "not in the remote any more"
+    told = []
+    for name, kinds in version.counts.items():
+        train = kinds.get("train/good", 0)
+        good = kinds.get("test/good", 0)
+        told.append(f"{name} {train} + {good} + {sum(kinds.values()) - train - good}")
+    return ", ".join(told)
+
+
+def _changes(version: Version) -> str:
+    if version.changes is None:
+        return "-"
+    return ", ".join(f"{name} {_change(one)}" for name, one in version.changes.items()) or "none"
+
+
+def _change(change: Change) -> str:
+    parts = {"+": change.added, "-": change.removed, "~": change.changed, ">": change.moved}
+    return " ".join(f"{sign}{count}" for sign, count in parts.items() if count)
+
+
+def _as_json(version: Version) -> dict[str, object]:
+    counts = version.counts or {}
+    return {
+        "data_version": version.version,
+        "made": version.made.isoformat(),
+        "commit": version.commit,
+        "files": version.files,
+        "bytes": version.bytes,
+        "classes": [
+            {"class": name, "kind": kind, "images": count}
+            for name, kinds in counts.items()
+            for kind, count in kinds.items()
+        ],
+        "changes": [
+            {
+                "class": name,
+                "added": one.added,
+                "removed": one.removed,
+                "changed": one.changed,
+                "moved": one.moved,
+            }
+            for name, one in (version.changes or {}).items()
+        ],
+    }
