@@ -1,7 +1,8 @@
-"""Commands on data versions: versions, pull."""
+"""Commands on data versions: versions, pull, doctor."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,11 +11,13 @@ from patchae.cli.output import Classes, Json, as_json, here, table
 
 if TYPE_CHECKING:
     from patchae.dataset.history import Change, Version
+    from patchae.project import Project
+    from patchae.types import DataVersion
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (versions, pull):
+    for command in (versions, pull, doctor):
         app.command()(command)
 
 
@@ -58,17 +61,10 @@ def pull(
 ) -> None:
     """Bring a data version back into data/, all of it or some classes."""
     from patchae.console import progress_of, watch
-    from patchae.dataset.history import find
     from patchae.dataset.restoring import pull as restore
-    from patchae.dataset.version import pinned_version
-    from patchae.errors import DataError
 
     project = here()
-    wanted = find(project, version) if version else pinned_version(project)
-    if wanted is None:
-        raise DataError(
-            "data.dvc pins no version yet", where=str(project.data_dvc), mend="patchae snapshot"
-        )
+    wanted = _wanted(project, version)
     with watch():
         done = restore(project, wanted, classes, force=force, progress=progress_of("data"))
     scope = ", ".join(done.classes) if done.classes else "data/"
@@ -89,6 +85,63 @@ def pull(
                 "unchanged": done.unchanged,
             }
         )
+
+
+def doctor(
+    version: Annotated[
+        str | None, typer.Argument(help="First characters of a version; default: the pinned one.")
+    ] = None,
+    data: Annotated[
+        bool, typer.Option("--data", help="Read every stored image of the version, and mend.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Read every stored object of a data version on both sides; mend what is not whole.
+
+    Exit code 1 when something cannot be mended.
+    """
+    from patchae.console import progress_of, watch
+    from patchae.dataset.upkeep import examine
+    from patchae.errors import UsageError
+
+    if not data:
+        raise UsageError("nothing to look at", mend="patchae doctor --data")
+    project = here()
+    with watch():
+        found = examine(project, _wanted(project, version), progress_of("data"))
+    rows = [
+        (flaw.path, flaw.md5, flaw.side, flaw.state, "mended" if flaw.mended else "NOT mended")
+        for flaw in found.flaws
+    ]
+    if rows:
+        table(("file", "object", "side", "found", "now"), rows)
+    verdict = "all whole" if not rows else "all whole now" if found.sound else "NOT all whole"
+    print(f"data version {found.version}: {found.objects} objects, {verdict}")
+    if json:
+        as_json(
+            {
+                "data_version": found.version,
+                "objects": found.objects,
+                "sound": found.sound,
+                "flaws": [asdict(flaw) for flaw in found.flaws],
+            }
+        )
+    if not found.sound:
+        raise typer.Exit(1)
+
+
+def _wanted(project: Project, version: str | None) -> DataVersion:
+    """The version that an argument means, by default the pinned one."""
+    from patchae.dataset.history import find
+    from patchae.dataset.version import pinned_version
+    from patchae.errors import DataError
+
+    wanted = find(project, version) if version else pinned_version(project)
+    if wanted is None:
+        raise DataError(
+            "data.dvc pins no version yet", where=str(project.data_dvc), mend="patchae snapshot"
+        )
+    return wanted
 
 
 def _images(version: Version) -> str:

@@ -8,20 +8,20 @@ What is written is what DVC itself would write: `dvc pull`, `dvc checkout`, `dvc
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from patchae.dataset import objects
 from patchae.errors import ConfigError, DataError, StoreUnreachable
 from patchae.files import Progress, silent
 from patchae.types import DataVersion
 
-_OBJECT = re.compile(r"[0-9a-f]{32}(\.dir)?")
+Side = Literal["cache", "remote"]
 
 
 @dataclass(frozen=True)
@@ -151,14 +151,14 @@ class Store:
 
     def held(self, names: Iterable[str]) -> set[str]:
         """Those of the objects that the remote holds; the cache, if the remote does not answer."""
-        wanted = [name for name in dict.fromkeys(names) if _OBJECT.fullmatch(name)]
+        wanted = [name for name in dict.fromkeys(names) if objects.NAME.fullmatch(name)]
         if not wanted:
             return set()
         try:
             with self._reaching_remote():
-                return _existing(self._remote, wanted)
+                return objects.existing(self._remote, wanted)
         except StoreUnreachable:
-            return _existing(self._cache, wanted)
+            return objects.existing(self._cache, wanted)
 
     def read(self, name: str) -> bytes | None:
         """One object from the remote, else from the cache; None if neither holds it unaltered.
@@ -166,73 +166,93 @@ class Store:
         Raises:
             StoreUnreachable: the remote does not answer and the cache does not hold it.
         """
-        if not _OBJECT.fullmatch(name):
+        if not objects.NAME.fullmatch(name):
             return None
         unreachable: StoreUnreachable | None = None
         content: bytes | None = None
         try:
             with self._reaching_remote():
-                content = _read(self._remote, name)
+                content = objects.read(self._remote, name)
         except StoreUnreachable as error:
             unreachable = error
-        content = content if content is not None else _read(self._cache, name)
+        content = content if content is not None else objects.read(self._cache, name)
         if content is None and unreachable is not None:
             raise unreachable
         return content
 
     def fetch(
         self, names: Sequence[str], progress: Progress = silent
-    ) -> tuple[int, dict[str, str]]:
-        """Bring objects from the remote into the cache, and hash every one of them there.
-
-        An object of the cache that is damaged is removed and fetched again.
+    ) -> tuple[int, dict[str, objects.State]]:
+        """Have objects in the cache, whole: what is damaged or missing there comes from the remote.
 
         Returns:
-            How many were fetched, and by name why one could not be had.
+            How many were fetched; and what could not be had, with its state in the remote.
 
         Raises:
             StoreUnreachable: the remote does not answer, or refuses.
         """
-        cache = self._cache
-        lacking = [name for name in names if not self._whole(name)]
+        here = objects.states(self._cache, names, progress, "looking at the cache")
+        lacking = [name for name in names if here[name] != "whole"]
         if not lacking:
             return 0, {}
         with self._reaching_remote():
-            remote = self._remote
-            there = _existing(remote, lacking)
+            there = objects.existing(self._remote, lacking)
             found = [name for name in lacking if name in there]
-            cache.add(
-                [remote.oid_to_path(name) for name in found],
-                remote.fs,
-                found,
-                check_exists=False,
-                verify=False,  # DVC drops a wrong copy without a word; it is hashed below
-                batch_size=remote.fs.jobs,
-                callback=_callback("fetching images", progress),
-            )
-        problems = dict.fromkeys(set(lacking) - there, "missing in the remote and in the cache")
-        for name in found:
-            if not self._whole(name):
-                problems[name] = "damaged in the remote"
-        return len(found), problems
+            self._copy(self._remote, self._cache, found, "fetching images", progress)
+        after = objects.states(self._cache, found)
+        problems: dict[str, objects.State] = dict.fromkeys(set(lacking) - there, "missing")
+        for name, state in after.items():
+            if state != "whole":
+                self._cache.delete(name)
+                problems[name] = "damaged"
+        return list(after.values()).count("whole"), problems
 
-    def _whole(self, name: str) -> bool:
-        """Whether the cache holds an object unaltered, by reading it; a damaged one is removed.
+    def states(
+        self, side: Side, names: Sequence[str], progress: Progress = silent
+    ) -> dict[str, objects.State]:
+        """In which state objects are on one side.
 
-        DVC itself trusts what it once made read-only.
+        Raises:
+            StoreUnreachable: the remote does not answer, or refuses.
         """
-        path = Path(self._cache.oid_to_path(name))
-        try:
-            with path.open("rb") as file:
-                md5 = hashlib.file_digest(
-                    file, lambda: hashlib.md5(usedforsecurity=False)
-                ).hexdigest()
-        except FileNotFoundError:
-            return False
-        if md5 != name.removesuffix(".dir"):
+        if side == "cache":
+            return objects.states(self._cache, names, progress, "reading the cache")
+        with self._reaching_remote():
+            return objects.states(self._remote, names, progress, "reading the remote")
+
+    def adopt(self, files: Mapping[str, str]) -> None:
+        """Have objects in the cache from files of `data/` (path by md5); each copy is hashed."""
+        for name in files:
             self._cache.delete(name)
-            return False
-        return True
+        sources = [str(self._data / path) for path in files.values()]
+        self._cache.add(sources, self._repo.fs, list(files), check_exists=False, verify=True)
+
+    def replace(self, names: Sequence[str], progress: Progress = silent) -> None:
+        """Have objects in the remote as the cache holds them, whatever is there now.
+
+        Raises:
+            StoreUnreachable: the remote does not answer, or refuses.
+        """
+        with self._reaching_remote():
+            self._copy(self._cache, self._remote, names, "mending the remote", progress)
+
+    @staticmethod
+    def _copy(
+        source: Any, target: Any, names: Sequence[str], what: str, progress: Progress
+    ) -> None:
+        """From one store to another, over what is there; nothing is hashed."""
+        for name in objects.existing(target, list(names)):
+            target.delete(name)
+        jobs = max(source.fs.jobs, target.fs.jobs)
+        target.add(
+            [source.oid_to_path(name) for name in names],
+            source.fs,
+            list(names),
+            check_exists=False,
+            verify=False,  # with it DVC drops a wrong copy without a word
+            batch_size=jobs,
+            callback=_callback(what, progress),
+        )
 
     def place(self, name: str, target: Path) -> None:
         """Copy an object of the cache to a file, in one move.
@@ -278,22 +298,6 @@ class Store:
                 where=url,
                 mend="check address, network and credentials (dvc remote list), then try again",
             ) from None
-
-
-def _existing(objects: Any, names: list[str]) -> set[str]:
-    # A local store's `oids_exist` removes what it finds damaged; a question must change nothing.
-    local = objects.fs.protocol == "local"
-    return set(objects.list_oids_exists(names) if local else objects.oids_exist(names))
-
-
-def _read(objects: Any, name: str) -> bytes | None:
-    try:
-        with objects.fs.open(objects.oid_to_path(name), "rb") as file:
-            content: bytes = file.read()
-    except FileNotFoundError:
-        return None
-    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    return content if md5 == name.removesuffix(".dir") else None
 
 
 def _callback(what: str, progress: Progress) -> Any:

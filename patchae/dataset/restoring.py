@@ -132,7 +132,10 @@ def _fetch(
     users = {md5: path for path, md5 in sorted(wanted.items(), reverse=True)}
     fetched, problems = store.fetch(list(users), progress)
     if problems:
-        lines = [f"  {md5}  {users[md5]}: {why}" for md5, why in sorted(problems.items())]
+        lines = [
+            f"  {md5}  {users[md5]}: {state} in the remote"
+            for md5, state in sorted(problems.items())
+        ]
         more = [f"  and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
         count = "1 object" if len(lines) == 1 else f"{len(lines)} objects"
         told = "\n".join([*lines[:_SHOWN], *more])

@@ -6,12 +6,14 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from patchae.dataset import version_log
 from patchae.dataset.history import Change, find, versions
 from patchae.dataset.restoring import pull
+from patchae.dataset.upkeep import Flaw, examine
 from patchae.dataset.version import pinned_version, snapshot
 from patchae.errors import DataError, UsageError
 from patchae.files import digests_of
@@ -208,3 +210,47 @@ def test_an_object_that_cannot_be_had_is_named_and_nothing_is_changed(
     assert NUT in str(caught.value)
     assert "nut/train/good/001.png" not in str(caught.value)
     assert digests_of(plant.data) == before
+
+
+@pytest.mark.parametrize("cache", [True, False], ids=["cache", "remote"])
+@pytest.mark.parametrize("how", ["damaged", "missing"])
+def test_a_flaw_on_one_side_is_found_named_and_mended(
+    plant: Project, how: Literal["damaged", "missing"], cache: bool
+) -> None:
+    pinned = pinned_version(plant)
+    assert pinned
+    file = stored(plant, NUT, cache=cache)
+    before = file.read_bytes()
+    damage(file) if how == "damaged" else file.unlink()
+    found = examine(plant, pinned)
+    (flaw,) = found.flaws
+    assert flaw == Flaw(
+        file.parent.name + file.name, NUT, "cache" if cache else "remote", how, True
+    )
+    assert found.sound
+    assert file.read_bytes() == before
+    assert examine(plant, pinned).flaws == ()
+
+
+def test_what_is_lost_on_both_sides_comes_from_data(plant: Project) -> None:
+    pinned = pinned_version(plant)
+    assert pinned
+    for cache in (True, False):
+        damage(stored(plant, NUT, cache=cache))
+    found = examine(plant, pinned)
+    assert [(flaw.side, flaw.mended) for flaw in found.flaws] == [("cache", True), ("remote", True)]
+    for cache in (True, False):
+        damage(stored(plant, NUT, cache=cache))
+    (plant.data / NUT).unlink()
+    found = examine(plant, pinned)
+    assert not found.sound
+    assert {flaw.path for flaw in found.flaws} == {NUT}
+
+
+def test_a_damaged_listing_is_mended_too(plant: Project) -> None:
+    pinned = pinned_version(plant)
+    assert pinned
+    file = plant.dvc_remote / "files" / "md5" / pinned[:2] / pinned[2:]
+    damage(file)
+    (flaw,) = examine(plant, pinned).flaws
+    assert (flaw.path, flaw.side, flaw.mended) == (pinned, "remote", True)
