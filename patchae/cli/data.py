@@ -1,4 +1,4 @@
-"""Commands on images: sample, import, snapshot, validate."""
+"""Commands on images: sample, import, capture, snapshot, validate."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import typer
 
 from patchae.cli.output import Classes, Json, LineName, as_json, here, table
 
+_SHOWN = 5
+
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command()(sample)
     app.command("import")(import_)
+    app.command()(capture)
     app.command()(snapshot)
     app.command()(validate)
 
@@ -34,24 +37,52 @@ def sample(
 
 
 def import_(
-    source: Annotated[Path, typer.Argument(help="A folder of classes in MVTec AD layout, or one.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A folder or archive in MVTec AD layout, s3://BUCKET/PREFIX, or a manifest of"
+            " Lookout for Vision."
+        ),
+    ],
+    *,
     classes: Classes = None,
+    name: Annotated[
+        str | None, typer.Option("--as", metavar="CLASS", help="What to call the only class.")
+    ] = None,
+    test: Annotated[
+        Path | None, typer.Option(help="The test manifest that belongs to a training manifest.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything and change nothing.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Bring images into data/: all checks first, then whole classes or nothing."""
     from patchae.console import progress_of, watch
-    from patchae.dataset.importing import import_folder
+    from patchae.dataset.sources import import_source
 
     project = here()
     with watch():
-        done = import_folder(project, source, classes=classes, progress=progress_of("import"))
+        done = import_source(
+            project,
+            source,
+            classes=classes,
+            name=name,
+            test=test,
+            dry_run=dry_run,
+            progress=progress_of("import"),
+        )
     if done.classes:
         counts = f"{done.images} images, {done.masks} masks, {done.bytes / 1e6:.0f} MB"
-        print(f"imported {', '.join(done.classes)}: {counts}")
+        print(f"{'would import' if dry_run else 'imported'} {', '.join(done.classes)}: {counts}")
     if done.unchanged:
         print(f"already there, unchanged: {', '.join(done.unchanged)}")
     if done.ignored:
         print(f"left out {done.ignored} files that are no part of the layout")
+    for group in done.copies[:_SHOWN]:
+        print(f"the same image: {', '.join(group)}")
+    if len(done.copies) > _SHOWN:
+        print(f"and {len(done.copies) - _SHOWN} more groups of equal images")
     if json:
         as_json(
             {
@@ -61,8 +92,53 @@ def import_(
                 "masks": done.masks,
                 "bytes": done.bytes,
                 "ignored": done.ignored,
+                "copies": [list(group) for group in done.copies],
+                "dry_run": dry_run,
             }
         )
+
+
+def capture(
+    line: LineName,
+    class_name: Annotated[str, typer.Argument(metavar="CLASS", help="A class of the line.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of new good images; it is only read.")],
+    *,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Then retrain the class, if there is anything new.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything and change nothing.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Bring new good images into train/good, called by their content."""
+    from patchae.cli.run import retrain as retrain_line
+    from patchae.console import progress_of, watch
+    from patchae.dataset.capturing import capture as bring_in
+    from patchae.steps.plan import classes_of, open_line
+
+    project = here()
+    _, chosen = open_line(line, project.root)
+    (name,) = classes_of(project, chosen, [class_name])
+    with watch():
+        done = bring_in(project, name, folder, dry_run=dry_run, progress=progress_of(name))
+    print(
+        f"{len(done.new)} new images {'would go' if dry_run else 'went'} into {name}/train/good;"
+        f" {done.known} known, {done.copies} twice, {done.ignored} files that are no images"
+    )
+    if json:
+        as_json(
+            {
+                "class": name,
+                "new": list(done.new),
+                "known": done.known,
+                "copies": done.copies,
+                "ignored": done.ignored,
+                "dry_run": dry_run,
+            }
+        )
+    if retrain and done.new and not dry_run:
+        retrain_line(line, [name])
 
 
 def snapshot(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from patchae.dataset.incoming import Incoming, examine, holds_images, placed, walk
@@ -32,6 +32,11 @@ class Imported:
     masks: int
     bytes: int  # of images and masks
     ignored: int  # files that are no part of the layout: licences, readmes, litter
+    copies: tuple[tuple[str, ...], ...] = ()  # images of equal content, wherever they lie
+
+    def leaving_out(self, files: int) -> Imported:
+        """The same, with more files ignored."""
+        return replace(self, ignored=self.ignored + files)
 
 
 def import_folder(
@@ -39,12 +44,15 @@ def import_folder(
     source: Path,
     *,
     classes: Sequence[str] | None = None,
+    name: str | None = None,
+    dry_run: bool = False,
     progress: Progress = silent,
 ) -> Imported:
     """Copy classes in MVTec AD layout into `data/`; the source is only read.
 
     `source` holds one folder per class, or is itself the folder of one class, named like it.
-    `classes` picks some of them; the default is all.
+    `classes` picks some of them; the default is all. `name` renames the only one. With `dry_run`
+    everything is checked and nothing is copied.
 
     Raises:
         DataError: the source is not usable, with all of its problems; nothing was imported.
@@ -53,7 +61,8 @@ def import_folder(
     _refuse_own_data(project, source)
     with project.lock("data"):
         examined = [
-            examine(name, folder, progress) for name, folder in _chosen(source, classes).items()
+            examine(class_name, folder, progress)
+            for class_name, folder in _chosen(source, classes, name).items()
         ]
         problems = [problem for _, found in examined for problem in found]
         new, unchanged = [], []
@@ -66,8 +75,9 @@ def import_folder(
             else:
                 unchanged.append(incoming.name)
         if problems:
-            raise _refusal(source, problems)
-        _bring_in(project, new, progress)
+            raise refusal(source, problems)
+        if not dry_run:
+            _bring_in(project, new, progress)
     brought = [(path, picture) for one in new for path, picture in one.files.items()]
     masks = sum(path.startswith(f"{GROUND_TRUTH}/") for path, _ in brought)
     return Imported(
@@ -77,7 +87,18 @@ def import_folder(
         masks=masks,
         bytes=sum(picture.bytes for _, picture in brought),
         ignored=sum(one.ignored for one, _ in examined),
+        copies=_copies([one for one, _ in examined]),
     )
+
+
+def _copies(classes: Sequence[Incoming]) -> tuple[tuple[str, ...], ...]:
+    """Images of equal content; masks are often equal and are not meant."""
+    found: dict[str, list[str]] = {}
+    for one in classes:
+        for path, picture in one.files.items():
+            if not path.startswith(f"{GROUND_TRUTH}/"):
+                found.setdefault(picture.sha256, []).append(f"{one.name}/{path}")
+    return tuple(sorted(tuple(sorted(paths)) for paths in found.values() if len(paths) > 1))
 
 
 def staging_folder(project: Project) -> Path:
@@ -101,7 +122,7 @@ def _refuse_own_data(project: Project, source: Path) -> None:
         )
 
 
-def _chosen(source: Path, classes: Sequence[str] | None) -> dict[str, Path]:
+def _chosen(source: Path, classes: Sequence[str] | None, name: str | None) -> dict[str, Path]:
     """The class folders to import, by class name, sorted."""
     if any((source / split).is_dir() for split in ("train", "test")):
         source = source.resolve()
@@ -118,7 +139,16 @@ def _chosen(source: Path, classes: Sequence[str] | None) -> dict[str, Path]:
             if there
             else "expected CLASS/train/good, CLASS/test/good and CLASS/test/DEFECT with images",
         )
-    return {name: there[name] for name in sorted(classes or there)}
+    chosen = sorted(classes or there)
+    if name is None:
+        return {one: there[one] for one in chosen}
+    if len(chosen) > 1:
+        raise DataError(
+            f"the source holds {len(chosen)} classes, and one name was given: '{name}'",
+            where=str(source),
+            mend=f"pick one of them with --class: {', '.join(chosen)}",
+        )
+    return {name: there[chosen[0]]}
 
 
 def _difference(folder: Path, incoming: Incoming) -> str | None:
@@ -177,7 +207,8 @@ def _bring_in(project: Project, classes: Sequence[Incoming], progress: Progress)
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _refusal(source: Path, problems: Sequence[str]) -> DataError:
+def refusal(source: Path, problems: Sequence[str]) -> DataError:
+    """The one error that tells all problems of a source."""
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     lines = [f"  - {problem}" for problem in problems[:_SHOWN]]
     if len(problems) > _SHOWN:

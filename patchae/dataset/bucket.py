@@ -1,0 +1,108 @@
+"""Images from S3, through boto3: endpoint, region and credentials are those of the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from patchae.dataset.layout import IMAGE_SUFFIXES
+from patchae.errors import DataError, StoreUnreachable
+from patchae.files import Progress, silent
+
+SCHEME = "s3://"
+_SIDE_BY_SIDE = 16
+
+
+def fetch_prefix(address: str, target: Path, progress: Progress = silent) -> int:
+    """Bring the images under `s3://bucket/prefix` into an empty folder; returns files left out.
+
+    Raises:
+        DataError: the address is none, there is nothing, or a key cannot be a file name.
+        StoreUnreachable: the store does not answer, or refuses.
+    """
+    bucket, prefix = split(address)
+    start = f"{prefix}/" if prefix else ""
+    with _store(address) as client:
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=start)
+        keys = [found["Key"] for page in pages for found in page.get("Contents", ())]
+    images = [key for key in keys if PurePosixPath(key).suffix.lower() in IMAGE_SUFFIXES]
+    if not images:
+        raise DataError(
+            "there are no images under this address",
+            where=address,
+            mend="check bucket and prefix: aws s3 ls",
+        )
+    files = [(f"{SCHEME}{bucket}/{key}", target / _relative(key, start)) for key in images]
+    fetch(files, progress)
+    return sum(not key.endswith("/") for key in keys) - len(images)
+
+
+def fetch(files: Sequence[tuple[str, Path]], progress: Progress = silent) -> None:
+    """Bring objects, by their addresses, into files.
+
+    Raises:
+        StoreUnreachable: the store does not answer, or refuses.
+    """
+    if not files:
+        return
+    with _store(files[0][0]) as client, ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+
+        def one(address: str, file: Path) -> None:
+            bucket, key = split(address)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            client.download_file(bucket, key, str(file))
+
+        tasks = [pool.submit(one, address, file) for address, file in files]
+        try:
+            for done, task in enumerate(tasks, start=1):
+                task.result()
+                progress("fetching images", done, len(tasks))
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+def split(address: str) -> tuple[str, str]:
+    """Bucket and key of `s3://bucket/key`.
+
+    Raises:
+        DataError: the address is no such thing.
+    """
+    parts = urlsplit(address, allow_fragments=False)
+    bucket, key = parts.netloc, address.removeprefix(f"{SCHEME}{parts.netloc}").strip("/")
+    if not address.startswith(SCHEME) or not bucket:
+        raise DataError(
+            "not an address in S3", where=address, mend="write it as s3://bucket/prefix"
+        )
+    return bucket, key
+
+
+def _relative(key: str, start: str) -> PurePosixPath:
+    path = PurePosixPath(key.removeprefix(start))
+    if path.is_absolute() or ".." in path.parts or "\0" in key:
+        raise DataError(
+            f"the key {key!r} cannot be the name of a file", mend="rename the object, or copy it"
+        )
+    return path
+
+
+@contextmanager
+def _store(address: str) -> Iterator[Any]:
+    import boto3
+    from boto3.exceptions import Boto3Error
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        retries = Config(retries={"max_attempts": 5, "mode": "standard"}, connect_timeout=10)
+        yield boto3.client("s3", config=retries)
+    except (Boto3Error, BotoCoreError, ClientError) as error:
+        raise StoreUnreachable(
+            f"S3 cannot be used: {error}",
+            where=address,
+            mend="check AWS_ENDPOINT_URL, AWS_REGION, credentials and the name of the bucket",
+        ) from None

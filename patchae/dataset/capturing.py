@@ -1,0 +1,131 @@
+"""New good images from a drop folder into `train/good` of a class.
+
+Files are called by their content, so that no two can clash and none comes in twice, whatever a
+camera called them. Nothing is moved or removed in the drop folder.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from patchae.dataset.importing import refusal, staging_folder
+from patchae.dataset.layout import GOOD, IMAGE_SUFFIXES, images
+from patchae.dataset.picture import Picture
+from patchae.dataset.reading import read_pictures
+from patchae.errors import DataError
+from patchae.files import Progress, sha256_file, silent
+from patchae.project import Project
+
+
+@dataclass(frozen=True)
+class Captured:
+    """What a capture found in the drop folder."""
+
+    new: tuple[str, ...]
+    """Paths of new images, relative to data/."""
+    known: int
+    """Images that the class has already, in train or test."""
+    copies: int
+    """Images that are there more than once in the drop folder."""
+    ignored: int
+    """Files that are no images."""
+
+
+def capture(
+    project: Project,
+    class_name: str,
+    folder: Path,
+    *,
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> Captured:
+    """Copy the images of a folder, and of those in it, into `train/good` of a class.
+
+    All are read first; one that is damaged stops all of them. After a `kill -9` the same call goes
+    on: what has arrived is known by its content.
+
+    Raises:
+        DataError: there is no such folder or class, or an image is damaged; nothing was copied.
+        StoreBusy: another process works on `data/` for too long.
+    """
+    if not folder.is_dir():
+        raise DataError(
+            "there is no such folder", where=str(folder), mend="name the folder of new images"
+        )
+    found, ignored = _files(folder)
+    with project.lock("data"):
+        present = images(project.data, class_name)  # DataError: no such class
+        own = [(project.data / image.path, False) for image in present]
+        have = {
+            picture.sha256
+            for picture in read_pictures(
+                own, cache=project.pictures, progress=progress, what="looking at the class"
+            )
+        }
+        pictures = read_pictures(
+            [(path, False) for path in found], progress=progress, what="reading new images"
+        )
+        problems = [
+            f"{path.relative_to(folder).as_posix()}: {picture.problem}"
+            for path, picture in zip(found, pictures, strict=True)
+            if picture.problem
+        ]
+        if problems:
+            raise refusal(folder, problems)
+        new: dict[str, tuple[Path, Picture]] = {}
+        taken: set[str] = set()
+        known = copies = 0
+        for path, picture in zip(found, pictures, strict=True):
+            target = f"{class_name}/train/{GOOD}/{picture.sha256[:16]}{path.suffix.lower()}"
+            if picture.sha256 in have:
+                known += 1
+            elif picture.sha256 in taken:
+                copies += 1
+            else:
+                new[target] = (path, picture)
+                taken.add(picture.sha256)
+        if not dry_run:
+            _copy(project, new, progress)
+    return Captured(tuple(sorted(new)), known, copies, ignored)
+
+
+def _files(folder: Path) -> tuple[list[Path], int]:
+    """The images under a folder, sorted, and the number of other files."""
+    found, ignored = [], 0
+    for parent, inside, files in os.walk(folder):
+        inside[:] = sorted(name for name in inside if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES:
+                found.append(Path(parent) / name)
+            else:
+                ignored += 1
+    return found, ignored
+
+
+def _copy(project: Project, new: dict[str, tuple[Path, Picture]], progress: Progress) -> None:
+    staging = staging_folder(project)
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    try:
+        for done, (target, (source, picture)) in enumerate(new.items(), start=1):
+            draft = staging / Path(target).name
+            shutil.copyfile(source, draft)
+            if sha256_file(draft) != picture.sha256:
+                raise DataError(
+                    "an image changed while it was being copied",
+                    where=str(source),
+                    mend="let whatever changes these files finish, then run the command again",
+                )
+            draft.replace(project.data / target)
+            progress("copying", done, len(new))
+    except OSError as error:
+        raise DataError(
+            f"the images cannot be copied: {error}",
+            where=str(project.data),
+            mend="free space or correct permissions, then run the command again",
+        ) from None
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)

@@ -1,0 +1,116 @@
+"""Where images come from: a folder, an archive, a bucket, or a manifest of Lookout for Vision.
+
+Whatever it is, it becomes a folder in MVTec AD layout outside of `data/`, and from there on there
+is one way in: `patchae.dataset.importing`.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from patchae.dataset.bucket import SCHEME, fetch_prefix, split
+from patchae.dataset.importing import Imported, import_folder
+from patchae.dataset.layout import folders
+from patchae.dataset.lookout import is_manifest, lay_out
+from patchae.dataset.unpacking import SUFFIXES, is_archive, unpack
+from patchae.errors import UsageError
+from patchae.files import Progress, silent
+from patchae.project import Project
+
+_UNNAMED = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+def import_source(
+    project: Project,
+    source: str,
+    *,
+    classes: Sequence[str] | None = None,
+    name: str | None = None,
+    test: Path | None = None,
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> Imported:
+    """Bring classes from anywhere into `data/`: whole classes or nothing.
+
+    Args:
+        project: where to.
+        source: a folder, an archive, `s3://bucket/prefix`, or a manifest.
+        classes: some of its classes; by default all.
+        name: what to call the class, where the source holds one.
+        test: the test manifest that belongs to a training manifest.
+        dry_run: check everything, and change nothing in `data/`.
+        progress: called after every few files.
+
+    Raises:
+        UsageError: a manifest without a name, or a test manifest without a manifest.
+        DataError: the source is not usable, with all of its problems; nothing was imported.
+        StoreBusy: another process works on `data/` for too long.
+        StoreUnreachable: the bucket does not answer, or refuses.
+    """
+    if test and not is_manifest(Path(source)):
+        raise UsageError("--test belongs to a manifest of Lookout for Vision", where=source)
+    with _as_folder(project, source, name, test, progress) as (folder, left_out):
+        done = import_folder(
+            project, folder, classes=classes, name=name, dry_run=dry_run, progress=progress
+        )
+    return done.leaving_out(left_out)
+
+
+@contextmanager
+def _as_folder(
+    project: Project, source: str, name: str | None, test: Path | None, progress: Progress
+) -> Iterator[tuple[Path, int]]:
+    """The source as a folder for the time of the block, and how many files were left out of it."""
+    path = Path(source)
+    bucket, manifest = source.startswith(SCHEME), is_manifest(path)
+    if path.is_dir() or not (bucket or manifest or is_archive(path)):
+        yield path, 0
+        return
+    if manifest and not name:
+        raise UsageError(
+            "a manifest does not say what the class is called",
+            where=source,
+            mend="patchae import MANIFEST --as CLASS",
+        )
+    with project.lock("incoming"):
+        staging = project.state / "incoming"
+        shutil.rmtree(staging, ignore_errors=True)  # what a killed import has left
+        target = staging / (name or _name_of(source))
+        target.mkdir(parents=True)
+        try:
+            left_out = 0
+            if bucket:
+                left_out = fetch_prefix(source, target, progress)
+            elif manifest:
+                lay_out(path, name or "", target, test=test, progress=progress)
+            else:
+                left_out = unpack(path, target, progress)
+            yield _root(target), left_out
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def _name_of(source: str) -> str:
+    """What a class would be called whose folders lie in the source itself."""
+    last = (split(source)[1] if source.startswith(SCHEME) else source).rstrip("/")
+    name = last.rpartition("/")[2]
+    for suffix in sorted(SUFFIXES, key=len, reverse=True):
+        name = name[: -len(suffix)] if name.lower().endswith(suffix) else name
+    return _UNNAMED.sub("-", name).strip("-") or "images"
+
+
+def _root(folder: Path) -> Path:
+    """Past folders that hold one folder and nothing else, as archives often begin with."""
+    while True:
+        inside = folders(folder)
+        if len(inside) != 1 or _is_class(folder) or _is_class(inside[0]):
+            return folder
+        folder = inside[0]
+
+
+def _is_class(folder: Path) -> bool:
+    return any((folder / split_).is_dir() for split_ in ("train", "test"))
