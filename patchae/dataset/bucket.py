@@ -99,7 +99,8 @@ def _store(address: str) -> Iterator[Any]:
 
     try:
         retries = Config(retries={"max_attempts": 5, "mode": "standard"}, connect_timeout=10)
-        yield boto3.client("s3", config=retries)
+        # A session of its own: boto3 keeps the credentials of its first one for the whole process.
+        yield boto3.Session().client("s3", config=retries)
     except (Boto3Error, BotoCoreError, ClientError) as error:
         raise StoreUnreachable(
             f"S3 cannot be used: {error}",
