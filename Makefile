@@ -8,7 +8,7 @@ RIVALS := .bench/venv
 SEEDS  ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench-model bench-render bench-scale bench-rivals lock clean install
+.PHONY: help demo test check format bench-model bench-render bench-scale bench-data bench-rivals lock clean install
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ bench-render: $(STAMP) ## docs/benchmarks.md from the results that are there
 
 bench-scale: $(STAMP) ## cost by number of training images: make bench-scale DATA=folder
 	@$(BIN)/python -m bench.scale $(DATA) $(ARGS)
+
+bench-data: $(STAMP) ## versioning, reading and checking many images, beside plain DVC
+	@$(BIN)/python -m bench.data $(ARGS)
 
 bench-rivals: $(RIVALS)/.installed ## the environment of the methods compared with
 

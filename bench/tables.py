@@ -16,6 +16,7 @@ from patchae.intervals import newcombe_interval
 RESULTS = ROOT / "bench" / "results" / "model.json"
 SCALE = ROOT / "bench" / "results" / "scale.json"
 CHOICE = ROOT / "bench" / "results" / "choose.json"
+DATA = ROOT / "bench" / "results" / "data.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
 
 Row = dict[str, Any]
@@ -47,17 +48,57 @@ _RATIOS = {
 }
 
 
-def render(results: Path = RESULTS, page: Path = PAGE, scale: Path = SCALE) -> str:
+def render(
+    results: Path = RESULTS, page: Path = PAGE, scale: Path = SCALE, data: Path = DATA
+) -> str:
     """Write the page anew; returns the tables of `results`."""
-    write_text(page, rendered(page.read_text(), results, scale))
+    write_text(page, rendered(page.read_text(), results, scale, data))
     return of_methods(results)
 
 
-def rendered(page: str, results: Path = RESULTS, scale: Path = SCALE) -> str:
+def rendered(page: str, results: Path = RESULTS, scale: Path = SCALE, data: Path = DATA) -> str:
     """A page with what the files hold between its marks."""
     page = _between(page, "model", of_methods(results))
     page = _between(page, "choice", of_candidates(CHOICE))
-    return _between(page, "scale", of_sizes(scale))
+    page = _between(page, "scale", of_sizes(scale))
+    return _between(page, "data", of_data(data))
+
+
+def of_data(data: Path) -> str:
+    """The tables of `bench.data`."""
+    if not data.exists():
+        return "Not measured yet: `make bench-data`.\n"
+    found = json.loads(data.read_text())
+    rows = [
+        [
+            step["step"],
+            f"{step['patchae']:.1f}",
+            f"{step['dvc']:.1f}",
+            f"{step['patchae'] / step['dvc']:.2f}",
+        ]
+        for step in found["versioning"]
+    ]
+    versioned = table(["snapshot", "patchae s", "dvc add and push s", "ratio"], rows)
+    count = found["images"]
+    speeds = [
+        ("decoding alone", "decoding"),
+        ("manifest, cold", "cold_manifest"),
+        ("manifest and validation, cold", "cold_all"),
+        ("manifest, warm", "warm_manifest"),
+        ("manifest and validation, warm", "warm_all"),
+    ]
+    read = table(
+        ["reading", "images per second", "of decoding"],
+        [
+            [title, f"{count / found[key]:,.0f}", f"{found['decoding'] / found[key]:.2f}"]
+            for title, key in speeds
+        ],
+    )
+    what = (
+        f"{count:,} rendered images of {found['bytes'] / count / 1e3:.0f} kB,"
+        f" {found['processes']} processes."
+    )
+    return f"{what}\n\n{versioned}\n\n{read}\n"
 
 
 def of_candidates(choice: Path) -> str:
