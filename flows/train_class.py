@@ -61,6 +61,9 @@ class LineRun:
 def validate(run: LineRun, class_name: str) -> ClassJob:
     """Read and check the images of the class; fails closed."""
     checked = check(run.project, run.line, class_name, run.version, progress_of(class_name))
+    for warning in checked.validation.warnings:
+        where = f" ({warning.paths[0]})" if warning.paths else ""
+        say(f"{class_name}: warning {warning.code}, {warning.found} found{where}")
     return job_of(run.project, run.line, checked, reason=run.reason, flow_run_id=run.flow_run_id)
 
 

@@ -94,6 +94,11 @@ class Project:
         return self.state / "cache" / "pictures.db"
 
     @property
+    def manifests(self) -> Path:
+        """Manifests as Parquet, by class: of the images that were read last."""
+        return self.state / "manifests"
+
+    @property
     def work(self) -> Path:
         """Trained but perhaps not yet registered models, by training key."""
         return self.state / "work"

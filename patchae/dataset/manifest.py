@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import fields
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from patchae.dataset.looks import Looks
 from patchae.dataset.picture import Picture
 from patchae.dataset.reading import read_pictures
 from patchae.errors import DataError
-from patchae.files import Progress, canonical_json, sha256_bytes, silent
+from patchae.files import Progress, canonical_json, sha256_bytes, silent, write_bytes
 from patchae.types import ClassDigest
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ MEASURED = {
     "perceptual_hash": "object",  # None if the image does not decode
 }
 """How it looks, see `patchae.dataset.looks`."""
+_ROW_GROUP = 10_000
 _OPTIONAL = frozenset(
     {"mask", "mask_sha256", "mask_width", "mask_height", "mask_coverage", "problem"}
 )
@@ -102,6 +103,16 @@ def to_csv(manifest: pd.DataFrame) -> str:
     """The one text of a manifest: a header, then rows in their order; floats by `repr`."""
     lines = [COLUMNS, *([_cell(value) for value in row.values()] for row in _rows(manifest))]
     return "".join(",".join(map(_quoted, line)) + "\n" for line in lines)
+
+
+def write_parquet(manifest: pd.DataFrame, file: Path) -> None:
+    """Write a manifest, with how its images look, for pandas, DuckDB and the like; in one step."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    table, content = pa.Table.from_pandas(manifest, preserve_index=False), BytesIO()
+    parquet.write_table(table, content, row_group_size=_ROW_GROUP)
+    write_bytes(file, content.getvalue())
 
 
 def from_csv(text: str) -> pd.DataFrame:

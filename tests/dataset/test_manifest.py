@@ -23,6 +23,7 @@ from patchae.dataset.manifest import (
     from_csv,
     read_manifest,
     to_csv,
+    write_parquet,
 )
 from patchae.dataset.picture import read_picture
 from patchae.errors import DataError
@@ -98,6 +99,17 @@ def test_a_row_says_what_the_file_holds(tmp_path: Path) -> None:
     assert (row["kind"], row["frames"], row["upright"]) == ("PNG", 1, True)
     looks = look(Image.open(tmp_path / "bolt/test/hole/001.png"))
     assert all(row[name] == value for name, value in asdict(looks).items())
+
+
+def test_parquet_gives_the_same_table(tmp_path: Path) -> None:
+    folder = write_class(tmp_path, "bolt", train_good=3, test_good=2, test_defect=2)
+    (folder / "train" / "good" / "damaged.png").write_bytes(b"x")
+    manifest = read_manifest(tmp_path, "bolt")
+    write_parquet(manifest, tmp_path / "state" / "bolt.parquet")
+    again = pd.read_parquet(tmp_path / "state" / "bolt.parquet")
+    assert list(again.columns) == list(manifest.columns)
+    assert class_digest(again) == class_digest(manifest)
+    pd.testing.assert_frame_equal(again[["brightness", "dead"]], manifest[["brightness", "dead"]])
 
 
 def test_an_image_without_a_mask_has_none(tmp_path: Path) -> None:
