@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from patchae.config import PRESETS
+from patchae.config import PRESETS, Training
 from patchae.files import digest_json, sha256_file
 
 ROOT = Path(__file__).parents[1]
@@ -22,14 +22,8 @@ RIVALS = ROOT / ".bench" / "venv" / "bin" / "python"
 
 _EVERY = ("bench/child.py", "patchae/model/images.py")
 SOURCES = {
-    "bench.ours": ("bench/ours.py", "patchae/config.py", "patchae/model/*.py", *_EVERY),
-    "bench.whole_map": (
-        "bench/ours.py",
-        "bench/whole_map.py",
-        "patchae/config.py",
-        "patchae/model/*.py",
-        *_EVERY,
-    ),
+    "bench.ours": ("bench/ours.py", "patchae/model/*.py", *_EVERY),
+    "bench.whole_map": ("bench/ours.py", "bench/whole_map.py", "patchae/model/*.py", *_EVERY),
     "bench.autoencoder": ("bench/autoencoder.py", *_EVERY),
     "bench.rivals": ("bench/rivals.py", "bench/rivals.txt", "patchae/model/backbone.py", *_EVERY),
 }
@@ -75,6 +69,14 @@ METHODS = {
     "best": Method("Patch AE, preset best", "bench.ours", PRESETS["best"]),
 }
 """From the fastest to the slowest, so that an interrupted bench has most of its rows."""
+
+
+def settings_of(method: Method, image_size: int, seed: int) -> dict[str, Any] | None:
+    """All settings of a training of ours, defaults included; of other methods there are none."""
+    if method.child not in {"bench.ours", "bench.whole_map"}:
+        return None
+    given = {"image_size": image_size, "seed": seed, **method.options}
+    return Training(**given).model_dump(mode="json")
 
 
 def digest_of(patterns: Sequence[str], root: Path = ROOT) -> str:

@@ -21,7 +21,7 @@ import torch
 
 from bench.child import Job
 from bench.judge import Product, judge
-from bench.methods import ROOT, Method, source_digest
+from bench.methods import ROOT, Method, settings_of, source_digest
 from patchae.files import digest_json, write_json
 
 KEPT = ROOT / ".bench" / "runs"
@@ -56,6 +56,7 @@ class Run:
             {
                 "child": self.method.child,
                 "options": self.method.options,
+                "settings": settings_of(self.method, self.product.image_size, self.seed),
                 "images": self.product.digest,
                 "image_size": self.product.image_size,
                 "seed": self.seed,

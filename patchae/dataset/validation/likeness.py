@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from patchae.dataset.looks import HASH_BITS
+
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
@@ -73,4 +75,4 @@ def distances(hashes: list[str], others: list[str]) -> NDArray[np.uint16]:
 
 def _words(hashes: list[str]) -> NDArray[np.uint64]:
     """Hashes of 64 hexadecimal digits as (N, 4)."""
-    return np.frombuffer(bytes.fromhex("".join(hashes)), np.uint64).reshape(len(hashes), -1)
+    return np.frombuffer(bytes.fromhex("".join(hashes)), np.uint64).reshape(-1, HASH_BITS // 64)
