@@ -9,6 +9,7 @@
     │   ├── ClassFailed             1   a class of a line could not be finished
     │   └── AuditBroken             1   a link of a lineage does not hold
     └── StoreUnreachable            3   a server or store does not answer
+        ├── StoreSilent             3   it gives no answer at all, and may in a moment
         └── StoreBusy               3   another process holds what is needed
 
 A message says what was found, where, and what mends it. The command line prints exactly that and
@@ -84,6 +85,10 @@ class StoreUnreachable(PatchaeError):
     """A server or store does not answer."""
 
     exit_code = 3
+
+
+class StoreSilent(StoreUnreachable):
+    """A store gives no answer at all: it may be starting again."""
 
 
 class StoreBusy(StoreUnreachable):

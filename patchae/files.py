@@ -57,17 +57,28 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file in one step: after a crash at any moment it holds the old bytes or the new."""
+    with file_in_one_step(path) as draft:
+        draft.write_bytes(content)
+
+
+@contextmanager
+def file_in_one_step(path: Path) -> Iterator[Path]:
+    """A draft beside a file that takes its place only when the block ends without an error.
+
+    After a crash at any moment the file is the old one or the new one, whole.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    draft = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
+        yield draft
+        with draft.open("rb+") as written:
+            os.fsync(written.fileno())
+        draft.chmod(0o644)
+        draft.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
         raise
 
 

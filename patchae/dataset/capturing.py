@@ -65,9 +65,8 @@ def capture(
                 own, cache=project.pictures, progress=progress, what="looking at the class"
             )
         }
-        pictures = read_pictures(
-            [(path, False) for path in found], progress=progress, what="reading new images"
-        )
+        files = [(path, False) for path in found]
+        pictures = list(read_pictures(files, progress=progress, what="reading new images"))
         problems = [
             f"{path.relative_to(folder).as_posix()}: {picture.problem}"
             for path, picture in zip(found, pictures, strict=True)

@@ -17,7 +17,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from patchae.dataset.dvc_store import Store, not_usable
+from patchae.dataset.dvc_sides import not_usable
+from patchae.dataset.dvc_store import Store
 from patchae.dataset.git import in_git
 from patchae.errors import DataError, StoreBusy
 from patchae.files import write_text

@@ -10,21 +10,24 @@ no Unicode normalization.
 from __future__ import annotations
 
 import csv
+from contextlib import nullcontext
 from dataclasses import fields
-from io import BytesIO, StringIO
+from io import StringIO
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from patchae.dataset.layout import ImageFile, images
 from patchae.dataset.looks import Looks
+from patchae.dataset.parquet import parquet_writer
 from patchae.dataset.picture import Picture
 from patchae.dataset.reading import read_pictures
 from patchae.errors import DataError
-from patchae.files import Progress, canonical_json, sha256_bytes, silent, write_bytes
+from patchae.files import Progress, canonical_json, sha256_bytes, silent
 from patchae.types import ClassDigest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     import pandas as pd
 
@@ -58,6 +61,7 @@ MEASURED = {
 }
 """How it looks, see `patchae.dataset.looks`."""
 _ROW_GROUP = 10_000
+"""So many rows become columns at a time."""
 _OPTIONAL = frozenset(
     {"mask", "mask_sha256", "mask_width", "mask_height", "mask_coverage", "problem"}
 )
@@ -65,7 +69,12 @@ _WHOLE = frozenset(name for name, dtype in DTYPES.items() if dtype.lower() == "i
 
 
 def read_manifest(
-    data: Path, class_name: str, progress: Progress = silent, *, cache: Path | None = None
+    data: Path,
+    class_name: str,
+    progress: Progress = silent,
+    *,
+    cache: Path | None = None,
+    parquet: Path | None = None,
 ) -> pd.DataFrame:
     """Read every image and mask of a class: one row per image, sorted by path.
 
@@ -76,21 +85,44 @@ def read_manifest(
         class_name: the class.
         progress: called after every few files.
         cache: remembers what was read, see `patchae.dataset.picture_cache`.
+        parquet: where to write the table as well, while it is read.
 
     Raises:
         DataError: the class has no images, or a file cannot be read or disappears meanwhile.
     """
+    import pandas as pd
+
+    dtypes = DTYPES | MEASURED
+    writing = parquet_writer(parquet, dtypes) if parquet else nullcontext(_drop)
+    rows = _read_rows(data, class_name, progress, cache)
+    frames = []
+    with writing as write:
+        while some := list(islice(rows, _ROW_GROUP)):
+            frames.append(_frame(some, dtypes))
+            write(frames[-1])
+    return pd.concat(frames, ignore_index=True)
+
+
+def _read_rows(
+    data: Path, class_name: str, progress: Progress, cache: Path | None
+) -> Iterator[list[Any]]:
     found = images(data, class_name)
-    files = [(data / image.path, False) for image in found]
-    files += [(data / image.mask, True) for image in found if image.mask]
-    pictures = read_pictures(files, cache=cache, progress=progress)
-    masks = iter(pictures[len(found) :])
-    rows = [
-        _row(class_name, image, picture, next(masks) if image.mask else None)
-        for image, picture in zip(found, pictures, strict=False)
+    files = [
+        (data / path, as_mask)
+        for image in found
+        for path, as_mask in ((image.path, False), (image.mask, True))
+        if path
     ]
-    measured = [_measured(picture) for picture in pictures[: len(found)]]
-    return _table(rows).join(_frame(measured, MEASURED))
+    pictures = read_pictures(files, cache=cache, progress=progress)
+    for image in found:
+        picture = next(pictures)
+        mask = next(pictures) if image.mask else None
+        yield _row(class_name, image, picture, mask) + _measured(picture)
+    next(pictures, None)  # lets it report that all is read
+
+
+def _drop(frame: pd.DataFrame) -> None:
+    """Where no file is wanted."""
 
 
 def class_digest(manifest: pd.DataFrame) -> ClassDigest:
@@ -103,16 +135,6 @@ def to_csv(manifest: pd.DataFrame) -> str:
     """The one text of a manifest: a header, then rows in their order; floats by `repr`."""
     lines = [COLUMNS, *([_cell(value) for value in row.values()] for row in _rows(manifest))]
     return "".join(",".join(map(_quoted, line)) + "\n" for line in lines)
-
-
-def write_parquet(manifest: pd.DataFrame, file: Path) -> None:
-    """Write a manifest, with how its images look, for pandas, DuckDB and the like; in one step."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    table, content = pa.Table.from_pandas(manifest, preserve_index=False), BytesIO()
-    parquet.write_table(table, content, row_group_size=_ROW_GROUP)
-    write_bytes(file, content.getvalue())
 
 
 def from_csv(text: str) -> pd.DataFrame:

@@ -29,8 +29,8 @@ def read_pictures(
     cache: Path | None = None,
     progress: Progress = silent,
     what: str = "reading",
-) -> list[Picture]:
-    """Read files of one folder, in their order.
+) -> Iterator[Picture]:
+    """Read files of one folder; their pictures, in their order, each as soon as it is there.
 
     Args:
         files: the files; each is one that exists.
@@ -41,19 +41,24 @@ def read_pictures(
     Raises:
         DataError: a file cannot be read at all, for example because it has just disappeared.
     """
-    found: dict[File, Picture] = {}
+    known: dict[File, Picture] = {}
     with open_cache(cache) as opened:
-        unread = list(_unread(files, opened, found))
-        progress(what, len(files) - len(unread), len(files))
-        done = len(files) - len(unread)
-        for chunk in _side_by_side(unread, cache):
-            for (path, as_mask, _), picture in chunk:
-                found[path, as_mask] = picture
-            if opened:
-                opened.add(chunk)
-            done += len(chunk)
-            progress(what, done, len(files))
-    return [found[file] for file in files]
+        unread = list(_unread(files, opened, known))
+        read = _read_all(unread, cache, opened)
+        for done, file in enumerate(files):
+            if done % _CHUNK == 0:
+                progress(what, done, len(files))
+            yield known.get(file) or next(read)
+        progress(what, len(files), len(files))
+
+
+def _read_all(
+    unread: Sequence[Task], cache: Path | None, opened: PictureCache | None
+) -> Iterator[Picture]:
+    for chunk in _side_by_side(unread, cache):
+        if opened:
+            opened.add(chunk)
+        yield from (picture for _, picture in chunk)
 
 
 def _unread(

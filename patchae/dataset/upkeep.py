@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from patchae.dataset.dvc_repo import open_store
-from patchae.dataset.dvc_store import Side, Store
+from patchae.dataset.dvc_sides import Side
+from patchae.dataset.dvc_store import Store
 from patchae.dataset.objects import State
 from patchae.dataset.version import read_listing
 from patchae.files import Progress, silent

@@ -42,14 +42,19 @@ def check(
     Raises:
         DataError: the class has no folder or no images, or they are not those of the version.
     """
-    from patchae.dataset.manifest import class_digest, read_manifest, write_parquet
+    from patchae.dataset.manifest import class_digest, read_manifest
     from patchae.dataset.validation.strays import strays
     from patchae.dataset.validation.validate import load, reusable, store, validate
 
-    manifest = read_manifest(project.data, class_name, progress, cache=project.pictures)
+    manifest = read_manifest(
+        project.data,
+        class_name,
+        progress,
+        cache=project.pictures,
+        parquet=project.manifests / f"{class_name}.parquet",
+    )
     _require_version(project, manifest, class_name, version)
     digest = class_digest(manifest)
-    write_parquet(manifest, project.manifests / f"{class_name}.parquet")
     rules = line.validation_of(class_name)
     used = [*manifest["path"], *manifest["mask"].dropna()]
     aside = strays(project.data, class_name, used)

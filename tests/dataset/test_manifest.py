@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from pyarrow.parquet import ParquetFile
 
+from patchae.dataset import manifest as manifest_module
 from patchae.dataset.looks import look
 from patchae.dataset.manifest import (
     COLUMNS,
@@ -23,7 +25,6 @@ from patchae.dataset.manifest import (
     from_csv,
     read_manifest,
     to_csv,
-    write_parquet,
 )
 from patchae.dataset.picture import read_picture
 from patchae.errors import DataError
@@ -101,12 +102,16 @@ def test_a_row_says_what_the_file_holds(tmp_path: Path) -> None:
     assert all(row[name] == value for name, value in asdict(looks).items())
 
 
-def test_parquet_gives_the_same_table(tmp_path: Path) -> None:
+def test_parquet_gives_the_same_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_class(tmp_path, "bolt", train_good=3, test_good=2, test_defect=2)
     (folder / "train" / "good" / "damaged.png").write_bytes(b"x")
-    manifest = read_manifest(tmp_path, "bolt")
-    write_parquet(manifest, tmp_path / "state" / "bolt.parquet")
-    again = pd.read_parquet(tmp_path / "state" / "bolt.parquet")
+    (folder / "ground_truth" / "hole" / "000_mask.png").unlink()
+    monkeypatch.setattr(manifest_module, "_ROW_GROUP", 3)  # the first has no mask at all
+    file = tmp_path / "state" / "bolt.parquet"
+    manifest = read_manifest(tmp_path, "bolt", parquet=file)
+    pd.testing.assert_frame_equal(manifest, read_manifest(tmp_path, "bolt"))
+    assert ParquetFile(file).num_row_groups == 3
+    again = pd.read_parquet(file)
     assert list(again.columns) == list(manifest.columns)
     assert class_digest(again) == class_digest(manifest)
     pd.testing.assert_frame_equal(again[["brightness", "dead"]], manifest[["brightness", "dead"]])

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -26,6 +27,11 @@ def files(tmp_path: Path) -> list[File]:
     found = [(path, "ground_truth" in path.parts) for path in sorted(folder.glob("*/*/*.png"))]
     age([path for path, _ in found])
     return found
+
+
+def read(files: list[File], **options: Any) -> list[Picture]:
+    """All pictures."""
+    return list(read_pictures(files, **options))
 
 
 def age(paths: list[Path]) -> None:
@@ -49,15 +55,15 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_pictures_come_in_the_order_of_the_files(files: list[File]) -> None:
-    assert read_pictures(files) == [read_picture(path, as_mask=mask) for path, mask in files]
-    assert read_pictures([]) == []
+    assert read(files) == [read_picture(path, as_mask=mask) for path, mask in files]
+    assert read([]) == []
 
 
 def test_nothing_is_decoded_twice(tmp_path: Path, files: list[File], decoded: list[int]) -> None:
     cache = tmp_path / "state" / "pictures.db"
-    first = read_pictures(files, cache=cache)
+    first = read(files, cache=cache)
     assert len(decoded) == len(files)
-    assert read_pictures(files, cache=cache) == first
+    assert read(files, cache=cache) == first
     assert len(decoded) == len(files)
 
 
@@ -65,11 +71,11 @@ def test_a_file_that_was_moved_is_hashed_and_not_decoded(
     tmp_path: Path, files: list[File], decoded: list[int]
 ) -> None:
     cache = tmp_path / "pictures.db"
-    read_pictures(files, cache=cache)
+    read(files, cache=cache)
     path, as_mask = files[0]
     moved = path.rename(path.with_name("moved.png"))
     count = len(decoded)
-    assert read_pictures([(moved, as_mask)], cache=cache) == [read_picture(moved, as_mask=as_mask)]
+    assert read([(moved, as_mask)], cache=cache) == [read_picture(moved, as_mask=as_mask)]
     assert len(decoded) == count
 
 
@@ -77,11 +83,11 @@ def test_other_content_of_the_same_length_and_name_is_read(
     tmp_path: Path, files: list[File]
 ) -> None:
     cache, path = tmp_path / "pictures.db", files[0][0]
-    (before,) = read_pictures(files[:1], cache=cache)
+    (before,) = read(files[:1], cache=cache)
     content = bytearray(path.read_bytes())
     content[-20] ^= 1
     path.write_bytes(content)
-    (after,) = read_pictures(files[:1], cache=cache)
+    (after,) = read(files[:1], cache=cache)
     assert after == read_picture(path)
     assert after.sha256 != before.sha256
 
@@ -89,17 +95,17 @@ def test_other_content_of_the_same_length_and_name_is_read(
 def test_a_young_file_is_not_trusted(tmp_path: Path) -> None:
     cache, path = tmp_path / "pictures.db", tmp_path / "part.png"
     write_image(path, 1)
-    read_pictures([(path, False)], cache=cache)
+    read([(path, False)], cache=cache)
     status = path.stat()
     write_image(path, 2)  # within the same tick, as a coarse file system would show it
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert read_pictures([(path, False)], cache=cache) == [read_picture(path)]
+    assert read([(path, False)], cache=cache) == [read_picture(path)]
 
 
 def test_the_same_file_as_image_and_as_mask(tmp_path: Path, files: list[File]) -> None:
     cache, path = tmp_path / "pictures.db", files[0][0]
     for _ in range(2):
-        image, mask = read_pictures([(path, False), (path, True)], cache=cache)
+        image, mask = read([(path, False), (path, True)], cache=cache)
         assert (image.looks is None, image.coverage is None) == (False, True)
         assert (mask.looks is None, mask.coverage is None) == (True, False)
 
@@ -108,9 +114,9 @@ def test_what_another_reader_found_does_not_count(
     tmp_path: Path, files: list[File], decoded: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = tmp_path / "pictures.db"
-    first = read_pictures(files, cache=cache)
+    first = read(files, cache=cache)
     monkeypatch.setattr(picture_cache, "reader", lambda: "the next version")
-    assert read_pictures(files, cache=cache) == first
+    assert read(files, cache=cache) == first
     assert len(decoded) == 2 * len(files)
 
 
@@ -122,8 +128,8 @@ def test_a_damaged_cache_is_made_anew(tmp_path: Path, files: list[File], damage:
     else:
         with sqlite3.connect(cache) as database:
             database.execute("CREATE TABLE pictures (reader TEXT)")
-    first = read_pictures(files, cache=cache)
-    assert read_pictures(files, cache=cache) == first == read_pictures(files)
+    first = read(files, cache=cache)
+    assert read(files, cache=cache) == first == read(files)
 
 
 def test_processes_give_the_same(
@@ -132,7 +138,7 @@ def test_processes_give_the_same(
     monkeypatch.setattr(reading, "MANY", 1)
     cache = tmp_path / "pictures.db"
     expected = [read_picture(path, as_mask=mask) for path, mask in files]
-    assert read_pictures(files, cache=cache) == expected
+    assert read(files, cache=cache) == expected
     with_cache = PictureCache(cache)
     assert len(with_cache.seen(files[0][0].parents[2])) == len(files)
     with_cache.close()
@@ -146,10 +152,10 @@ def test_a_file_that_cannot_be_read_is_named(
     folder = tmp_path / "data" / "bolt" / "train" / "good" / "folder.png"
     folder.mkdir()
     with pytest.raises(DataError) as caught:
-        read_pictures([*files, (folder, False)])
+        read([*files, (folder, False)])
     assert caught.value.where == str(folder)
     with pytest.raises(DataError, match=r"disappeared|cannot be read"):
-        read_pictures([(tmp_path / "gone.png", False)])
+        read([(tmp_path / "gone.png", False)])
 
 
 def test_progress_counts_to_the_end(tmp_path: Path, files: list[File]) -> None:
@@ -157,15 +163,15 @@ def test_progress_counts_to_the_end(tmp_path: Path, files: list[File]) -> None:
     for _ in range(2):  # the second finds all of them in the cache
         seen.clear()
         cache = tmp_path / "pictures.db"
-        read_pictures(files, cache=cache, progress=lambda *step: seen.append(step), what="looking")
+        read(files, cache=cache, progress=lambda *step: seen.append(step), what="looking")
         assert {what for what, _, _ in seen} == {"looking"}
         assert seen[-1] == ("looking", len(files), len(files))
 
 
 def test_a_cache_that_cannot_be_used_stops_nobody(tmp_path: Path, files: list[File]) -> None:
     (tmp_path / "file").touch()
-    found = read_pictures(files, cache=tmp_path / "file" / "pictures.db")
-    assert found == read_pictures(files)
+    found = read(files, cache=tmp_path / "file" / "pictures.db")
+    assert found == read(files)
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
@@ -177,3 +183,18 @@ def test_an_image_that_claims_to_be_huge_is_not_decoded(tmp_path: Path) -> None:
     assert found.problem is not None
     assert found.problem.startswith(picture.TOO_MANY_PIXELS)
     assert found.kind == "PNG"
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_one_file_may_be_asked_for_twice(tmp_path: Path, files: list[File], cached: bool) -> None:
+    cache = tmp_path / "pictures.db" if cached else None
+    for _ in range(2):
+        first, second = read([files[0], files[0]], cache=cache)
+        assert first == second == read_picture(files[0][0], as_mask=files[0][1])
+
+
+def test_a_picture_is_there_before_all_are_asked_for(files: list[File]) -> None:
+    progress: list[int] = []
+    stream = read_pictures(files, progress=lambda _, done, __: progress.append(done))
+    assert next(stream) == read_picture(files[0][0], as_mask=files[0][1])
+    assert progress == [0]

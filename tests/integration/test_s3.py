@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from patchae.dataset import dvc_store
 from patchae.dataset.history import versions
 from patchae.dataset.restoring import pull
 from patchae.dataset.sources import import_source
 from patchae.dataset.upkeep import examine
 from patchae.dataset.version import pinned_version, snapshot
-from patchae.errors import DataError, StoreUnreachable
-from patchae.files import digests_of
+from patchae.errors import DataError, StoreSilent, StoreUnreachable
+from patchae.files import Progress, digests_of
 from patchae.project import Project
 from tests.integration.s3 import Server, server, start
 from tests.support import write_class, write_image
@@ -134,9 +135,11 @@ def test_images_come_from_a_bucket(
         import_source(project, f"s3://{bucket}/nowhere")
 
 
-def test_a_server_that_goes_away_half_way_loses_nothing(
+@pytest.fixture
+def own(
     tmp_path: Path, project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> Iterator[tuple[Server, Progress]]:
+    """A server of a project's own, and a progress that switches it off half-way through a push."""
     with server(tmp_path / "own-s3") as own:
         for name, value in own.environment.items():
             monkeypatch.setenv(name, value)
@@ -145,22 +148,49 @@ def test_a_server_that_goes_away_half_way_loses_nothing(
         config = "[core]\n    remote = plant\n['remote \"plant\"']\n    url = s3://plant/images\n"
         (project.root / ".dvc").mkdir()
         (project.root / ".dvc" / "config").write_text(config)
-        before = digests_of(project.data)
-        pushed: list[int] = []
 
         def pull_the_plug(what: str, done: int, total: int) -> None:
-            if what == "pushing new images" and done >= total // 2 > 0 and not pushed:
-                pushed.append(done)
+            if what == "pushing new images" and done >= total // 2 > 0:
                 own.stop()
 
-        with pytest.raises(StoreUnreachable, match="'plant' cannot be used"):
-            snapshot(project, progress=pull_the_plug)
-        assert pushed
-        assert pinned_version(project) is None
-        assert digests_of(project.data) == before
-        again = start(own.folder, own.ports)
-        try:
-            version = snapshot(project).version
-            assert examine(project, version).flaws == ()
-        finally:
-            again.stop()
+        yield own, pull_the_plug
+
+
+def test_a_server_that_goes_away_half_way_loses_nothing(
+    project: Project, own: tuple[Server, Progress], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, pull_the_plug = own
+    monkeypatch.setattr(dvc_store, "AGAIN_AFTER_S", (0.1,))
+    before = digests_of(project.data)
+    with pytest.raises(StoreSilent, match="'plant' cannot be used"):
+        snapshot(project, progress=pull_the_plug)
+    assert pinned_version(project) is None
+    assert digests_of(project.data) == before
+    again = start(running.folder, running.ports)
+    try:
+        version = snapshot(project).version
+        assert examine(project, version).flaws == ()
+    finally:
+        again.stop()
+
+
+def test_a_server_that_comes_back_gets_the_rest(
+    project: Project, own: tuple[Server, Progress], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, pull_the_plug = own
+    monkeypatch.setattr(dvc_store, "AGAIN_AFTER_S", (0.1,))
+    again: list[Server] = []
+
+    def plug_in_again(what: str, done: int, total: int) -> None:
+        if not again:
+            pull_the_plug(what, done, total)
+        if what.startswith("the remote does not answer"):
+            again.append(start(running.folder, running.ports))
+
+    try:
+        version = snapshot(project, progress=plug_in_again).version
+        assert len(again) == 1
+        assert examine(project, version).flaws == ()
+    finally:
+        for one in again:
+            one.stop()
