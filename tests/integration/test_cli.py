@@ -82,7 +82,8 @@ class TestReporting:
         done = run("validate", "works", "--class", "disc", "--json")
         told = last_json(done)
         assert done.code == 0
-        assert set(told) == {"line", "data_version", "passed", "absent", "classes"}
+        assert set(told) == {"line", "data_version", "passed", "absent", "classes", "page"}
+        assert "disc" in Path(told["page"]).read_text()
         assert told["passed"] is True
         assert [one["class_name"] for one in told["classes"]] == ["disc"]
 
@@ -93,7 +94,7 @@ class TestReporting:
 
     def test_import(self, run: Command, works: Works) -> None:
         source = write_class(works.plant.project.root.parent / "camera", "lid", seed=77)
-        keys = {"classes", "unchanged", "images", "masks", "bytes", "ignored"}
+        keys = {"classes", "unchanged", "images", "masks", "bytes", "ignored", "copies", "dry_run"}
         told = last_json(run("import", str(source.parent), "--json"))
         assert set(told) == keys
         assert (told["classes"], told["images"], told["masks"]) == (["lid"], 36, 6)
