@@ -15,7 +15,7 @@ from patchae.dataset.manifest import class_digest, read_manifest
 from patchae.files import write_json
 from patchae.model.evaluation import TestImage
 from patchae.model.images import load_mask
-from patchae.model.metrics import aupro, auroc, auroc_interval
+from patchae.model.metrics import aupro, auroc
 
 IMAGE_ONLY = frozenset({"screw"})
 """Classes whose masks do not fit their images: no pixel metrics."""
@@ -86,21 +86,20 @@ def judge(folder: Path, product: Product) -> dict[str, Any]:
     """Metrics of the run that a folder keeps; computed once for each state of this code.
 
     Returns:
-        `image_auroc`, its interval as `low` and `high`, and `pixel_auroc` and `aupro`, which are
-        None without reliable masks.
+        `scores` of the test images, in their order, and `image_auroc`, `pixel_auroc` and `aupro`;
+        the last two are None without reliable masks. `judge` is the state of this code.
     """
-    kept, source = folder / "metrics.json", digest_of(_SOURCES, ROOT)
+    kept, state = folder / "metrics.json", judge_digest()
     if kept.exists():
         found: dict[str, Any] = json.loads(kept.read_text())
-        if found.pop("source") == source:
+        if found.get("judge") == state:
             return found
     with np.load(folder / "scores.npz") as arrays:
         scores, maps = arrays["scores"], arrays["maps"]
-    low, high = auroc_interval(product.labels, scores)
     metrics: dict[str, Any] = {
+        "judge": state,
+        "scores": [float(score) for score in scores],
         "image_auroc": auroc(product.labels, scores),
-        "low": low,
-        "high": high,
         "pixel_auroc": None,
         "aupro": None,
     }
@@ -109,5 +108,10 @@ def judge(folder: Path, product: Product) -> dict[str, Any]:
         seen = maps[known].astype(np.float32)
         metrics["pixel_auroc"] = auroc(masks.ravel(), seen.ravel())
         metrics["aupro"] = aupro(masks, seen)
-    write_json(kept, {**metrics, "source": source})
+    write_json(kept, metrics)
     return metrics
+
+
+def judge_digest() -> str:
+    """State of the code that makes metrics of scores and maps."""
+    return digest_of(_SOURCES, ROOT)

@@ -5,22 +5,23 @@
 
 Same images, image size and backbone weights for every method; each run in a process of its own,
 one at a time. Finished runs are kept, see `bench.runs`; the results are all of those that belong
-to the images and the source as they are now. Writes bench/results/model.json and renders it into
-docs/benchmarks.md.
+to the images and the source as they are now. Writes bench/results/model.json, and the scores of
+all test images into scores.json beside it; renders the former into docs/benchmarks.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.judge import Product, class_names, read_product
+from bench.judge import Product, class_names, judge_digest, read_product
 from bench.methods import METHODS, ROOT, Method
 from bench.runs import KEPT, ChildFailed, Run, timed
 from bench.tables import PAGE, RESULTS, render
@@ -57,20 +58,58 @@ def main(arguments: list[str] | None = None) -> int:
         for name in METHODS
         for product in products
     ]
-    failures = do([run for run in every if run.name in methods])
-    write_json(asked.results, gathered(every, products, asked))
+    earlier = {} if asked.fresh else written_before(asked.results)
+    failures = do([run for run in every if run.name in methods], earlier)
+    results = gathered(every, earlier, products, asked)
+    write_json(scores_beside(asked.results), scores_of(results, products))
+    write_json(asked.results, results)
     print(render(asked.results, asked.page))
     for failure in failures:
         print(failure, file=sys.stderr)
     return 1 if failures else 0
 
 
-def do(runs: list[Run]) -> list[str]:
+def written_before(results: Path) -> dict[str, dict[str, Any]]:
+    """Results of an earlier bench by their run's key, judged as they would be now."""
+    if not results.exists() or not scores_beside(results).exists():
+        return {}
+    classes = json.loads(results.read_text())["classes"].values()
+    every = [one for found in classes for runs in found["methods"].values() for one in runs]
+    scored = json.loads(scores_beside(results).read_text())
+    scores = {run: one for found in scored.values() for run, one in found["runs"].items()}
+    return {
+        one["run"]: {**one, "scores": scores[one["run"]]}
+        for one in every
+        if one.get("run") in scores and one["judge"] == judge_digest()
+    }
+
+
+def scores_beside(results: Path) -> Path:
+    """The file of all image scores that belongs to a file of results."""
+    return results.with_name("scores.json")
+
+
+def scores_of(results: dict[str, Any], products: list[Product]) -> dict[str, Any]:
+    """Take the scores of the test images out of results: labels by class, and scores by run."""
+    return {
+        product.name: {
+            "labels": product.labels,
+            "runs": {
+                run["run"]: run.pop("scores")
+                for runs in results["classes"][product.name]["methods"].values()
+                for run in runs
+            },
+        }
+        for product in products
+    }
+
+
+def do(runs: list[Run], earlier: Container[str] = ()) -> list[str]:
     """Do those that are not done yet; returns what failed. One failure stops no other run."""
     failures = []
     for number, run in enumerate(runs, start=1):
         title = f"{run.name} on {run.product.name}, seed {run.seed}"
-        if run.done:
+        if run.done or run.key in earlier:
             continue
         if not run.method.python.exists():
             failures.append(f"{title}: needs the environment of the rivals: make bench-rivals")
@@ -90,7 +129,10 @@ def run_auroc(run: Run) -> float:
 
 
 def gathered(
-    runs: Iterable[Run], products: list[Product], asked: argparse.Namespace
+    runs: Iterable[Run],
+    earlier: Mapping[str, dict[str, Any]],
+    products: list[Product],
+    asked: argparse.Namespace,
 ) -> dict[str, Any]:
     """The results of all runs that are done, by class and method, in the order of the tables."""
     classes: dict[str, Any] = {
@@ -103,9 +145,9 @@ def gathered(
         for product in products
     }
     for run in runs:
-        if run.done:
-            of_method = classes[run.product.name]["methods"].setdefault(run.name, [])
-            of_method.append(run.result())
+        result = run.result() if run.done else earlier.get(run.key)
+        if result is not None:
+            classes[run.product.name]["methods"].setdefault(run.name, []).append(result)
     return {
         "image_size": asked.image_size,
         "cores": os.cpu_count(),

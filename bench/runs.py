@@ -2,7 +2,8 @@
 
 A run lies in `.bench/runs/`, in a folder named by what determines it: method and options, class
 and images, seed, image size, device, threads, source. A bench that was killed therefore goes on
-where it was, and a change of the model makes only that model run again.
+where it was, and a change of the model makes only that model run again. Results that were written
+before count as well while they bear the same name, so another machine of the kind can go on.
 """
 
 from __future__ import annotations
@@ -50,9 +51,9 @@ class Run:
     kept: Path = KEPT
 
     @cached_property
-    def folder(self) -> Path:
-        """Where its files are, or will be; fixed when first asked, whatever is edited later."""
-        key = digest_json(
+    def key(self) -> str:
+        """What determines it; fixed when first asked, whatever is edited later."""
+        return digest_json(
             {
                 "child": self.method.child,
                 "options": self.method.options,
@@ -64,8 +65,12 @@ class Run:
                 "threads": torch.get_num_threads(),
                 "source": source_digest(self.method),
             }
-        )
-        return self.kept / f"{self.name}-{self.product.name}-{self.seed}-{key[:16]}"
+        )[:16]
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are, or will be."""
+        return self.kept / f"{self.name}-{self.product.name}-{self.seed}-{self.key}"
 
     @property
     def done(self) -> bool:
@@ -99,7 +104,7 @@ class Run:
     def result(self) -> dict[str, Any]:
         """Facts and metrics of a finished run, as one flat mapping."""
         facts = json.loads((self.folder / "facts.json").read_text())
-        return {**facts, **judge(self.folder, self.product), "seed": self.seed}
+        return {**facts, **judge(self.folder, self.product), "seed": self.seed, "run": self.key}
 
 
 def start(method: Method, job: Job) -> None:

@@ -49,7 +49,6 @@ def test_a_child_writes_scores_maps_and_facts(
     result = run.result()
     assert result["seed"] == 0
     assert result["image_auroc"] == 1  # a dark square on stripes is not hard to see
-    assert result["low"] < result["image_auroc"] <= result["high"]
     assert result["pixel_auroc"] > 0.7
     assert 0 < result["aupro"] <= 1
     assert 0 < result["imports_memory_mb"] < result["peak_memory_mb"]

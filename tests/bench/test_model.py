@@ -59,6 +59,22 @@ def test_a_bench_that_was_stopped_goes_on(
     assert "### Relative to first" in page
 
 
+@pytest.mark.usefixtures("tiny")
+def test_results_written_before_count_on_another_machine(
+    plant: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _command(plant, tmp_path, "--seeds", "1", "--methods", "second") == 0
+    written = (tmp_path / "r.json").read_text(), (tmp_path / "scores.json").read_text()
+    shutil.rmtree(tmp_path / "kept")
+    capsys.readouterr()
+    assert _command(plant, tmp_path, "--seeds", "1", "--methods", "second") == 0
+    assert "second on bolt" not in capsys.readouterr().out
+    assert ((tmp_path / "r.json").read_text(), (tmp_path / "scores.json").read_text()) == written
+    (tmp_path / "r.json").write_text(written[0].replace('"judge": "', '"judge": "x'))
+    assert _command(plant, tmp_path, "--seeds", "1", "--methods", "second") == 0
+    assert "second on bolt" in capsys.readouterr().out, "judged by code that is no more"
+
+
 def test_what_determines_a_run_names_its_folder(
     bolt: Product, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
