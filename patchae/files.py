@@ -35,14 +35,17 @@ def digests_of(folder: Path) -> dict[str, Sha256]:
     }
 
 
+_CANONICAL = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+)
+
+
 def canonical_json(value: Any) -> str:
     """The one JSON text of a value: sorted keys, no spaces, ASCII only; NaN is an error.
 
     Law: `canonical_json(json.loads(canonical_json(x))) == canonical_json(x)`.
     """
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
-    )
+    return _CANONICAL.encode(value)
 
 
 def digest_json(value: Any) -> Sha256:

@@ -58,14 +58,14 @@ def capture(
     found, ignored = _files(folder)
     with project.lock("data"):
         present = images(project.data, class_name)  # DataError: no such class
-        own = [(project.data / image.path, False) for image in present]
+        own = [(str(project.data / image.path), False) for image in present]
         have = {
             picture.sha256
             for picture in read_pictures(
                 own, cache=project.pictures, progress=progress, what="looking at the class"
             )
         }
-        files = [(path, False) for path in found]
+        files = [(str(path), False) for path in found]
         pictures = list(read_pictures(files, progress=progress, what="reading new images"))
         problems = [
             f"{path.relative_to(folder).as_posix()}: {picture.problem}"

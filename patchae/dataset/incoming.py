@@ -42,7 +42,7 @@ def examine(name: str, folder: Path, progress: Progress) -> tuple[Incoming, list
     everything = set(walk(folder))
     problems = list(_layout_problems(name, kept, everything))
     pictures: dict[str, Picture] = {}
-    files = [(folder / path, path.startswith(f"{GROUND_TRUTH}/")) for path in kept]
+    files = [(str(folder / path), path.startswith(f"{GROUND_TRUTH}/")) for path in kept]
     read = read_pictures(files, progress=progress, what=f"checking {name}")
     for path, picture in zip(kept, read, strict=True):
         pictures[path] = picture

@@ -11,6 +11,8 @@ litter of operating systems and files that are no images are passed over.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -44,16 +46,11 @@ def images(data: Path, class_name: str) -> list[ImageFile]:
     """
     root = data / class_name
     found = [
-        ImageFile(
-            path=_relative(file, data),
-            split=split.name,
-            defect=defect.name,
-            mask=_mask(root, defect.name, file, data) if split.name == "test" else None,
-        )
+        image
         for split in folders(root)
         if split.name != GROUND_TRUTH
         for defect in folders(split)
-        for file in image_files(defect)
+        for image in _images_of(class_name, split.name, defect)
     ]
     if not found:
         what = "has no images" if root.is_dir() else "has no folder"
@@ -76,17 +73,13 @@ def folders(parent: Path) -> list[Path]:
 
 def image_files(folder: Path) -> list[Path]:
     """The image files directly in a folder, sorted; none if there is no such folder."""
-    if not folder.is_dir():
-        return []
-    return sorted(file for file in folder.iterdir() if is_image(file))
+    return [folder / name for name in sorted(_files(folder)) if is_image_name(name)]
 
 
-def is_image(file: Path) -> bool:
-    """Whether a path names an image file: by its suffix in any case, and not hidden."""
+def is_image_name(name: str) -> bool:
+    """Whether a file of this name is an image: by its suffix in any case, and not hidden."""
     # Also refuses litter: `._000.png` is hidden, Thumbs.db and desktop.ini have other suffixes.
-    return (
-        not file.name.startswith(".") and file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()
-    )
+    return not name.startswith(".") and PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
 
 
 def is_image_path(path: str, class_name: str) -> bool:
@@ -101,22 +94,40 @@ def is_image_path(path: str, class_name: str) -> bool:
     )
 
 
-def _mask(root: Path, defect: str, image: Path, data: Path) -> str | None:
-    for name in (f"{image.stem}_mask.png", f"{image.stem}.png"):
-        path = root / GROUND_TRUTH / defect / name
-        if path.is_file():
-            return _relative(path, data)
-    return None
+def _images_of(class_name: str, split: str, folder: Path) -> Iterator[ImageFile]:
+    # Plain text, since making a Path takes longer than all else that is done for an image.
+    defect = folder.name
+    truth = folder.parents[1] / GROUND_TRUTH / defect
+    masks = _files(truth) if split == "test" else frozenset()
+    for name in sorted(_files(folder)):
+        if not is_image_name(name):
+            continue
+        stem = PurePosixPath(name).stem
+        mask = next((one for one in (f"{stem}_mask.png", f"{stem}.png") if one in masks), None)
+        yield ImageFile(
+            path=_said(f"{class_name}/{split}/{defect}/{name}", folder),
+            split=split,
+            defect=defect,
+            mask=_said(f"{class_name}/{GROUND_TRUTH}/{defect}/{mask}", truth) if mask else None,
+        )
 
 
-def _relative(file: Path, data: Path) -> str:
-    path = file.relative_to(data).as_posix()
+def _files(folder: Path) -> frozenset[str]:
+    """Names of the files directly in a folder, or behind links in it; none without a folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return frozenset(entry.name for entry in entries if entry.is_file())
+    except (FileNotFoundError, NotADirectoryError):
+        return frozenset()
+
+
+def _said(path: str, folder: Path) -> str:
     try:
         path.encode()
     except UnicodeEncodeError:
         raise DataError(
             f"the name of an image is not valid UTF-8: {path!r}",
-            where=repr(str(file.parent)),
+            where=repr(str(folder)),
             mend="rename the file",
         ) from None
     return path

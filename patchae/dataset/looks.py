@@ -25,6 +25,7 @@ _ALONE = 0.5
 """Of the full range: how far a pixel must stand out from all four neighbours to count as dead."""
 _SOME = 32
 """So many pixels of each side say what the colour is."""
+_LEVELS = np.arange(256) / 255
 _BITS = (8, 10, 12, 14, 16)
 _frequencies = np.arange(int(HASH_BITS**0.5))[:, None]
 _COSINES = np.cos(np.pi / (2 * _SIDE) * _frequencies * (2 * np.arange(_SIDE) + 1))
@@ -63,7 +64,7 @@ def look(image: Image.Image) -> Looks:
         single = image if image.mode == "L" else image.convert("L")
         grey, counts, full = np.asarray(single), np.array(single.histogram()), 255
         half = single.reduce(2)
-    levels = np.arange(len(counts)) / full
+    levels = _LEVELS if full == 255 else np.arange(len(counts)) / full
     brightness = float(counts @ levels / grey.size)
     contrast = float(counts @ (levels - brightness) ** 2 / grey.size) ** 0.5
     highest = int(counts.nonzero()[0][-1])
@@ -96,11 +97,12 @@ def _sharpness(half: Image.Image) -> float:
 
 def _dead(grey: NDArray[Any], alone: int) -> int:
     """Inner pixels that are brighter, or darker, than all four neighbours by more than `alone`."""
-    left, here = grey[1:-1, :-2], grey[1:-1, 1:-1]
-    steps = np.maximum(left, here) - np.minimum(left, here) > alone
-    if not steps.any():  # as in most images
+    above, here = grey[:-2], grey[1:-1]  # whole rows, which numpy takes as one piece
+    steps = np.maximum(above, here)
+    steps -= np.minimum(above, here)
+    if steps.max(initial=0) <= alone:  # as in most images
         return 0
-    rows, columns = steps.nonzero()
+    rows, columns = (steps[:, 1:-1] > alone).nonzero()
     rows, columns = rows + 1, columns + 1
     around = [
         grey[rows + down, columns + right].astype(np.int32)

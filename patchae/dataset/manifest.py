@@ -10,10 +10,12 @@ no Unicode normalization.
 from __future__ import annotations
 
 import csv
+import os
 from contextlib import nullcontext
 from dataclasses import fields
 from io import StringIO
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +62,8 @@ MEASURED = {
     "perceptual_hash": "object",  # None if the image does not decode
 }
 """How it looks, see `patchae.dataset.looks`."""
+_looks_of = attrgetter(*(field.name for field in fields(Looks)))
+_NO_LOOKS = (None,) * len(fields(Looks))
 _ROW_GROUP = 10_000
 """So many rows become columns at a time."""
 _OPTIONAL = frozenset(
@@ -108,7 +112,7 @@ def _read_rows(
 ) -> Iterator[list[Any]]:
     found = images(data, class_name)
     files = [
-        (data / path, as_mask)
+        (os.path.join(data, path), as_mask)  # noqa: PTH118 - a Path for each costs more than all else
         for image in found
         for path, as_mask in ((image.path, False), (image.mask, True))
         if path
@@ -188,7 +192,7 @@ def _row(class_name: str, image: ImageFile, picture: Picture, mask: Picture | No
 
 
 def _measured(picture: Picture) -> list[Any]:
-    looks = [getattr(picture.looks, field.name, None) for field in fields(Looks)]
+    looks = _looks_of(picture.looks) if picture.looks else _NO_LOOKS
     return [picture.kind, picture.frames, picture.upright, *looks]
 
 
@@ -204,20 +208,16 @@ def _frame(rows: list[Any], dtypes: dict[str, str]) -> pd.DataFrame:
 
 def _rows(manifest: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of plain Python values, whatever pandas made of absent ones."""
+    columns = [_plain(name, manifest[name]) for name in COLUMNS]
+    return [dict(zip(COLUMNS, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _plain(name: str, column: pd.Series[Any]) -> list[Any]:
+    to = int if name in _WHOLE else float if DTYPES[name] == "float64" else str
     return [
-        {name: _plain(name, value) for name, value in zip(COLUMNS, row, strict=True)}
-        for row in manifest[list(COLUMNS)].itertuples(index=False, name=None)
+        to(value) if there else None
+        for value, there in zip(column.to_list(), column.notna().to_list(), strict=True)
     ]
-
-
-def _plain(name: str, value: Any) -> Any:
-    import pandas as pd
-
-    if pd.isna(value):
-        return None
-    if name in _WHOLE:
-        return int(value)
-    return float(value) if DTYPES[name] == "float64" else str(value)
 
 
 def _cell(value: Any) -> str:

@@ -28,7 +28,7 @@ from patchae.files import digest_json, sha256_file
 
 Signature = tuple[int, int, int]
 """Size in bytes, time of change in ns, inode."""
-Task = tuple[Path, bool, Signature]
+Task = tuple[str, bool, Signature]
 """A file to read: its absolute path, whether it is a mask, its signature before it is read."""
 _YOUNG_NS = 2_000_000_000
 """A file that changed so recently may change again within the same tick of its file system."""
@@ -36,6 +36,8 @@ _PATIENCE_S = 60.0
 _OWN = tuple(field.name for field in fields(Picture) if field.name != "looks")
 _LOOKS = tuple(field.name for field in fields(Looks))
 _COLUMNS = (*_OWN, *_LOOKS)
+_UPRIGHT, _HASH = _OWN.index("upright"), _LOOKS.index("perceptual_hash")
+_LOOKS_AT = [field.name for field in fields(Picture)].index("looks")
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS pictures (
     reader TEXT, as_mask INTEGER, {", ".join(f'"{name}"' for name in _COLUMNS)},
@@ -111,7 +113,7 @@ class PictureCache:
         now, files, pictures = time.time_ns(), [], []
         for (path, as_mask, signature), picture in found:
             if now - signature[1] > _YOUNG_NS:
-                files.append((str(path), *signature, picture.sha256))
+                files.append((path, *signature, picture.sha256))
             pictures.append((reader(), int(as_mask), *_values(picture)))
         places = ", ".join("?" * (2 + len(_COLUMNS)))
         # One transaction: a reader that is killed keeps what it added before.
@@ -137,13 +139,13 @@ def open_cache(file: Path | None) -> Iterator[PictureCache | None]:
             opened.close()
 
 
-def signature_of(path: Path) -> Signature:
+def signature_of(path: str) -> Signature:
     """What tells whether a file is still the same, without reading it.
 
     Raises:
         OSError: it cannot be asked.
     """
-    status = path.stat()
+    status = os.stat(path)  # noqa: PTH116 - a Path costs more than the question
     return status.st_size, status.st_mtime_ns, status.st_ino
 
 
@@ -165,8 +167,8 @@ def _values(picture: Picture) -> tuple[Any, ...]:
 
 
 def _picture(values: Iterable[Any]) -> Picture:
-    row = dict(zip(_COLUMNS, values, strict=True))
-    looks = {name: row.pop(name) for name in _LOOKS}
-    seen = looks["perceptual_hash"] is not None
-    row["upright"] = bool(row["upright"])
-    return Picture(**row, looks=Looks(**looks) if seen else None)
+    every = list(values)
+    row, looks = every[: len(_OWN)], every[len(_OWN) :]
+    row[_UPRIGHT] = bool(row[_UPRIGHT])
+    row.insert(_LOOKS_AT, Looks(*looks) if looks[_HASH] is not None else None)
+    return Picture(*row)

@@ -74,7 +74,7 @@ def test_the_cache_gives_back_what_it_was_given(
     cache = PictureCache(tmp_path_factory.getbasetemp() / "fuzz.db")
     picture = picture_of(content, as_mask=as_mask)
     path = tmp_path_factory.getbasetemp() / "any" / "part.png"
-    task: Task = (path, as_mask, (len(content), 1, 2))
+    task: Task = (str(path), as_mask, (len(content), 1, 2))
     cache.add([(task, picture)])
     known: Picture | None = cache.known(picture.sha256, as_mask)
     assert known == picture

@@ -14,13 +14,16 @@ from PIL import Image
 from patchae.dataset import picture, picture_cache, reading
 from patchae.dataset.picture import Picture, read_picture
 from patchae.dataset.picture_cache import PictureCache
-from patchae.dataset.reading import File, read_pictures
+from patchae.dataset.reading import read_pictures
 from patchae.errors import DataError
 from tests.support import write_class, write_image
 
+Asked = tuple[Path, bool]
+"""A file, and whether it is a mask."""
+
 
 @pytest.fixture
-def files(tmp_path: Path) -> list[File]:
+def files(tmp_path: Path) -> list[Asked]:
     """Images and masks of a class, none of them young, one of them damaged."""
     folder = write_class(tmp_path / "data", "bolt", train_good=5, test_good=2, test_defect=3)
     (folder / "train" / "good" / "damaged.png").write_bytes(b"no image")
@@ -29,9 +32,9 @@ def files(tmp_path: Path) -> list[File]:
     return found
 
 
-def read(files: list[File], **options: Any) -> list[Picture]:
+def read(files: list[Asked], **options: Any) -> list[Picture]:
     """All pictures."""
-    return list(read_pictures(files, **options))
+    return list(read_pictures([(str(path), mask) for path, mask in files], **options))
 
 
 def age(paths: list[Path]) -> None:
@@ -54,12 +57,12 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes
 
 
-def test_pictures_come_in_the_order_of_the_files(files: list[File]) -> None:
+def test_pictures_come_in_the_order_of_the_files(files: list[Asked]) -> None:
     assert read(files) == [read_picture(path, as_mask=mask) for path, mask in files]
     assert read([]) == []
 
 
-def test_nothing_is_decoded_twice(tmp_path: Path, files: list[File], decoded: list[int]) -> None:
+def test_nothing_is_decoded_twice(tmp_path: Path, files: list[Asked], decoded: list[int]) -> None:
     cache = tmp_path / "state" / "pictures.db"
     first = read(files, cache=cache)
     assert len(decoded) == len(files)
@@ -68,7 +71,7 @@ def test_nothing_is_decoded_twice(tmp_path: Path, files: list[File], decoded: li
 
 
 def test_a_file_that_was_moved_is_hashed_and_not_decoded(
-    tmp_path: Path, files: list[File], decoded: list[int]
+    tmp_path: Path, files: list[Asked], decoded: list[int]
 ) -> None:
     cache = tmp_path / "pictures.db"
     read(files, cache=cache)
@@ -80,7 +83,7 @@ def test_a_file_that_was_moved_is_hashed_and_not_decoded(
 
 
 def test_other_content_of_the_same_length_and_name_is_read(
-    tmp_path: Path, files: list[File]
+    tmp_path: Path, files: list[Asked]
 ) -> None:
     cache, path = tmp_path / "pictures.db", files[0][0]
     (before,) = read(files[:1], cache=cache)
@@ -102,7 +105,7 @@ def test_a_young_file_is_not_trusted(tmp_path: Path) -> None:
     assert read([(path, False)], cache=cache) == [read_picture(path)]
 
 
-def test_the_same_file_as_image_and_as_mask(tmp_path: Path, files: list[File]) -> None:
+def test_the_same_file_as_image_and_as_mask(tmp_path: Path, files: list[Asked]) -> None:
     cache, path = tmp_path / "pictures.db", files[0][0]
     for _ in range(2):
         image, mask = read([(path, False), (path, True)], cache=cache)
@@ -111,7 +114,7 @@ def test_the_same_file_as_image_and_as_mask(tmp_path: Path, files: list[File]) -
 
 
 def test_what_another_reader_found_does_not_count(
-    tmp_path: Path, files: list[File], decoded: list[int], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, files: list[Asked], decoded: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = tmp_path / "pictures.db"
     first = read(files, cache=cache)
@@ -121,7 +124,7 @@ def test_what_another_reader_found_does_not_count(
 
 
 @pytest.mark.parametrize("damage", ["bytes", "schema"])
-def test_a_damaged_cache_is_made_anew(tmp_path: Path, files: list[File], damage: str) -> None:
+def test_a_damaged_cache_is_made_anew(tmp_path: Path, files: list[Asked], damage: str) -> None:
     cache = tmp_path / "pictures.db"
     if damage == "bytes":
         cache.write_bytes(b"not a database" * 1000)
@@ -133,7 +136,7 @@ def test_a_damaged_cache_is_made_anew(tmp_path: Path, files: list[File], damage:
 
 
 def test_processes_give_the_same(
-    tmp_path: Path, files: list[File], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, files: list[Asked], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "MANY", 1)
     cache = tmp_path / "pictures.db"
@@ -146,7 +149,7 @@ def test_processes_give_the_same(
 
 @pytest.mark.parametrize("many", [1, 1_000], ids=["processes", "threads"])
 def test_a_file_that_cannot_be_read_is_named(
-    tmp_path: Path, files: list[File], many: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, files: list[Asked], many: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "MANY", many)
     folder = tmp_path / "data" / "bolt" / "train" / "good" / "folder.png"
@@ -158,7 +161,7 @@ def test_a_file_that_cannot_be_read_is_named(
         read([(tmp_path / "gone.png", False)])
 
 
-def test_progress_counts_to_the_end(tmp_path: Path, files: list[File]) -> None:
+def test_progress_counts_to_the_end(tmp_path: Path, files: list[Asked]) -> None:
     seen: list[tuple[str, int, int]] = []
     for _ in range(2):  # the second finds all of them in the cache
         seen.clear()
@@ -168,7 +171,7 @@ def test_progress_counts_to_the_end(tmp_path: Path, files: list[File]) -> None:
         assert seen[-1] == ("looking", len(files), len(files))
 
 
-def test_a_cache_that_cannot_be_used_stops_nobody(tmp_path: Path, files: list[File]) -> None:
+def test_a_cache_that_cannot_be_used_stops_nobody(tmp_path: Path, files: list[Asked]) -> None:
     (tmp_path / "file").touch()
     found = read(files, cache=tmp_path / "file" / "pictures.db")
     assert found == read(files)
@@ -186,15 +189,18 @@ def test_an_image_that_claims_to_be_huge_is_not_decoded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cached", [False, True])
-def test_one_file_may_be_asked_for_twice(tmp_path: Path, files: list[File], cached: bool) -> None:
+def test_one_file_may_be_asked_for_twice(tmp_path: Path, files: list[Asked], cached: bool) -> None:
     cache = tmp_path / "pictures.db" if cached else None
     for _ in range(2):
         first, second = read([files[0], files[0]], cache=cache)
         assert first == second == read_picture(files[0][0], as_mask=files[0][1])
 
 
-def test_a_picture_is_there_before_all_are_asked_for(files: list[File]) -> None:
+def test_a_picture_is_there_before_all_are_asked_for(files: list[Asked]) -> None:
     progress: list[int] = []
-    stream = read_pictures(files, progress=lambda _, done, __: progress.append(done))
+    stream = read_pictures(
+        [(str(path), mask) for path, mask in files],
+        progress=lambda _, done, __: progress.append(done),
+    )
     assert next(stream) == read_picture(files[0][0], as_mask=files[0][1])
     assert progress == [0]

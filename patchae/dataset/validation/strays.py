@@ -52,12 +52,12 @@ def table(found: Mapping[str, str]) -> pd.DataFrame:
 def _files(data: Path, class_name: str) -> Iterator[str]:
     for parent, folders, files in os.walk(data / class_name):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        within = Path(parent).relative_to(data).as_posix()
         for name in files:
             hidden = name.startswith(".") or name.lower() in _LITTER
             if not hidden and name.partition(".")[0].lower() not in _TEXTS:
                 # What cannot be said in UTF-8 cannot be a path of an image either.
-                path = (Path(parent) / name).relative_to(data).as_posix()
-                yield path.encode(errors="backslashreplace").decode()
+                yield f"{within}/{name}".encode(errors="backslashreplace").decode()
 
 
 def _what(path: str) -> str:
@@ -70,11 +70,9 @@ def _what(path: str) -> str:
 def _alike(paths: set[str]) -> set[str]:
     """Paths that some file systems take for one another: other case, other form of an umlaut."""
     # Folders too: train/Good and train/good hold images of other names.
-    names = {
-        str(parent)
-        for path in paths
-        for parent in (PurePosixPath(path), *PurePosixPath(path).parents)
-    }
+    names = set(paths)
+    for folder in {path.rpartition("/")[0] for path in paths}:
+        names.update(map(str, (PurePosixPath(folder), *PurePosixPath(folder).parents)))
     seen: dict[str, list[str]] = {}
     for name in names:
         seen.setdefault(unicodedata.normalize("NFC", name).casefold(), []).append(name)
