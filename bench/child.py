@@ -51,6 +51,7 @@ class Job:
     seed: int
     device: str
     """`cpu` or `cuda`."""
+    threads: int
     options: dict[str, Any]
 
 
@@ -98,6 +99,7 @@ def work(fit: Callable[[Job], Fitted]) -> None:
     random.seed(job.seed)
     np.random.seed(job.seed)  # scikit-learn under anomalib draws from this one
     torch.manual_seed(job.seed)
+    torch.set_num_threads(job.threads)
     imports = _memory("VmRSS")
     started = time.perf_counter()
     model = fit(job)

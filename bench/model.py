@@ -3,10 +3,11 @@
     make bench-model DATA=folder [SEEDS=3] [ARGS="--methods patch-ae padim --classes bottle"]
     make bench-render
 
-Same images, image size and backbone weights for every method; each run in a process of its own,
-one at a time. Finished runs are kept, see `bench.runs`; the results are all of those that belong
-to the images and the source as they are now. Writes bench/results/model.json, and the scores of
-all test images into scores.json beside it; renders the former into docs/benchmarks.md.
+Same images, image size and backbone weights for every method; each run in a process of its own.
+The first seed runs alone and its times count; the others run side by side on one thread each, and
+only what they find counts. Finished runs are kept, see `bench.runs`; the results are all of those
+that belong to the images and the source as they are now. Writes bench/results/model.json, and the
+scores of all test images into scores.json beside it; renders the former into docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import os
 import shutil
 import sys
 from collections.abc import Container, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,14 +54,18 @@ def main(arguments: list[str] | None = None) -> int:
     except PatchaeError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    beside = 1 if device == "cuda" else asked.beside
     every = [
-        Run(name, with_ratio(METHODS[name], asked.ratio), product, seed, device, asked.kept)
+        Run(
+            name, with_ratio(METHODS[name], asked.ratio), product, seed, device, asked.kept,
+            alone=seed == 0 or beside == 1,
+        )
         for seed in range(asked.seeds)  # so that every class has all its rows early
         for name in METHODS
         for product in products
-    ]
+    ]  # fmt: skip
     earlier = {} if asked.fresh else written_before(asked.results)
-    failures = do([run for run in every if run.name in methods], earlier)
+    failures = do([run for run in every if run.name in methods], earlier, beside)
     results = gathered(every, earlier, products, asked)
     write_json(scores_beside(asked.results), scores_of(results, products))
     write_json(asked.results, results)
@@ -104,23 +110,29 @@ def scores_of(results: dict[str, Any], products: list[Product]) -> dict[str, Any
     }
 
 
-def do(runs: list[Run], earlier: Container[str] = ()) -> list[str]:
-    """Do those that are not done yet; returns what failed. One failure stops no other run."""
-    failures = []
-    for number, run in enumerate(runs, start=1):
-        title = f"{run.name} on {run.product.name}, seed {run.seed}"
-        if run.done or run.key in earlier:
-            continue
-        if not run.method.python.exists():
-            failures.append(f"{title}: needs the environment of the rivals: make bench-rivals")
-            continue
-        print(f"[{number}/{len(runs)}] {title}", end=" ", flush=True)
-        try:
-            print(timed(run), f"image AUROC {run_auroc(run):.4f}", flush=True)
-        except ChildFailed as error:
-            print("failed", flush=True)
-            failures.append(f"{title}: {error}")
+def do(runs: list[Run], earlier: Container[str] = (), beside: int = 1) -> list[str]:
+    """Do those that are not done yet; returns what failed. One failure stops no other run.
+
+    Those that run alone come first; then the others, `beside` at a time.
+    """
+    missing = [run for run in runs if not run.done and run.key not in earlier]
+    failures = [said for run in missing if run.alone and (said := _told(run))]
+    with ThreadPoolExecutor(beside) as pool:
+        failures += filter(None, pool.map(_told, (run for run in missing if not run.alone)))
     return failures
+
+
+def _told(run: Run) -> str | None:
+    """Do a run and print how it went; returns what failed."""
+    title = f"{run.name} on {run.product.name}, seed {run.seed}"
+    if not run.method.python.exists():
+        return f"{title}: needs the environment of the rivals: make bench-rivals"
+    try:
+        print(f"{title} {timed(run)} image AUROC {run_auroc(run):.4f}", flush=True)
+    except ChildFailed as error:
+        print(f"{title} failed", flush=True)
+        return f"{title}: {error}"
+    return None
 
 
 def run_auroc(run: Run) -> float:
@@ -185,6 +197,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--methods", nargs="+", metavar="NAME", help=f"some of: {', '.join(METHODS)}")
     add("--classes", nargs="+", metavar="NAME", help="some of the folder's classes")
     add("--seeds", type=int, default=3, help="runs of each method on each class (3)")
+    add("--beside", type=int, default=2, help="runs at a time of the seeds after the first (2)")
     add("--ratio", type=float, help="share of patch vectors that PatchCore keeps (0.01)")
     add("--image-size", type=int, default=Training().image_size, help="px, for every method")
     add("--device", default="auto", choices=["auto", "cpu", "cuda"])

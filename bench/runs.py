@@ -49,6 +49,8 @@ class Run:
     seed: int
     device: str
     kept: Path = KEPT
+    alone: bool = True
+    """Whether nothing else of the bench runs beside it: its times count."""
 
     @cached_property
     def key(self) -> str:
@@ -62,10 +64,15 @@ class Run:
                 "image_size": self.product.image_size,
                 "seed": self.seed,
                 "device": self.device,
-                "threads": torch.get_num_threads(),
+                "threads": self.threads,
                 "source": source_digest(self.method),
             }
         )[:16]
+
+    @property
+    def threads(self) -> int:
+        """All of torch's, or one where others run beside it."""
+        return torch.get_num_threads() if self.alone else 1
 
     @property
     def folder(self) -> Path:
@@ -96,6 +103,7 @@ class Run:
             image_size=product.image_size,
             seed=self.seed,
             device=self.device,
+            threads=self.threads,
             options=self.method.options,
         )
         start(self.method, job)
@@ -104,7 +112,13 @@ class Run:
     def result(self) -> dict[str, Any]:
         """Facts and metrics of a finished run, as one flat mapping."""
         facts = json.loads((self.folder / "facts.json").read_text())
-        return {**facts, **judge(self.folder, self.product), "seed": self.seed, "run": self.key}
+        return {
+            **facts,
+            **judge(self.folder, self.product),
+            "seed": self.seed,
+            "run": self.key,
+            "alone": self.alone,
+        }
 
 
 def start(method: Method, job: Job) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
 from bench.child import Job
@@ -76,6 +77,7 @@ def measure(sources: list[Path], count: int, image_size: int, device: str) -> di
             image_size=image_size,
             seed=0,
             device=device,
+            threads=torch.get_num_threads(),
             options={},
         )
         start(METHODS["patch-ae"], job)

@@ -27,6 +27,7 @@ _NUMBERS = (
     "model_bytes", "peak_memory_mb", "imports_memory_mb", "gpu_peak_mb",
 )  # fmt: skip
 _TIMES = ("training_seconds", "ms_batch1", "ms_batch16")
+_COSTS = ("peak_memory_mb", "imports_memory_mb", "gpu_peak_mb")
 _COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
     ("image AUROC", lambda r: number(r["image_auroc"], 4)),
     ("95 % interval", lambda r: f"{r['low']:.3f} to {r['high']:.3f}" if "low" in r else "-"),
@@ -155,7 +156,8 @@ def machine(content: dict[str, Any]) -> str:
         for of_method in found["methods"].values()
         for run in of_method
     ]
-    where = sorted({f"{run['device']}, {run['threads']} threads" for run in runs})
+    alone = [run for run in runs if run["alone"]] or runs
+    where = sorted({f"{run['device']}, {run['threads']} threads" for run in alone})
     torch = sorted({f"torch {run['versions']['torch']}" for run in runs})
     rivals = sorted(
         {f"anomalib {r['notes']['anomalib']}" for r in runs if "anomalib" in r["notes"]}
@@ -165,12 +167,15 @@ def machine(content: dict[str, Any]) -> str:
 
 
 def summed(runs: Sequence[Row], found: dict[str, Any]) -> Row:
-    """Means over the seeds, of times the shortest, which the rest of the machine disturbed least.
+    """Means over the seeds. Times and memory are of those that ran alone; of times it is the
+    shortest, which the rest of the machine disturbed least.
 
     The interval is that of the mean AUROC on this many test images.
     """
+    alone = [run for run in runs if run["alone"]] or runs
     row = {key: _mean(run[key] for run in runs) for key in _NUMBERS}
-    row |= {key: min(run[key] for run in runs) for key in _TIMES}
+    row |= {key: _mean(run[key] for run in alone) for key in _COSTS}
+    row |= {key: min(run[key] for run in alone) for key in _TIMES}
     values = [run["image_auroc"] for run in runs]
     counts = found["test_good"], found["test_defective"]
     row["low"], row["high"] = newcombe_interval(fmean(values), *counts)

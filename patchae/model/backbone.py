@@ -15,6 +15,8 @@ from typing import Any, Self
 
 import timm
 import torch
+import torch.nn.functional as F
+from timm.layers import Conv2dSame
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -96,6 +98,7 @@ class Network(_Frozen):
         lite = name in _PACKAGES
         if lite:
             _fold(self.network)
+            _pad_inside(self.network)
         mean = (_LITE_MEAN,) * 3 if lite else tuple(config.mean)
         std = (_LITE_STD,) * 3 if lite else tuple(config.std)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
@@ -193,6 +196,26 @@ def _fold(network: nn.Module) -> None:
             # timm keeps a convolution's activation in the normalization after it.
             network.set_submodule(name, getattr(module, "act", nn.Identity()))
             before = None
+
+
+def _pad_inside(network: nn.Module) -> None:
+    """Let each convolution of stride 2 pad by itself what timm pads before it: the same, sooner.
+
+    TensorFlow pads an even side by one pixel more behind than before. A kernel with a row and a
+    column of zeros in front of it needs as much on both sides, and no copy of the image. All sides
+    are even here: those of images are multiples of 32, those of upright ones of the largest stride.
+    """
+    for name, module in list(network.named_modules()):
+        if not isinstance(module, Conv2dSame) or module.stride != (2, 2):
+            continue
+        side = module.kernel_size[0]
+        wider = nn.Conv2d(
+            module.in_channels, module.out_channels, side + 1, stride=2, padding=(side - 1) // 2,
+            groups=module.groups,
+        )  # fmt: skip
+        wider.weight.data = F.pad(module.weight.data, (1, 0, 1, 0))
+        wider.bias = module.bias
+        network.set_submodule(name, wider)
 
 
 def _together(digests: list[Sha256]) -> Sha256:

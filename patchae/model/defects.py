@@ -10,7 +10,7 @@ teaches little but to mistrust dust. All are drawn from one generator, on any de
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -23,13 +23,16 @@ _GREY = 0.02
 """Largest difference of channels in an image of a grey camera."""
 
 
-def add_defects(images: Tensor, share: float, generator: Generator) -> tuple[Tensor, Tensor]:
+def add_defects(
+    images: Tensor, share: float, generator: Generator, on_product: Sequence[Tensor] | None = None
+) -> tuple[Tensor, Tensor]:
     """Draw one defect each on about `share` of the images.
 
     Args:
         images: (B, 3, H, W) in 0..1; not changed.
         share: probability of a defect per image, 0..1.
         generator: on the CPU; decides everything, so equal generators give equal images.
+        on_product: `places` of each image, for a caller that draws on the same images again.
 
     Returns:
         The images with defects (B, 3, H, W) and where they are (B, 1, H, W), 0 or 1.
@@ -43,7 +46,8 @@ def add_defects(images: Tensor, share: float, generator: Generator) -> tuple[Ten
             masks.append(torch.zeros_like(image[:1]))
             continue
         other = images[int(_uniform(generator) * count)]
-        at = _place(image, generator)
+        known = on_product[index] if on_product is not None else places(image)
+        at = _place(_sides(image), known, generator)
         mask = _shape(_sides(image), at, generator).to(image.device)  # (1, H, W)
         kind = list(FILLINGS)[int(_uniform(generator) * len(FILLINGS))]
         filling = FILLINGS[kind](image, other, at, generator)  # (3, H, W)
@@ -100,20 +104,26 @@ def _between(low: float, high: float, generator: Generator) -> float:
 
 
 def _blurred(image: Tensor, window: int) -> Tensor:
-    padding = window // 2
-    return F.avg_pool2d(image, window, stride=1, padding=padding, count_include_pad=False)
+    """The mean over a square window, less what of it lies outside; rows first, then columns."""
+    for sides in ((window, 1), (1, window)):
+        padding = (sides[0] // 2, sides[1] // 2)
+        image = F.avg_pool2d(image, sides, stride=1, padding=padding, count_include_pad=False)
+    return image
 
 
-def _place(image: Tensor, generator: Generator) -> Place:
+def places(image: Tensor) -> Tensor:
+    """Pixels (n,) of an image (3, H, W) that are product for certain, numbered row by row."""
+    weight = product(image).cpu()
+    return (weight > 0.25 * weight.max()).flatten().nonzero()[:, 0]
+
+
+def _place(sides: tuple[int, int], on_product: Tensor, generator: Generator) -> Place:
     """Where the defect's centre is: row and column in pixels."""
-    height, width = _sides(image)
-    on_product, chance, other = (_uniform(generator) for _ in range(3))
-    if on_product < _ON_PRODUCT:
-        weight = product(image).cpu()
-        places = (weight > 0.25 * weight.max()).flatten().nonzero()[:, 0]
-        if len(places) > 0:
-            row, column = divmod(int(places[int(chance * len(places))]), width)
-            return float(row), float(column)
+    height, width = sides
+    where, chance, other = (_uniform(generator) for _ in range(3))
+    if where < _ON_PRODUCT and len(on_product) > 0:
+        row, column = divmod(int(on_product[int(chance * len(on_product))]), width)
+        return float(row), float(column)
     return chance * height, other * width
 
 

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save
 from torch import Generator, Tensor
 
 from patchae.files import Progress, write_bytes
-from patchae.model.defects import add_defects
+from patchae.model.defects import add_defects, places
 from patchae.model.detector import PatchAE
 from patchae.model.images import load_batch
 from patchae.model.pose import upright
@@ -131,10 +131,21 @@ def _shard(model: PatchAE, images: Sequence[Path], number: int) -> Samples:
         parts.append(_clean(patches, looked_at, start, per_image, generator))
         # Copies spread evenly over the images: the i-th has floor((i + 1) k / n) - floor(i k / n).
         copies = [(i + 1) * total // count - i * total // count for i in index]
+        on_product = [places(image) for image in batch.float() / 255] if any(copies) else []
         for again in range(max(copies)):
             chosen = torch.tensor([j for j, number in enumerate(copies) if number > again])
             of_chosen = (patches[0][chosen], patches[1][chosen])
-            parts.append(_damaged(model, batch[chosen], of_chosen, chosen + start, generator))
+            where = [on_product[j] for j in chosen.tolist()]
+            parts.append(
+                _damaged(
+                    model,
+                    batch[chosen],
+                    of_chosen,
+                    where,
+                    numbers=chosen + start,
+                    generator=generator,
+                )
+            )
     return Samples.joined(parts)
 
 
@@ -159,6 +170,8 @@ def _damaged(
     model: PatchAE,
     batch: Tensor,
     patches: tuple[Tensor, Tensor],
+    on_product: Sequence[Tensor],
+    *,
     numbers: Tensor,
     generator: Generator,
 ) -> Samples:
@@ -171,11 +184,12 @@ def _damaged(
         model: for the features of the copies.
         batch: the images (B, 3, H, W), uint8, upright.
         patches: what `_patches` gives for them.
+        on_product: what `places` gives for each of them.
         numbers: of these images among the learned ones (B,).
         generator: draws the defects and the places.
     """
     originals = batch.float() / 255
-    copies, masks = add_defects(originals, 1.0, generator)
+    copies, masks = add_defects(originals, 1.0, generator, on_product)
     seen = masks * ((copies - originals).abs().mean(dim=1, keepdim=True) > _VISIBLE)
     covered = F.avg_pool2d(seen, model.patch)  # (B, 1, H, W)
     near = F.max_pool2d(covered, 3, stride=1, padding=1)

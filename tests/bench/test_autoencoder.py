@@ -41,5 +41,5 @@ def test_the_blur_keeps_what_is_even_and_spreads_a_point() -> None:
 
 def test_it_learns_to_reconstruct(bolt: Product, plant: Path) -> None:
     train = [str(plant / path) for path in bolt.train]
-    model = fit(Job("", train, list(bolt.digests), [], SIDE, 0, "cpu", {"steps": 30}))
+    model = fit(Job("", train, list(bolt.digests), [], SIDE, 0, "cpu", 1, {"steps": 30}))
     assert model.notes["last_loss"] < 0.5 * model.notes["first_loss"]

@@ -64,7 +64,8 @@ def test_a_child_sees_no_label_and_no_mask(bolt: Product, tmp_path: Path) -> Non
     (folder,) = tmp_path.iterdir()
     job = json.loads((folder / "job.json").read_text())
     assert set(job) == {
-        "folder", "train", "digests", "test", "image_size", "seed", "device", "options",
+        "folder", "train", "digests", "test", "image_size", "seed", "device", "threads",
+            "options",
     }  # fmt: skip
     assert not any("ground_truth" in path for path in job["train"] + job["test"])
 

@@ -32,7 +32,8 @@ def run(auroc: float, seconds: float, **more: Any) -> dict[str, Any]:
         "training_seconds": seconds, "ms_batch1": 50.0, "ms_batch16": 20.0,
         "model_bytes": 12_000_000, "peak_memory_mb": 1500.0, "imports_memory_mb": 600.0,
         "gpu_peak_mb": None, "threads": 2, "device": "x86_64",
-        "versions": {"python": "3.11", "torch": "2.14.1"}, "notes": {}, "seed": 0, **more,
+        "versions": {"python": "3.11", "torch": "2.14.1"}, "notes": {}, "seed": 0,
+        "alone": True, **more,
     }  # fmt: skip
 
 

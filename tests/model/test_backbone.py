@@ -14,6 +14,7 @@ from patchae.model.backbone import (
     Backbone,
     Weights,
     _packaged_file,
+    features_of,
     load_weights,
     weights_digest,
 )
@@ -119,3 +120,16 @@ def test_weights_that_cannot_be_downloaded_are_one_message(
         weights_digest("resnet18")
     assert "tf_efficientnet_lite0" in str(caught.value.mend)
     assert "\n" not in caught.value.what
+
+
+@pytest.mark.parametrize("sides", [(96, 96), (32, 320), (112, 64)])
+def test_padding_inside_the_convolutions_changes_no_feature(
+    weights: Weights, sides: tuple[int, int]
+) -> None:
+    images = torch.rand((2, 3, *sides), generator=torch.Generator().manual_seed(1))
+    plain = features_of(LITE, (4, 8, 16), weights.states[0]).eval()
+    backbone = Backbone(LITE, (4, 8, 16), weights)
+    with torch.inference_mode():
+        padded = plain((255 * images - 127) / 128)
+        for ours, theirs in zip(backbone(images), padded, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4 * float(theirs.std()))

@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from patchae.model.memory import corrected, cover, density, nearest_vectors, whitening
+from patchae.model.memory import (
+    _smallest,
+    corrected,
+    cover,
+    density,
+    nearest_vectors,
+    whitening,
+)
 
 SEEDS = st.integers(0, 2**31)
 
@@ -35,6 +42,19 @@ def test_nearest_vectors_are_those_of_a_full_comparison(
     torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=3e-3)
     # The indices point to vectors at just those distances.
     torch.testing.assert_close(exact.gather(1, index), expected, rtol=1e-4, atol=3e-3)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(64, 900), st.integers(1, 6), st.integers(1, 5), SEEDS)
+def test_the_smallest_of_a_row_are_found_by_blocks(
+    length: int, count: int, rows: int, seed: int
+) -> None:
+    values = torch.randn((rows, length), generator=Generator().manual_seed(seed))
+    for some in (values, values.round()):  # the second has many equals
+        smallest, index = _smallest(some, count)
+        assert torch.equal(smallest, some.topk(count, dim=1, largest=False).values)
+        assert torch.equal(some.gather(1, index), smallest)
+        assert all(len(set(row)) == count for row in index.tolist())
 
 
 def test_a_vector_of_the_memory_is_at_no_distance_from_it() -> None:
