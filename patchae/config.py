@@ -40,7 +40,6 @@ PRESETS: dict[str, dict[str, Any]] = {
     "balanced": {},
     "best": {
         "backbone": "tf_efficientnet_lite0+tf_efficientnet_lite1+tf_efficientnet_lite2",
-        "image_size": 448,
         "epochs": 10,
         "damaged_images": 3_000,
         "memory_size": 20_000,

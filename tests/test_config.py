@@ -206,5 +206,7 @@ def test_a_preset_is_its_values_and_keys_beside_it_win(name: str) -> None:
 def test_the_presets_go_from_cheap_to_good() -> None:
     fast, balanced, best = (Training(preset=name) for name in PRESETS)  # type: ignore[call-arg]
     assert balanced == Training()
-    for key in ("image_size", "epochs", "damaged_images", "memory_size"):
+    for key in ("epochs", "damaged_images", "memory_size"):
         assert getattr(fast, key) < getattr(balanced, key) < getattr(best, key)
+    assert fast.image_size < balanced.image_size == best.image_size
+    assert [one.backbone.count("+") for one in (fast, balanced, best)] == [0, 1, 2]

@@ -9,7 +9,8 @@ What is written is what DVC itself would write: `dvc pull`, `dvc checkout`, `dvc
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,9 +80,10 @@ class Store(Sides):
         try:
             # With `verify` a copy that has not the md5 of its name is dropped again.
             sources = [str(self._data / paths[md5]) for md5 in new]
-            self._cache.add(
-                sources, self._repo.fs, new, check_exists=False, verify=True, callback=copying
-            )
+            with self._noted_together(new):
+                self._cache.add(
+                    sources, self._repo.fs, new, check_exists=False, verify=True, callback=copying
+                )
             self._cache.add(content.tree.path, content.tree.fs, content.version, verify=True)
         except OSError as error:
             raise DataError(
@@ -96,6 +98,25 @@ class Store(Sides):
                 where=f"data/{paths[min(changed)]}",
                 mend="let whatever changes these files finish, then run the command again",
             )
+
+    @contextmanager
+    def _noted_together(self, names: Sequence[str]) -> Iterator[None]:
+        """Have DVC's database learn of new copies once they are all there.
+
+        Noting each by itself, as hashing it does, takes longer than hashing it.
+        """
+        from dvc_data.hashfile.hash_info import HashInfo
+        from dvc_data.hashfile.state import StateNoop
+
+        cache = self._cache
+        database, cache.state = cache.state, StateNoop()
+        try:
+            yield
+        finally:
+            cache.state = database
+        copies = ((cache.oid_to_path(name), HashInfo("md5", name), None) for name in names)
+        # What was not protected may be a copy that was dropped as wrong, or not be whole.
+        database.save_many((copy for copy in copies if cache.is_protected(copy[0])), cache.fs)
 
     def push(self, content: Content, progress: Progress = silent) -> int:
         """Bring what the default remote lacks from the cache to it, the listing last.
