@@ -79,7 +79,16 @@ def image_files(folder: Path) -> list[Path]:
 def is_image_name(name: str) -> bool:
     """Whether a file of this name is an image: by its suffix in any case, and not hidden."""
     # Also refuses litter: `._000.png` is hidden, Thumbs.db and desktop.ini have other suffixes.
-    return not name.startswith(".") and PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+    return not name.startswith(".") and suffix_of(name) in IMAGE_SUFFIXES
+
+
+def suffix_of(path: str) -> str:
+    """The suffix of an image's name or POSIX path, in small letters, with its dot.
+
+    Plain text, since making a Path takes longer than all else that is done for an image.
+    """
+    _, dot, ending = path.rpartition(".")
+    return (dot + ending).lower()
 
 
 def is_image_path(path: str, class_name: str) -> bool:
@@ -90,19 +99,18 @@ def is_image_path(path: str, class_name: str) -> bool:
         and parts[0] == class_name
         and parts[1] != GROUND_TRUTH
         and not any(part.startswith(".") for part in parts)
-        and PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES
+        and suffix_of(path) in IMAGE_SUFFIXES
     )
 
 
 def _images_of(class_name: str, split: str, folder: Path) -> Iterator[ImageFile]:
-    # Plain text, since making a Path takes longer than all else that is done for an image.
     defect = folder.name
     truth = folder.parents[1] / GROUND_TRUTH / defect
     masks = _files(truth) if split == "test" else frozenset()
     for name in sorted(_files(folder)):
         if not is_image_name(name):
             continue
-        stem = PurePosixPath(name).stem
+        stem = name.rpartition(".")[0]
         mask = next((one for one in (f"{stem}_mask.png", f"{stem}.png") if one in masks), None)
         yield ImageFile(
             path=_said(f"{class_name}/{split}/{defect}/{name}", folder),

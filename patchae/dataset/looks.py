@@ -89,10 +89,14 @@ def _sharpness(half: Image.Image) -> float:
     A lens out of focus halves it long before a person would complain.
     """
     levels = np.asarray(half, np.float32)
-    first = [np.diff(levels, axis=axis) for axis in (0, 1)]
-    second = [np.diff(steps, axis=axis) for axis, steps in enumerate(first)]
-    slope, bend = (sum(float(np.vdot(one, one)) for one in some) for some in (first, second))
+    down, right = levels[1:] - levels[:-1], levels[:, 1:] - levels[:, :-1]
+    slope = _energy(down) + _energy(right)
+    bend = _energy(down[1:] - down[:-1]) + _energy(right[:, 1:] - right[:, :-1])
     return bend / slope if slope else 0.0
+
+
+def _energy(steps: NDArray[np.float32]) -> float:
+    return float(np.vdot(steps, steps))
 
 
 def _dead(grey: NDArray[Any], alone: int) -> int:

@@ -75,12 +75,12 @@ def content_of(path: Path) -> bytes:
         ) from None
 
 
-def picture_of(content: bytes, *, as_mask: bool = False) -> Picture:
-    """What the bytes of a file are."""
+def picture_of(content: bytes, *, as_mask: bool = False, sha256: Sha256 | None = None) -> Picture:
+    """What the bytes of a file are; their sha256 is not computed where a caller knows it."""
     from PIL import Image, UnidentifiedImageError
 
     _quiet()
-    sha256 = sha256_bytes(content)
+    sha256 = sha256 or sha256_bytes(content)
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
     kind = ""
     try:

@@ -12,7 +12,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from patchae.dataset.picture import Picture, content_of, picture_of
-from patchae.dataset.picture_cache import PictureCache, Task, open_cache, signature_of
+from patchae.dataset.picture_cache import (
+    PictureCache,
+    Task,
+    Values,
+    open_cache,
+    picture_from,
+    signature_of,
+    values_of,
+)
 from patchae.errors import DataError
 from patchae.files import Progress, sha256_bytes, silent
 
@@ -20,7 +28,11 @@ File = tuple[str, bool]
 """An absolute path, and whether it is a mask."""
 MANY = 1_000
 """From so many unread files on, processes read them."""
-_CHUNK = 32
+_CHUNK_FILES, _CHUNK_BYTES = 128, 8_000_000
+"""What is read at a time: a question to the cache and an answer to the main process cost little
+beside many small files, and a few large ones take a while by themselves."""
+_TOLD = 32
+"""Progress is told after so many files."""
 
 
 def read_pictures(
@@ -46,7 +58,7 @@ def read_pictures(
         unread = list(_unread(files, opened, known))
         read = _read_all(unread, cache, opened)
         for done, file in enumerate(files):
-            if done % _CHUNK == 0:
+            if done % _TOLD == 0:
                 progress(what, done, len(files))
             yield known.get(file) or next(read)
         progress(what, len(files), len(files))
@@ -58,7 +70,7 @@ def _read_all(
     for chunk in _side_by_side(unread, cache):
         if opened:
             opened.add(chunk)
-        yield from (picture for _, picture in chunk)
+        yield from (picture_from(values) for _, values in chunk)
 
 
 def _unread(
@@ -86,29 +98,45 @@ def _unread(
 
 def _side_by_side(
     unread: Sequence[Task], cache: Path | None
-) -> Iterator[list[tuple[Task, Picture]]]:
-    """Chunks of tasks with their pictures, in order, each as soon as it is there."""
+) -> Iterator[list[tuple[Task, Values]]]:
+    """Chunks of tasks with their pictures as rows, in order, each as soon as it is there."""
     if not unread:
         return
     from joblib import Parallel, cpu_count, delayed
 
-    chunks = [unread[start : start + _CHUNK] for start in range(0, len(unread), _CHUNK)]
+    chunks = list(_chunks(unread))
     side_by_side = Parallel(
         n_jobs=min(cpu_count(), len(chunks)),
         backend="loky" if len(unread) >= MANY else "threading",
         return_as="generator",
         batch_size=1,
     )
-    yield from side_by_side(delayed(_read)(chunk, cache) for chunk in chunks)
+    read = side_by_side(delayed(_read)(chunk, cache) for chunk in chunks)
+    for chunk, values in zip(chunks, read, strict=True):
+        yield list(zip(chunk, values, strict=True))
 
 
-def _read(tasks: Sequence[Task], cache: Path | None) -> list[tuple[Task, Picture]]:
+def _chunks(tasks: Sequence[Task]) -> Iterator[list[Task]]:
+    chunk: list[Task] = []
+    size = 0
+    for task in tasks:
+        chunk.append(task)
+        size += task[2][0]
+        if len(chunk) >= _CHUNK_FILES or size >= _CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _read(tasks: Sequence[Task], cache: Path | None) -> list[Values]:
+    contents = [content_of(Path(path)) for path, _, _ in tasks]
+    names = [
+        (sha256_bytes(content), task[1]) for content, task in zip(contents, tasks, strict=True)
+    ]
     with open_cache(cache) as opened:
-        return [(task, _read_one(task, opened)) for task in tasks]
-
-
-def _read_one(task: Task, cache: PictureCache | None) -> Picture:
-    path, as_mask, _ = task
-    content = content_of(Path(path))
-    known = cache.known(sha256_bytes(content), as_mask) if cache else None
-    return known or picture_of(content, as_mask=as_mask)
+        known = opened.known(names) if opened else {}
+    return [
+        known.get(name) or values_of(picture_of(content, sha256=name[0], as_mask=name[1]))
+        for name, content in zip(names, contents, strict=True)
+    ]

@@ -49,9 +49,9 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     original = picture.picture_of
 
-    def count(content: bytes, *, as_mask: bool = False) -> Picture:
+    def count(content: bytes, **how: Any) -> Picture:
         sizes.append(len(content))
-        return original(content, as_mask=as_mask)
+        return original(content, **how)
 
     monkeypatch.setattr(reading, "picture_of", count)
     return sizes

@@ -7,9 +7,9 @@ where it may (a mask that could not be measured) becomes a value that no limit a
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from patchae.dataset.layout import suffix_of
 from patchae.dataset.picture import EMPTY, TOO_MANY_PIXELS
 from patchae.dataset.validation.likeness import near_copies
 
@@ -144,7 +144,7 @@ def _another_type(manifest: pd.DataFrame) -> pd.Series[bool]:
 
     return pd.Series(
         [
-            kind not in _KINDS.get(PurePosixPath(path).suffix.lower(), {kind})
+            kind not in _KINDS.get(suffix_of(path), {kind})
             for path, kind in zip(manifest["path"], manifest["kind"], strict=True)
         ],
         index=manifest.index,
