@@ -28,7 +28,7 @@ import numpy as np
 from joblib import Parallel, cpu_count, delayed
 from PIL import Image
 
-from bench.tables import DATA, PAGE, of_data, render
+from bench.pages import DATA, PAGE, of_data, render
 from patchae.files import write_json
 
 SIDE = 288

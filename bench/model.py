@@ -25,8 +25,8 @@ from typing import Any
 
 from bench.judge import Product, class_names, judge_digest, read_product
 from bench.methods import METHODS, ROOT, Method
+from bench.pages import PAGE, RESULTS, render
 from bench.runs import KEPT, ChildFailed, Run, timed
-from bench.tables import PAGE, RESULTS, render
 from patchae.config import Training
 from patchae.errors import PatchaeError
 from patchae.files import write_json

@@ -25,8 +25,8 @@ from PIL import Image
 from bench.child import Job
 from bench.judge import class_names
 from bench.methods import METHODS
+from bench.pages import PAGE, RESULTS, SCALE, of_sizes, render
 from bench.runs import ChildFailed, start
-from bench.tables import PAGE, RESULTS, SCALE, of_sizes, render
 from patchae.config import Training
 from patchae.dataset.layout import image_files
 from patchae.files import sha256_file, write_json

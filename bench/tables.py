@@ -1,4 +1,4 @@
-"""From the files of results to docs/benchmarks.md: everything between two marks is made here."""
+"""What the methods found and cost, as Markdown."""
 
 from __future__ import annotations
 
@@ -9,15 +9,8 @@ from pathlib import Path
 from statistics import fmean, geometric_mean
 from typing import Any
 
-from bench.methods import REFERENCE, ROOT
-from patchae.files import write_text
+from bench.methods import REFERENCE
 from patchae.intervals import newcombe_interval
-
-RESULTS = ROOT / "bench" / "results" / "model.json"
-SCALE = ROOT / "bench" / "results" / "scale.json"
-CHOICE = ROOT / "bench" / "results" / "choose.json"
-DATA = ROOT / "bench" / "results" / "data.json"
-PAGE = ROOT / "docs" / "benchmarks.md"
 
 Row = dict[str, Any]
 """What one method gives on one class, or on all, over its runs, see `summed`."""
@@ -41,6 +34,8 @@ _COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
     ("GPU MB", lambda r: number(r["gpu_peak_mb"], 0)),
     ("seeds", lambda r: r["seeds"]),
 )
+INTRODUCED = ("patch-ae", "fast", "best", "patchcore", "padim", "autoencoder")
+"""Methods that the first page tells of."""
 _RATIOS = {
     "training time": "training_seconds",
     "time per image, 1": "ms_batch1",
@@ -48,73 +43,6 @@ _RATIOS = {
     "size of the model": "model_bytes",
     "peak memory": "peak_memory_mb",
 }
-
-
-def render(
-    results: Path = RESULTS, page: Path = PAGE, scale: Path = SCALE, data: Path = DATA
-) -> str:
-    """Write the page anew; returns the tables of `results`."""
-    write_text(page, rendered(page.read_text(), results, scale, data))
-    return of_methods(results)
-
-
-def rendered(page: str, results: Path = RESULTS, scale: Path = SCALE, data: Path = DATA) -> str:
-    """A page with what the files hold between its marks."""
-    page = _between(page, "model", of_methods(results))
-    page = _between(page, "choice", of_candidates(CHOICE))
-    page = _between(page, "scale", of_sizes(scale))
-    return _between(page, "data", of_data(data))
-
-
-def of_data(data: Path) -> str:
-    """The tables of `bench.data`."""
-    if not data.exists():
-        return "Not measured yet: `make bench-data`.\n"
-    found = json.loads(data.read_text())
-    rows = [
-        [
-            step["step"],
-            f"{step['patchae']:.1f}",
-            f"{step['dvc']:.1f}",
-            f"{step['patchae'] / step['dvc']:.2f}",
-        ]
-        for step in found["versioning"]
-    ]
-    versioned = table(["snapshot", "patchae s", "dvc add and push s", "ratio"], rows)
-    count = found["images"]
-    speeds = [
-        ("decoding alone", "decoding"),
-        ("manifest, cold", "cold_manifest"),
-        ("manifest and validation, cold", "cold_all"),
-        ("manifest, warm", "warm_manifest"),
-        ("manifest and validation, warm", "warm_all"),
-    ]
-    read = table(
-        ["reading", "images per second", "of decoding"],
-        [
-            [title, f"{count / found[key]:,.0f}", f"{found['decoding'] / found[key]:.2f}"]
-            for title, key in speeds
-        ],
-    )
-    what = (
-        f"{count:,} rendered images of {found['bytes'] / count / 1e3:.0f} kB,"
-        f" {found['processes']} processes."
-    )
-    return f"{what}\n\n{versioned}\n\n{read}\n"
-
-
-def of_candidates(choice: Path) -> str:
-    """The table of `bench.choose`, the best candidate first."""
-    if not choice.exists():
-        return "Not measured yet: `python -m bench.choose FOLDER`.\n"
-    found = json.loads(choice.read_text())
-    classes = sorted({name for one in found.values() for name in one["classes"]})
-    rows = [
-        [name, number(one["mean"], 4), *(number(one["classes"].get(c), 4) for c in classes)]
-        for name, one in sorted(found.items(), key=lambda item: -item[1]["mean"])
-    ]
-    head = ["candidate", "mean", *classes]
-    return table(head, rows) + "\n"
 
 
 def of_methods(results: Path) -> str:
@@ -146,6 +74,29 @@ def of_methods(results: Path) -> str:
         )
         parts += [f"### {name}", size, methods_table(of_class, titles)]
     return "\n\n".join(parts) + "\n"
+
+
+def summary(results: Path) -> str:
+    """Means over all classes of the presets and of what they are compared with, as Markdown."""
+    content = json.loads(results.read_text())
+    found = [one["methods"] for one in content["classes"].values()]
+    rows = []
+    for method in INTRODUCED:
+        if not all(runs.get(method) for runs in found):
+            continue
+        row = mean([summed(one["methods"][method], one) for one in content["classes"].values()])
+        rows.append(
+            [
+                content["titles"][method],
+                number(row["image_auroc"], 3),
+                number(row["pixel_auroc"], 3),
+                significant(row["training_seconds"]),
+                significant(row["ms_batch1"]),
+                row["seeds"],
+            ]
+        )
+    head = ["method", "image AUROC", "pixel AUROC", "training s", "ms per image", "seeds"]
+    return table(head, rows) + "\n"
 
 
 def machine(content: dict[str, Any]) -> str:
@@ -231,32 +182,6 @@ def ratio_table(shares: dict[str, dict[str, float]], titles: dict[str, str]) -> 
     )
 
 
-def of_sizes(scale: Path) -> str:
-    """The table of cost by number of training images, as Markdown."""
-    if not scale.exists():
-        return "Not measured yet: `make bench-scale DATA=folder`.\n"
-    content = json.loads(scale.read_text())
-    rows = [
-        [
-            f"{run['images']:,}",
-            significant(run["training_seconds"]),
-            f"{run['peak_memory_mb']:,.0f}",
-            significant(run["ms_batch1"]),
-            significant(run["ms_batch16"]),
-            significant(run["model_bytes"] / 1e6),
-        ]
-        for run in content["runs"]
-    ]
-    last = content["runs"][-1]
-    head = ["training images", "training s", "peak MB", "ms per image, 1", "ms per image, 16",
-            "model MB"]  # fmt: skip
-    where = (
-        f"Class `{content['class']}` at {content['image_size']} px on {last['device']},"
-        f" {last['threads']} threads, torch {last['versions']['torch']}."
-    )
-    return f"{where}\n\n{table(head, rows)}\n"
-
-
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
@@ -272,12 +197,6 @@ def significant(value: float) -> str:
     """Three digits that count, and every digit before the point."""
     whole = math.floor(math.log10(value)) + 1 if value > 0 else 1
     return f"{value:,.{max(0, 3 - whole)}f}"
-
-
-def _between(page: str, mark: str, text: str) -> str:
-    begin, end = f"<!-- {mark}:begin -->\n", f"<!-- {mark}:end -->"
-    head, rest = page.split(begin)
-    return head + begin + text + end + rest.split(end)[1]
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -8,15 +8,17 @@ from statistics import fmean
 
 import pytest
 
-from bench import tables
+from bench import pages
 from patchae.config import Training
 
 ROOT = Path(__file__).parents[1]
 
 
 def test_the_page_shows_what_the_files_hold() -> None:
-    page = tables.PAGE.read_text()
-    assert tables.rendered(page) == page, "make bench-render"
+    page = pages.PAGE.read_text()
+    assert pages.rendered(page) == page, "make bench-render"
+    first = pages.README.read_text()
+    assert pages.introduced(first) == first, "make bench-render"
 
 
 def test_the_page_of_the_model_sends_to_the_benchmarks() -> None:
@@ -24,9 +26,9 @@ def test_the_page_of_the_model_sends_to_the_benchmarks() -> None:
 
 
 def test_what_was_chosen_is_what_is_measured() -> None:
-    if not tables.CHOICE.exists():
+    if not pages.CHOICE.exists():
         pytest.skip("nothing chosen yet: python -m bench.choose FOLDER")
-    found = json.loads(tables.CHOICE.read_text())
+    found = json.loads(pages.CHOICE.read_text())
     assert found["balanced"]["overrides"] == {}, "the defaults are a candidate"
     for name, one in found.items():
         Training(**one["overrides"])

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from bench import tables
-from bench.tables import of_methods, of_sizes, rendered, significant
+from bench import pages
+from bench.pages import of_sizes, rendered
+from bench.tables import of_methods, significant
 
 PAGE = """a
 <!-- model:begin -->
@@ -133,5 +134,5 @@ def test_three_digits_count(value: float, text: str) -> None:
 
 
 def test_the_places_are_in_the_repository() -> None:
-    assert tables.PAGE.is_file()
-    assert tables.RESULTS.parent.is_dir()
+    assert pages.PAGE.is_file()
+    assert pages.RESULTS.parent.is_dir()
