@@ -8,7 +8,7 @@ RIVALS := .bench/venv
 SEEDS  ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench-model bench-render bench-scale bench-data bench-rivals lock clean install
+.PHONY: help demo test check format bench-model bench-render bench-scale bench-data bench-gates bench-rivals lock clean install
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ bench-scale: $(STAMP) ## cost by number of training images: make bench-scale DAT
 
 bench-data: $(STAMP) ## versioning, reading and checking many images, beside plain DVC
 	@$(BIN)/python -m bench.data $(ARGS)
+
+bench-gates: $(STAMP) ## how often the interval of an AUROC holds the truth, by simulation
+	@$(BIN)/python -m bench.gates $(ARGS)
 
 bench-rivals: $(RIVALS)/.installed ## the environment of the methods compared with
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import fmean
 
 from bench.methods import ROOT
 from bench.tables import number, of_methods, significant, summary, table
@@ -13,15 +14,20 @@ RESULTS = ROOT / "bench" / "results" / "model.json"
 SCALE = ROOT / "bench" / "results" / "scale.json"
 CHOICE = ROOT / "bench" / "results" / "choose.json"
 DATA = ROOT / "bench" / "results" / "data.json"
+GATES = ROOT / "bench" / "results" / "gates.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
 README = ROOT / "README.md"
 
 
 def render(
-    results: Path = RESULTS, page: Path = PAGE, scale: Path = SCALE, data: Path = DATA
+    results: Path = RESULTS,
+    page: Path = PAGE,
+    scale: Path = SCALE,
+    data: Path = DATA,
+    gates: Path = GATES,
 ) -> str:
     """Write the page anew, and the first page with it; returns the tables of `results`."""
-    write_text(page, rendered(page.read_text(), results, scale, data))
+    write_text(page, rendered(page.read_text(), results, scale, data, gates))
     if page == PAGE:
         write_text(README, introduced(README.read_text(), results))
     return of_methods(results)
@@ -32,12 +38,44 @@ def introduced(page: str, results: Path = RESULTS) -> str:
     return _between(page, "bench", summary(results))
 
 
-def rendered(page: str, results: Path = RESULTS, scale: Path = SCALE, data: Path = DATA) -> str:
+def rendered(
+    page: str,
+    results: Path = RESULTS,
+    scale: Path = SCALE,
+    data: Path = DATA,
+    gates: Path = GATES,
+) -> str:
     """A page with what the files hold between its marks."""
     page = _between(page, "model", of_methods(results))
     page = _between(page, "choice", of_candidates(CHOICE))
     page = _between(page, "scale", of_sizes(scale))
-    return _between(page, "data", of_data(data))
+    page = _between(page, "data", of_data(data))
+    return _between(page, "gates", of_coverage(gates))
+
+
+def of_coverage(gates: Path) -> str:
+    """The table of `bench.gates`: mean over the classes, and the lowest and highest of them."""
+    if not gates.exists():
+        return "Not measured yet: `make bench-gates`.\n"
+    found = json.loads(gates.read_text())
+    titles = {"patchae": "patchae", "newcombe": "Newcombe", "wald": "DeLong, plus and minus"}
+    rows = []
+    for one in found["coverage"]:
+        cells = []
+        for name in titles:
+            shares = [of_class[name]["coverage"] for of_class in one["classes"].values()]
+            width = fmean(of_class[name]["width"] for of_class in one["classes"].values())
+            cells += [
+                f"{fmean(shares):.3f} ({min(shares):.3f} to {max(shares):.3f})",
+                f"{width:.3f}",
+            ]
+        rows.append([f"{one['good']}, {one['defective']}", f"{one['truth']:g}", *cells])
+    head = ["good, defective", "true AUROC"]
+    for title in titles.values():
+        head += [title, "width"]
+    what = f"{found['draws']:,} test sets of each size, AUROC and class; classes:"
+    names = ", ".join(found["coverage"][0]["classes"])
+    return f"{what} {names}.\n\n{table(head, rows)}\n"
 
 
 def of_data(data: Path) -> str:

@@ -11,6 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from patchae.evidence.auroc import auroc_interval
+from patchae.evidence.counts import share_interval
+
+Interval = tuple[float, float]
+"""Lowest and highest value, 0..1, that 95 % confidence leaves; NaN where too little is known."""
+
 Outcome = Literal["promote", "hold", "reject"]
 """Outcome of a verdict, as in `patchae.registry.gates`."""
 
@@ -71,6 +77,11 @@ class DefectRecall:
     found: int
     n: int
 
+    @property
+    def interval(self) -> Interval:
+        """Between which values the recall of this kind lies with 95 % confidence."""
+        return share_interval(self.found, self.n)
+
 
 @dataclass(frozen=True)
 class Lineage:
@@ -116,6 +127,23 @@ class ModelReport:
     lineage: Lineage
     run_url: str | None = None
     """Address of the MLflow run; only http and https become a link."""
+
+    @property
+    def image_auroc_interval(self) -> Interval:
+        """Where the image AUROC on all such images lies."""
+        return auroc_interval(
+            [score.label for score in self.scores], [score.score for score in self.scores]
+        )
+
+    @property
+    def recall_interval(self) -> Interval:
+        """Where the recall on all such images lies."""
+        return share_interval(self.n_defect - self.missed, self.n_defect)
+
+    @property
+    def false_alarm_interval(self) -> Interval:
+        """Where the false-alarm rate on all such images lies."""
+        return share_interval(self.false_alarms, self.n_good)
 
     @property
     def wrong(self) -> tuple[Score, ...]:

@@ -6,6 +6,8 @@ threshold gets as many digits as it takes to tell them apart.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from datetime import datetime, tzinfo
 
 NONE = "–"
@@ -21,6 +23,12 @@ def percent(value: float | None) -> str:
     if value is None:
         return NONE
     return "0%" if value == 0 else "100%" if value == 1 else _bounded(value * 100, 100, 1) + "%"
+
+
+def interval(limits: tuple[float, float], write: Callable[[float | None], str]) -> str:
+    """Two limits, each as `write` does it: "95 %: 0.9312 to 0.9990"; empty where they are NaN."""
+    low, high = limits
+    return "" if math.isnan(low) else f"95 %: {write(low)} to {write(high)}"
 
 
 def _bounded(value: float, top: int, digits: int) -> str:

@@ -10,7 +10,8 @@ from bench.judge import Product, read_product
 from tests.support import SIDE, write_class
 
 MARKS = "".join(
-    f"<!-- {mark}:begin -->\n<!-- {mark}:end -->\n" for mark in ("model", "choice", "scale", "data")
+    f"<!-- {mark}:begin -->\n<!-- {mark}:end -->\n"
+    for mark in ("model", "choice", "scale", "data", "gates")
 )
 """A page with nothing between its marks."""
 

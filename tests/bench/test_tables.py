@@ -23,6 +23,8 @@ b
 <!-- scale:end -->
 <!-- data:begin -->
 <!-- data:end -->
+<!-- gates:begin -->
+<!-- gates:end -->
 c"""
 
 
@@ -111,12 +113,13 @@ def test_the_gpu_has_a_column_where_there_is_one(tmp_path: Path) -> None:
 def test_only_what_lies_between_the_marks_changes(tmp_path: Path) -> None:
     path = results(tmp_path, {"nut": {"ours": [run(0.9, 10)]}})
     none = tmp_path / "none.json"
-    page = rendered(PAGE, path, none, none)
+    page = rendered(PAGE, path, none, none, none)
     assert page.startswith("a\n<!-- model:begin -->\nMeasured at 256 x 256 px")
     assert "`make bench-scale DATA=folder`.\n<!-- scale:end -->\n" in page
-    assert page.endswith("`make bench-data`.\n<!-- data:end -->\nc")
+    assert "`make bench-data`.\n<!-- data:end -->\n" in page
+    assert page.endswith("`make bench-gates`.\n<!-- gates:end -->\nc")
     assert "before" not in page
-    assert rendered(page, path, none, none) == page
+    assert rendered(page, path, none, none, none) == page
 
 
 def test_a_missing_file_says_which_command_writes_it(tmp_path: Path) -> None:

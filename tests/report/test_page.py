@@ -422,3 +422,18 @@ def test_text_contrasts_with_what_it_stands_on(theme: int) -> None:
     for text, on in pairs:
         low, high = sorted((luminance(colors[text]), luminance(colors[on])))
         assert (high + 0.05) / (low + 0.05) >= 4.5, (text, on)
+
+
+def test_every_share_says_how_sure_it_is() -> None:
+    page = render(line(PROMOTED))
+    judged = PROMOTED.candidate
+    assert judged is not None
+    low, high = judged.image_auroc_interval
+    assert 0 < low < high < 1
+    assert f"<small>95 %: {low:.4f} to {high:.4f}</small>" in page
+    low, high = judged.recall_interval
+    assert f"<small>95 %: {100 * low:.1f}% to {100 * high:.1f}%</small>" in page
+    assert "32 of 40; 95 %: 64.4% to 90.9%" in page  # Clopper and Pearson's
+    assert "0 of 0<" in page, "of nothing there is no share"
+    nothing = replace(judged, scores=(), n_good=0, n_defect=0, recall_by_defect=())
+    assert "95 %" not in render(line(replace(PROMOTED, candidate=nothing)))
