@@ -114,6 +114,11 @@ class Ledger:
         with self._reading() as connection:
             return _entries(connection, model) if connection else []
 
+    def rows(self) -> list[Row]:
+        """All rows as they are stored, oldest first, altered or not."""
+        with self._reading() as connection:
+            return _rows(connection) if connection else []
+
     def head(self) -> Entry | None:
         """The newest entry; None when there is none. Its digest stands for the whole ledger."""
         with self._reading() as connection:
@@ -125,8 +130,7 @@ class Ledger:
 
         `chain.faults` says what it finds, and which two things no chain can show.
         """
-        with self._reading() as connection:
-            return faults(_rows(connection)) if connection else []
+        return faults(self.rows())
 
     def append(self, kind: Kind, model: str, body: Mapping[str, Any], actor: str) -> Entry:
         """Write one entry and return it as `entries` will.

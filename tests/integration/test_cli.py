@@ -70,6 +70,39 @@ class TestReporting:
         assert set(told["links"][0]) == {"code", "title", "state", "detail"}
         assert {link["state"] for link in told["links"]} == {"intact"}
 
+    def test_ledger(self, run: Command, tmp_path: Path) -> None:
+        told = last_json(run("ledger", "verify", "--json"))
+        assert set(told) == {"file", "rows", "state", "faults"}
+        assert (told["state"], told["faults"]) == ("intact", [])
+        noted = run("ledger", "anchor", "--json")
+        newest = last_json(noted)
+        assert set(newest) == {"seq", "digest", "time"}
+        assert newest["seq"] == told["rows"]
+        anchor = f"{newest['seq']}:{newest['digest']}"
+        assert noted.out.splitlines()[0] == anchor
+        file = tmp_path / "ledger.jsonl"
+        assert last_json(run("ledger", "export", str(file), "--json")) == {
+            "file": str(file),
+            "rows": told["rows"],
+        }
+        whole = run("ledger", "verify", str(file), "--anchor", anchor)
+        assert (whole.code, whole.out) == (
+            0,
+            f"intact: {told['rows']} rows and holds the anchor\n",
+        )
+        lines = file.read_text().splitlines(keepends=True)
+        file.write_text("".join(lines[:-1]))
+        assert run("ledger", "verify", str(file)).code == 0, "no chain shows that by itself"
+        cut = run("ledger", "verify", str(file), "--anchor", anchor, "--json")
+        assert (cut.code, last_json(cut)["state"]) == (1, "broken")
+        assert f"row {newest['seq']}: missing" in cut.err
+        file.write_text(lines[0].replace('"seq":1', '"seq": 1'))
+        altered = run("ledger", "verify", str(file))
+        assert altered.code == 2
+        assert "line 1" in altered.err
+        assert run("ledger", "verify", str(tmp_path / "none")).code == 3
+        assert run("ledger", "verify", "--anchor", "seven").code == 2
+
     @pytest.mark.parametrize(
         ("name", "version"),
         [("works.lens", "2"), ("works.lens/1", "1"), ("works.lens@previous", "1")],
