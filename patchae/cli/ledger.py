@@ -1,4 +1,4 @@
-"""Commands on the ledger itself: verify, export, anchor."""
+"""Commands on the ledger itself: keygen, verify, export, anchor."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from patchae.cli.output import Json, as_json, here
 
 if TYPE_CHECKING:
     from patchae.registry.chain import Row
+    from patchae.registry.signing import Signature
 
 ledger = typer.Typer(
     name="ledger",
-    help="Verify the ledger, write it out, note how far it has come.",
+    help="Sign the ledger, verify it, write it out, note how far it has come.",
     no_args_is_help=True,
 )
 
@@ -25,6 +26,21 @@ def add_to(app: typer.Typer) -> None:
 
 
 @ledger.command()
+def keygen(
+    file: Annotated[Path, typer.Argument(help="File for the private key; FILE.pub is the other.")],
+    json: Json = False,
+) -> None:
+    """Make a key that signs the ledger while PATCHAE_LEDGER_KEY names its file."""
+    from patchae.registry.signing import generate
+
+    public, key = generate(file)
+    print(f"private: {file}  (keep it; PATCHAE_LEDGER_KEY={file} signs with it)")
+    print(f"public:  {public}  (give it away; patchae ledger verify --key {public})")
+    if json:
+        as_json({"private": str(file), "public": str(public), "key": key})
+
+
+@ledger.command()
 def verify(
     file: Annotated[
         Path | None, typer.Argument(help="An export; needs no project. Default: the ledger.")
@@ -32,23 +48,30 @@ def verify(
     anchor: Annotated[
         str | None, typer.Option(help="What `ledger anchor` printed earlier: is it still held?")
     ] = None,
+    key: Annotated[
+        list[Path] | None,
+        typer.Option(help="A public key that is trusted; the newest row must be signed with one."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Recompute the chain of the ledger or of an export; exit code 1 when it is broken."""
     from patchae.errors import AuditBroken
-    from patchae.registry.chain import faults
+    from patchae.registry import chain, signing
     from patchae.registry.export import Anchor
 
     noted = Anchor.of(anchor) if anchor else None
-    rows, where = _rows(file)
-    found = faults(rows) + (noted.faults(rows) if noted else [])
+    trusted = [signing.read_public(one) for one in key] if key else None
+    rows, signatures, where = _rows(file)
+    found = chain.faults(rows) + signing.faults(rows, signatures, trusted)
+    found += noted.faults(rows) if noted else []
     for fault in found:
         print(fault)
     state = "broken" if found else "intact"
-    held = " and holds the anchor" if noted and not found else ""
-    print(f"{state}: {len(rows)} rows{held}")
+    held = ", holds the anchor" if noted and not found else ""
+    print(f"{state}: {len(rows)} rows, {len(signatures)} of them signed{held}")
     if json:
-        as_json({"file": where, "rows": len(rows), "state": state, "faults": found})
+        counts = {"rows": len(rows), "signed": len(signatures)}
+        as_json({"file": where, **counts, "state": state, "faults": found})
     if found:
         raise AuditBroken(
             f"the ledger is broken: {found[0]}",
@@ -67,9 +90,9 @@ def export(
     from patchae.files import write_text
     from patchae.registry.export import to_lines
 
-    rows, where = _rows(None)
+    rows, signatures, where = _rows(None)
     try:
-        text = to_lines(rows)
+        text = to_lines(rows, signatures)
     except ValueError as error:
         raise AuditBroken(
             f"the ledger cannot be written out: {error}",
@@ -89,7 +112,7 @@ def anchor(json: Json = False) -> None:
     from patchae.registry.export import Anchor
     from patchae.types import Sha256
 
-    rows, where = _rows(None)
+    rows, _, where = _rows(None)
     if not rows:
         raise UsageError(
             "the ledger has no rows yet", where=where, mend="`patchae retrain LINE` writes some"
@@ -100,8 +123,8 @@ def anchor(json: Json = False) -> None:
         as_json({"seq": newest.seq, "digest": newest.digest, "time": rows[-1].time})
 
 
-def _rows(file: Path | None) -> tuple[list[Row], str]:
-    """Rows and where they are from; a file is read outside any project."""
+def _rows(file: Path | None) -> tuple[list[Row], dict[int, Signature], str]:
+    """Rows, their signatures and where they are from; a file is read outside any project."""
     from patchae.registry.export import from_lines
 
     if file is not None:
@@ -111,8 +134,8 @@ def _rows(file: Path | None) -> tuple[list[Row], str]:
             text = file.read_text(encoding="utf-8")
         except UnicodeDecodeError:
             raise DataError("not text", where=str(file), mend="give an export") from None
-        return from_lines(text, str(file)), str(file)
+        return *from_lines(text, str(file)), str(file)
     from patchae.registry.ledger import Ledger
 
     own = Ledger.of(here())
-    return own.rows(), str(own.path)
+    return *own.signed_rows(), str(own.path)

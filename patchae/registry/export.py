@@ -1,9 +1,12 @@
 """The ledger as text that anybody can check, and a mark of how far it had come.
 
-An export has one row a line: canonical JSON of all fields, `body` as an object. The digest of a row
-is the sha256 over that line without its `digest`; nothing of patchae is needed to recompute it.
+An export has one row a line: canonical JSON of all fields, `body` as an object. The digest of a
+row is the sha256 over that line without `digest` and `signature`; nothing of patchae is needed to
+recompute it.
 
     {"actor":"ann","body":{...},"digest":"...","kind":"move","model":"a.b","previous":"...",...}
+
+A signed row has a `signature` besides, of `digest`, which is no part of what is digested.
 
 An anchor names the newest row. A chain cannot show that its end was cut off or written anew; an
 anchor that was noted elsewhere can.
@@ -19,6 +22,7 @@ from dataclasses import asdict, dataclass, fields
 from patchae.errors import DataError, UsageError
 from patchae.files import canonical_json
 from patchae.registry.chain import Row
+from patchae.registry.signing import Signature, Signatures
 from patchae.types import Sha256
 
 _ANCHOR = re.compile(r"([1-9][0-9]*):([0-9a-f]{64})")
@@ -61,41 +65,53 @@ class Anchor:
         return []
 
 
-def to_lines(rows: Sequence[Row]) -> str:
-    """The export of rows. Law: `from_lines(to_lines(rows)) == rows`, if their chain is intact.
+def to_lines(rows: Sequence[Row], signatures: Signatures | None = None) -> str:
+    """The export. Law: `from_lines(to_lines(r, s)) == (r, s)`, if the chain is intact.
 
     Raises:
         ValueError: a row was altered so that its body is no JSON.
     """
-    return "".join(
-        canonical_json({**asdict(row), "body": json.loads(row.body)}) + "\n" for row in rows
-    )
+    lines = []
+    for row in rows:
+        line = {**asdict(row), "body": json.loads(row.body)}
+        if signature := (signatures or {}).get(row.seq):
+            line["signature"] = asdict(signature)
+        lines.append(canonical_json(line) + "\n")
+    return "".join(lines)
 
 
-def from_lines(text: str, where: str = "the export") -> list[Row]:
-    """The rows of an export, which `chain.faults` then judges.
+def from_lines(text: str, where: str = "the export") -> tuple[list[Row], dict[int, Signature]]:
+    """The rows of an export and their signatures, which `chain` and `signing` then judge.
 
     Raises:
         DataError: a line is not a row as `to_lines` writes it, to the last byte.
     """
-    return [_row(line, f"{where}, line {at}") for at, line in enumerate(text.splitlines(), 1)]
+    read = [_row(line, f"{where}, line {at}") for at, line in enumerate(text.splitlines(), 1)]
+    signatures = {row.seq: signature for row, signature in read if signature}
+    return [row for row, _ in read], signatures
 
 
-def _row(line: str, where: str) -> Row:
+def _row(line: str, where: str) -> tuple[Row, Signature | None]:
     try:
         found = json.loads(line)
-        if not isinstance(found, dict) or set(found) != set(_FIELDS):
-            raise ValueError(f"expected the keys {', '.join(_FIELDS)}")  # noqa: TRY301
         if canonical_json(found) != line:
             raise ValueError("not canonical JSON")  # noqa: TRY301
+        signed = found.pop("signature", None) if isinstance(found, dict) else None
+        signature = Signature(**signed) if signed is not None else None
+        if not isinstance(found, dict) or set(found) != set(_FIELDS):
+            raise ValueError(f"expected the keys {', '.join(_FIELDS)}")  # noqa: TRY301
         if type(found["seq"]) is not int or not all(
-            isinstance(found[name], str) for name in _FIELDS if name not in {"seq", "body"}
+            isinstance(value, str)
+            for value in (
+                *(found[name] for name in _FIELDS if name not in {"seq", "body"}),
+                *((signature.key, signature.value) if signature else ()),
+            )
         ):
             raise ValueError("a value of another type")  # noqa: TRY301
-    except (ValueError, RecursionError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise DataError(
             f"not a row of the ledger: {error}",
             where=where,
             mend="take the export anew: patchae ledger export; this one was altered",
         ) from None
-    return Row(**{**found, "body": canonical_json(found["body"])})
+    return Row(**{**found, "body": canonical_json(found["body"])}), signature

@@ -38,7 +38,9 @@ from sqlalchemy.exc import DBAPIError
 
 from patchae.errors import AuditBroken, StoreBusy, StoreUnreachable
 from patchae.project import Project
+from patchae.registry import signing
 from patchae.registry.chain import GENESIS, Entry, Kind, Row, faults, follow
+from patchae.registry.signing import Signature, Signer
 from patchae.registry.standing import Champion, champion_of, last_verdict, open_promotion
 from patchae.settings import settings
 
@@ -71,6 +73,20 @@ _table = Table(
     Column("digest", Text, nullable=False),
     sqlite_strict=True,
 )
+_signatures = Table(
+    "signature",
+    _metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("key", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    sqlite_strict=True,
+)
+for _change in ("UPDATE", "DELETE"):
+    _trigger = DDL(  # type: ignore[no-untyped-call]
+        f"CREATE TRIGGER signature_no_{_change.lower()} BEFORE {_change} ON signature"
+        " BEGIN SELECT RAISE(ABORT, 'signatures of the ledger are never changed'); END"
+    )
+    event.listen(_signatures, "after_create", _trigger.execute_if(dialect="sqlite"))
 for _statement in (
     "CREATE TRIGGER ledger_no_update BEFORE UPDATE ON ledger"
     " BEGIN SELECT RAISE(ABORT, 'rows of the ledger are never changed'); END",
@@ -91,6 +107,8 @@ def _now() -> datetime:
 
 class Ledger:
     """The ledger in one SQLite file. Reading one that does not exist finds no rows.
+
+    While `PATCHAE_LEDGER_KEY` names a key, what is appended is signed with it.
 
     Every method may raise `StoreBusy` (another process holds it for longer than
     `PATCHAE_LOCK_TIMEOUT`) or `StoreUnreachable` (the file is not a ledger, or cannot be used).
@@ -114,10 +132,14 @@ class Ledger:
         with self._reading() as connection:
             return _entries(connection, model) if connection else []
 
-    def rows(self) -> list[Row]:
-        """All rows as they are stored, oldest first, altered or not."""
+    def signed_rows(self) -> tuple[list[Row], dict[int, Signature]]:
+        """All rows as they are stored, oldest first, altered or not, and their signatures."""
         with self._reading() as connection:
-            return _rows(connection) if connection else []
+            if connection is None:
+                return [], {}
+            signed = inspect(connection).has_table(_signatures.name)  # not before the first key
+            stored = connection.execute(select(_signatures)) if signed else ()
+            return _rows(connection), {seq: Signature(*one) for seq, *one in stored}
 
     def head(self) -> Entry | None:
         """The newest entry; None when there is none. Its digest stands for the whole ledger."""
@@ -130,13 +152,15 @@ class Ledger:
 
         `chain.faults` says what it finds, and which two things no chain can show.
         """
-        return faults(self.rows())
+        rows, signatures = self.signed_rows()
+        return faults(rows) + signing.faults(rows, signatures)
 
     def append(self, kind: Kind, model: str, body: Mapping[str, Any], actor: str) -> Entry:
         """Write one entry and return it as `entries` will.
 
         Raises:
             ValueError, TypeError: the body lacks a key of its kind, or holds what JSON cannot.
+            ConfigError: `PATCHAE_LEDGER_KEY` names no key.
         """
         with self.transaction() as transaction:
             return transaction.append(kind, model, body, actor)
@@ -184,12 +208,16 @@ class Transaction:
 
     def append(self, kind: Kind, model: str, body: Mapping[str, Any], actor: str) -> Entry:
         """As `Ledger.append`; kept only when the transaction ends without an error."""
+        signer = Signer.configured()
         time = self._clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         with _translated(self._path):
             entry = follow(
                 _head(self._connection), time=time, kind=kind, model=model, actor=actor, body=body
             )
             self._connection.execute(insert(_table).values(asdict(entry.row())))
+            if signer:
+                signature = asdict(signer.sign(entry.digest))
+                self._connection.execute(insert(_signatures).values(seq=entry.seq, **signature))
         return entry
 
 

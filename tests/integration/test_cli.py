@@ -72,7 +72,7 @@ class TestReporting:
 
     def test_ledger(self, run: Command, tmp_path: Path) -> None:
         told = last_json(run("ledger", "verify", "--json"))
-        assert set(told) == {"file", "rows", "state", "faults"}
+        assert set(told) == {"file", "rows", "signed", "state", "faults"}
         assert (told["state"], told["faults"]) == ("intact", [])
         noted = run("ledger", "anchor", "--json")
         newest = last_json(noted)
@@ -88,7 +88,7 @@ class TestReporting:
         whole = run("ledger", "verify", str(file), "--anchor", anchor)
         assert (whole.code, whole.out) == (
             0,
-            f"intact: {told['rows']} rows and holds the anchor\n",
+            f"intact: {told['rows']} rows, 0 of them signed, holds the anchor\n",
         )
         lines = file.read_text().splitlines(keepends=True)
         file.write_text("".join(lines[:-1]))
@@ -102,6 +102,12 @@ class TestReporting:
         assert "line 1" in altered.err
         assert run("ledger", "verify", str(tmp_path / "none")).code == 3
         assert run("ledger", "verify", "--anchor", "seven").code == 2
+        made = last_json(run("ledger", "keygen", str(tmp_path / "key"), "--json"))
+        assert set(made) == {"private", "public", "key"}
+        unsigned = run("ledger", "verify", "--key", made["public"])
+        assert (unsigned.code, "newest row is not signed" in unsigned.out) == (1, True)
+        assert run("ledger", "keygen", str(tmp_path / "key")).code == 2, "never written over"
+        assert run("ledger", "verify", "--key", made["private"]).code == 2
 
     @pytest.mark.parametrize(
         ("name", "version"),

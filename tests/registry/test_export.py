@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from patchae.errors import DataError, UsageError
 from patchae.registry.chain import Row, faults, follow
 from patchae.registry.export import Anchor, from_lines, to_lines
 from patchae.registry.ledger import Ledger
+from patchae.registry.signing import Signer, generate
 from patchae.types import Sha256
 from tests.registry.memory import move
 
@@ -41,8 +43,11 @@ law = settings(deadline=None, max_examples=200)
 
 
 def test_an_export_is_read_back() -> None:
-    assert from_lines(to_lines(ROWS)) == ROWS
-    assert from_lines("") == []
+    assert from_lines(to_lines(ROWS)) == (ROWS, {})
+    assert from_lines("") == ([], {})
+    key = Signer(Ed25519PrivateKey.generate())
+    signatures = {row.seq: key.sign(row.digest) for row in ROWS[2:]}
+    assert from_lines(to_lines(ROWS, signatures)) == (ROWS, signatures)
 
 
 @law
@@ -52,7 +57,7 @@ def test_no_character_can_be_changed_unnoticed(at: int, character: str) -> None:
     changed = text[:at] + character + text[at + 1 :]
     anchor = Anchor(ROWS[-1].seq, Sha256(ROWS[-1].digest))
     try:
-        rows = from_lines(changed)
+        rows, _ = from_lines(changed)
     except DataError:
         return
     if rows != ROWS:
@@ -93,6 +98,7 @@ def test_an_end_that_was_cut_off_or_written_anew_is_named() -> None:
         (to_lines(ROWS[:1]).replace('"seq":1', '"seq":"1"').strip(), "another type"),
         (to_lines(ROWS[:1]).replace(",", ", ", 1).strip(), "not canonical"),
         (to_lines(ROWS[:1]).replace('"actor":"ann",', "").strip(), "expected the keys"),
+        (to_lines(ROWS[:1]).replace('"time"', '"signature":3,"time"').strip(), "not a row"),
     ],
 )
 def test_what_is_no_row_is_told_with_its_line(line: str, said: str) -> None:
@@ -110,14 +116,16 @@ def test_what_is_no_anchor_is_refused(text: str) -> None:
 def test_anybody_can_check_an_export_as_the_page_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    generate(tmp_path / "key")
+    monkeypatch.setenv("PATCHAE_LEDGER_KEY", str(tmp_path / "key"))
     ledger = Ledger(tmp_path / "ledger.db")
     for number in range(3):
         ledger.append("move", "a.b", move(str(number), reason="ü", share=1e-7), "ann")
-    (tmp_path / "ledger.jsonl").write_text(to_lines(ledger.rows()))
+    (tmp_path / "ledger.jsonl").write_text(to_lines(*ledger.signed_rows()))
     code = DOCS.read_text().split("```python\n")[1].split("```")[0]
     monkeypatch.chdir(tmp_path)
     exec(code, {})  # noqa: S102 - the page's own
-    altered = [ledger.rows()[0], replace(ledger.rows()[1], actor="eve"), ledger.rows()[2]]
-    (tmp_path / "ledger.jsonl").write_text(to_lines(altered))
+    first, second, third = ledger.signed_rows()[0]
+    (tmp_path / "ledger.jsonl").write_text(to_lines([first, replace(second, actor="eve"), third]))
     with pytest.raises(AssertionError):
         exec(code, {})  # noqa: S102

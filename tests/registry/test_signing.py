@@ -1,0 +1,135 @@
+"""Signatures: only the holder of the key can add to the ledger, or change what is in it."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from patchae.errors import ConfigError, UsageError
+from patchae.registry.chain import follow
+from patchae.registry.ledger import Ledger
+from patchae.registry.signing import Signature, Signer, faults, generate, read_public
+from tests.registry.memory import move
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    """The file of a private key."""
+    file = tmp_path / "keys" / "own"
+    generate(file)
+    return file
+
+
+@pytest.fixture
+def signed(tmp_path: Path, key: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
+    """A ledger that was begun without a key and then signed: row 1 is not, rows 2 to 4 are."""
+    ledger = Ledger(tmp_path / "ledger.db")
+    ledger.append("move", "m", move("1"), "ann")
+    monkeypatch.setenv("PATCHAE_LEDGER_KEY", str(key))
+    for to in "234":
+        ledger.append("move", "m", move(to), "ann")
+    return ledger
+
+
+def test_a_key_is_made_once_and_read_back(key: Path) -> None:
+    public = key.with_name("own.pub")
+    assert Signer.read(key).public == read_public(public)
+    assert key.stat().st_mode & 0o077 == 0, "nobody else may read it"
+    content = key.read_bytes()
+    for taken in (key, key.with_name("other")):
+        public.replace(key.with_name("other.pub"))
+        with pytest.raises(UsageError, match="never written over"):
+            generate(taken)
+        key.with_name("other.pub").replace(public)
+    assert key.read_bytes() == content
+
+
+@given(st.text("0123456789abcdef", min_size=64, max_size=64), st.integers(0, 127), st.data())
+def test_a_signature_is_of_one_digest_by_one_key(digest: str, at: int, data: st.DataObject) -> None:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    signature = Signer(Ed25519PrivateKey.generate()).sign(digest)
+    assert signature.holds(digest)
+    assert not signature.holds(digest[::-1] + "0")
+    other = data.draw(st.characters(codec="utf-8").filter(lambda c: c != signature.value[at]))
+    changed = signature.value[:at] + other + signature.value[at + 1 :]
+    if changed.lower() != signature.value:
+        assert not replace(signature, value=changed).holds(digest)
+    other_key = Signer(Ed25519PrivateKey.generate()).public
+    assert not replace(signature, key=other_key).holds(digest)
+
+
+def test_rows_are_signed_while_a_key_is_configured(signed: Ledger, key: Path) -> None:
+    rows, signatures = signed.signed_rows()
+    assert sorted(signatures) == [2, 3, 4]
+    assert signed.verify() == []
+    trusted = {read_public(key.with_name("own.pub"))}
+    assert faults(rows, signatures, trusted) == []
+    assert faults(rows, signatures, {"ab" * 32})[0].startswith("row 2: signed with another key")
+    assert faults([], {}, trusted) == []
+
+
+def test_what_somebody_without_the_key_does_is_named(
+    signed: Ledger, key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusted = {Signer.read(key).public}
+    rows, signatures = signed.signed_rows()
+    monkeypatch.delenv("PATCHAE_LEDGER_KEY")
+    # Appended without the key: the chain is intact, the newest row is not signed.
+    assert signed.append("move", "m", move("5"), "eve").seq == 5
+    assert signed.verify() == []
+    assert faults(*signed.signed_rows(), trusted) == ["row 5: the newest row is not signed"]
+    # Written anew from row 3 on, with all digests right.
+    forged = list(rows[:2])
+    for row in rows[2:]:
+        forged.append(
+            follow(
+                forged[-1], time=row.time, kind="move", model="m", actor="eve", body=move("9")
+            ).row()
+        )
+    said = "its signature is not one of this row"
+    assert faults(forged, signatures, trusted) == [f"row 3: {said}", f"row 4: {said}"]
+    # The signatures taken away, or made with a key of one's own.
+    assert faults(rows, {}, trusted) == ["row 4: the newest row is not signed"]
+    generate(key.with_name("eve"))
+    own = Signer.read(key.with_name("eve"))
+    assert "another key" in faults(rows, {4: own.sign(rows[3].digest)}, trusted)[0]
+    # The end cut off.
+    assert faults(rows[:3], signatures, trusted) == ["row 4: missing, and it was signed"]
+    assert faults(rows, {**signatures, 4: Signature("zz", "")}, trusted) == [f"row 4: {said}"]
+
+
+def test_the_database_changes_no_signature(signed: Ledger) -> None:
+    for statement in ("UPDATE signature SET value = ''", "DELETE FROM signature"):
+        with (
+            sqlite3.connect(signed.path) as connection,
+            pytest.raises(sqlite3.IntegrityError, match="never changed"),
+        ):
+            connection.execute(statement)
+        connection.close()
+    with sqlite3.connect(signed.path) as connection:
+        connection.execute("DROP TRIGGER signature_no_update")
+        connection.execute("UPDATE signature SET value = 'ab' WHERE seq = 3")
+    connection.close()
+    assert signed.verify() == ["row 3: its signature is not one of this row"]
+
+
+@pytest.mark.parametrize("content", [None, b"no key", "public"])
+def test_without_a_usable_key_nothing_is_written(
+    signed: Ledger, key: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | str | None
+) -> None:
+    file = key.with_name("unusable")
+    if content is not None:
+        public = key.with_name("own.pub").read_bytes()
+        file.write_bytes(public if isinstance(content, str) else content)
+    monkeypatch.setenv("PATCHAE_LEDGER_KEY", str(file))
+    with pytest.raises(ConfigError, match="cannot be signed"):
+        signed.append("move", "m", move("5"), "ann")
+    assert len(signed.entries()) == 4
+    with pytest.raises(UsageError, match="no key to verify with"):
+        read_public(key)
