@@ -70,8 +70,15 @@ def verify(
     held = ", holds the anchor" if noted and not found else ""
     print(f"{state}: {len(rows)} rows, {len(signatures)} of them signed{held}")
     if json:
-        counts = {"rows": len(rows), "signed": len(signatures)}
-        as_json({"file": where, **counts, "state": state, "faults": found})
+        as_json(
+            {
+                "file": where,
+                "rows": len(rows),
+                "signed": len(signatures),
+                "state": state,
+                "faults": found,
+            }
+        )
     if found:
         raise AuditBroken(
             f"the ledger is broken: {found[0]}",

@@ -69,6 +69,7 @@ _ROW_GROUP = 10_000
 _OPTIONAL = frozenset(
     {"mask", "mask_sha256", "mask_width", "mask_height", "mask_coverage", "problem"}
 )
+_ROW_AS_JSON = "{" + ",".join(f'"{name}":%s' for name in sorted(COLUMNS)) + "}"
 _WHOLE = frozenset(name for name, dtype in DTYPES.items() if dtype.lower() == "int64")
 
 
@@ -131,7 +132,9 @@ def _drop(frame: pd.DataFrame) -> None:
 
 def class_digest(manifest: pd.DataFrame) -> ClassDigest:
     """sha256 over the sorted rows, each as canonical JSON on a line of its own."""
-    rows = sorted(canonical_json(row) for row in _rows(manifest))
+    # Column by column: a JSON encoder that is called for each row takes twice as long.
+    cells = zip(*(_as_json(name, manifest[name]) for name in sorted(COLUMNS)), strict=True)
+    rows = sorted(_ROW_AS_JSON % row for row in cells)
     return ClassDigest(sha256_bytes("\n".join(rows).encode()))
 
 
@@ -210,6 +213,11 @@ def _rows(manifest: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of plain Python values, whatever pandas made of absent ones."""
     columns = [_plain(name, manifest[name]) for name in COLUMNS]
     return [dict(zip(COLUMNS, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _as_json(name: str, column: pd.Series[Any]) -> list[str]:
+    encode = str if name in _WHOLE else canonical_json
+    return ["null" if value is None else encode(value) for value in _plain(name, column)]
 
 
 def _plain(name: str, column: pd.Series[Any]) -> list[Any]:

@@ -28,6 +28,7 @@ from patchae.dataset.manifest import (
 )
 from patchae.dataset.picture import read_picture
 from patchae.errors import DataError
+from patchae.files import canonical_json, sha256_bytes
 from tests.support import write_class, write_image
 
 TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
@@ -59,6 +60,13 @@ def test_the_text_form_gives_back_the_same_table(content: list[dict[str, Any]]) 
     pd.testing.assert_frame_equal(again, manifest, check_exact=True)
     assert class_digest(again) == class_digest(manifest)
     assert to_csv(again) == to_csv(manifest)
+
+
+@given(rows())
+@settings(deadline=None, max_examples=60)
+def test_the_digest_is_of_the_rows_as_canonical_json(content: list[dict[str, Any]]) -> None:
+    lines = sorted(canonical_json(row) for row in content)
+    assert class_digest(table(content)) == sha256_bytes("\n".join(lines).encode())
 
 
 @given(rows(), st.randoms())
