@@ -78,6 +78,8 @@ def of_methods(results: Path) -> str:
 
 def summary(results: Path) -> str:
     """Means over all classes of the presets and of what they are compared with, as Markdown."""
+    if not results.exists():
+        return "Not measured yet: `make bench-model DATA=folder`.\n"
     content = json.loads(results.read_text())
     found = [one["methods"] for one in content["classes"].values()]
     rows = []
