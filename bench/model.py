@@ -64,8 +64,13 @@ def main(arguments: list[str] | None = None) -> int:
         for name in METHODS
         for product in products
     ]  # fmt: skip
+    wanted = [run for run in every if run.name in methods]
     earlier = {} if asked.fresh else written_before(asked.results)
-    failures = do([run for run in every if run.name in methods], earlier, beside)
+    if asked.again:
+        for run in wanted:
+            shutil.rmtree(run.folder, ignore_errors=True)
+            earlier.pop(run.key, None)
+    failures = do(wanted, earlier, beside)
     results = gathered(every, earlier, products, asked)
     write_json(scores_beside(asked.results), scores_of(results, products))
     write_json(asked.results, results)
@@ -202,6 +207,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--image-size", type=int, default=Training().image_size, help="px, for every method")
     add("--device", default="auto", choices=["auto", "cpu", "cuda"])
     add("--fresh", action="store_true", help="forget the runs that are kept")
+    add("--again", action="store_true", help="do what is asked for again, kept or not")
     add("--render", action="store_true", help="only render the page from the results")
     add("--results", type=Path, default=RESULTS, help="file to write, or to render from")
     add("--page", type=Path, default=PAGE, help="page to render into")

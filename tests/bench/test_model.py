@@ -54,6 +54,10 @@ def test_a_bench_that_was_stopped_goes_on(
     assert "second on bolt" not in printed  # not the one that is there
     content = json.loads((tmp_path / "r.json").read_text())
     assert {len(found) for found in content["classes"]["bolt"]["methods"].values()} == {1}
+    assert _command(plant, tmp_path, "--seeds", "1", "--methods", "second", "--again") == 0
+    printed = capsys.readouterr().out
+    assert "second on bolt, seed 0" in printed  # though it is there
+    assert "patchcore on bolt" not in printed
     page = (tmp_path / "page.md").read_text()
     assert "| second |" in page
     assert "### Relative to first" in page
