@@ -44,10 +44,13 @@ def near_copies(
         return found
     limit = share * _usual_distance(train)
     left, right = _words(train.to_list()), _words(test.to_list())
+    near_left, near_right = np.zeros(len(left), bool), np.zeros(len(right), bool)
     for start in range(0, len(left), _ROWS):
         rows, columns = _within(left[start : start + _ROWS], right, limit)
-        found[train.index[rows + start]] = True
-        found[test.index[columns]] = True
+        near_left[rows + start] = True
+        near_right[columns] = True
+    found[train.index[near_left]] = True
+    found[test.index[near_right]] = True
     return found
 
 
