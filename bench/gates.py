@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.pages import GATES, PAGE, RESULTS, of_coverage, render
-from patchae.evidence.auroc import auroc_interval, components
+from patchae.evidence.auroc import Measured, auroc_interval, components
 from patchae.files import write_json
 from patchae.intervals import newcombe_interval
 
@@ -65,7 +65,12 @@ class Population:
 
         apart = self.defective[:, None] - self.good  # (m, n)
         smooth = math.hypot(_width(self.good), _width(self.defective))
-        return float(brentq(lambda by: norm.cdf((apart + by) / smooth).mean() - truth, -50, 50))
+
+        def excess(by: float) -> float:
+            return float(norm.cdf((apart + by) / smooth).mean() - truth)
+
+        by: float = brentq(excess, -50, 50)
+        return by
 
 
 def _width(scores: Scores) -> float:
@@ -75,7 +80,7 @@ def _width(scores: Scores) -> float:
 
 def wald_interval(labels: Sequence[int], scores: Sequence[float]) -> Interval:
     """Estimate and 1.96 of DeLong's deviations to both sides: what most tools print."""
-    found = components(labels, scores)
+    found = Measured.of(labels, scores)
     reach = _Z * math.sqrt(found.variance)
     return found.auroc - reach, found.auroc + reach
 

@@ -193,16 +193,32 @@ class Training(_Frozen):
 
 
 class Gates(_Frozen):
-    """What a model must show before it becomes champion."""
+    """What a model must show before it becomes champion.
 
+    Every limit is held against a confidence interval, not against the number in its middle.
+    """
+
+    confidence: float = Field(0.95, ge=0.5, lt=1)
+    """Of the intervals, two-sided; the lower end alone is surer: 0.975 for 0.95."""
     min_image_auroc: Share = 0.9
-    """Lowest image AUROC on the test images that may be promoted."""
-    max_drop: Share = 0.0
-    """How far image AUROC may lie below the champion's on the same images."""
+    """Image AUROC on the test images: its whole interval must lie here or above."""
+    max_drop: Share = 0.03
+    """How far image AUROC may lie below the champion's on the same images: the margin of
+    non-inferiority. The whole interval of the difference must keep it."""
+    min_recall: Share = 0.0
+    """Share of each kind of defect that raises an alarm; 0 asks for nothing."""
+    min_recall_of: Mapping[str, Share] = Field({})
+    """The same for single kinds, by the names of their folders."""
+    max_false_alarms: Share = 0.5
+    """Share of good images that raise an alarm; 1 asks for nothing."""
+    max_ms_per_image: float | None = Field(None, gt=0)
+    """Milliseconds per image where the model was judged."""
+    older_data: Literal["reject", "allow"] = "reject"
+    """A model of an older data version than the champion's."""
     min_test_good: int = Field(5, ge=1)
-    """Fewer good test images than this: the verdict is `hold`."""
+    """Fewer good test images than this: the verdict is `hold`, whatever they show."""
     min_test_defect: int = Field(5, ge=1)
-    """Fewer defective test images than this: the verdict is `hold`."""
+    """Fewer defective test images than this: the verdict is `hold`, whatever they show."""
 
 
 class Validation(_Frozen):
@@ -258,6 +274,8 @@ class ClassSettings(_Frozen):
 
     validation: Mapping[str, Any] = Field({})
     """Some keys of `validation`."""
+    gates: Mapping[str, Any] = Field({})
+    """Some keys of `gates`."""
 
 
 class Line(_Frozen):
@@ -280,18 +298,24 @@ class Line(_Frozen):
         for name in self.per_class:
             if self.classes != ALL and name not in self.classes:
                 raise ValueError(f"per_class: '{name}' is no class of this line")
-            try:
-                self.validation_of(name)
-            except ValidationError as error:
-                first = error.errors()[0]
-                key = ".".join(map(str, first["loc"]))
-                raise ValueError(f"per_class.{name}.validation.{key}: {first['msg']}") from None
+            for part, of_class in (("validation", self.validation_of), ("gates", self.gates_of)):
+                try:
+                    of_class(name)
+                except ValidationError as error:
+                    first = error.errors()[0]
+                    key = ".".join(map(str, first["loc"]))
+                    raise ValueError(f"per_class.{name}.{part}.{key}: {first['msg']}") from None
         return self
 
     def validation_of(self, class_name: str) -> Validation:
         """`validation` of one class: the line's, with what the class has otherwise."""
         own = self.per_class.get(class_name, ClassSettings()).validation
         return Validation(**{**self.validation.model_dump(exclude_unset=True), **own})
+
+    def gates_of(self, class_name: str) -> Gates:
+        """`gates` of one class: the line's, with what the class has otherwise."""
+        own = self.per_class.get(class_name, ClassSettings()).gates
+        return Gates(**{**self.gates.model_dump(exclude_unset=True), **own})
 
     def model_name(self, class_name: str) -> str:
         """Name of the registered model of a class."""

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import yaml
 from pydantic import ValidationError
 
-from patchae.config import Line, Lines
+from patchae.config import Gates, Line, Lines
 from patchae.errors import ConfigError
 
 
@@ -22,6 +22,26 @@ def load_lines(path: Path) -> Lines:
     Raises:
         ConfigError: the file is missing, is not YAML, or a key or value in it is not usable.
     """
+    return _parse(path, _read(path))
+
+
+def load_gates(path: Path, own: Gates) -> Gates:
+    """The gates that a file of its own asks for; what it leaves out is as in `own`.
+
+    Raises:
+        ConfigError: the file is missing, is not YAML, or a key or value in it is not usable.
+    """
+    content = _read(path)
+    if not isinstance(content, dict):
+        _not_usable(path, "the file", "expected keys of `gates`, for example 'max_drop: 0.01'")
+    try:
+        return Gates.model_validate({**own.model_dump(), **content})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        _not_usable(path, ".".join(map(str, problem["loc"])), _expected(problem))
+
+
+def _read(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -31,10 +51,9 @@ def load_lines(path: Path) -> Lines:
             mend="see docs/lines.md for the format",
         ) from None
     try:
-        content = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a subclass of SafeLoader
+        return yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a subclass of SafeLoader
     except yaml.YAMLError as error:
         _not_usable(path, "the file", f"expected YAML; {_first_line(error)}")
-    return _parse(path, content)
 
 
 def _parse(path: Path, content: Any) -> Lines:

@@ -60,8 +60,9 @@ def _models_of(line: str, ledger: Any) -> list[str]:
 
 
 def _standing(line: str, model: str, entries: list[Entry]) -> dict[str, Any]:
-    from patchae.registry.gates import Verdict, explain
     from patchae.registry.standing import champion_of, last_verdict, moves
+    from patchae.registry.verdict import Verdict
+    from patchae.registry.wording import explain
 
     champion = champion_of(entries)
     own = last_verdict(entries, champion.current) if champion.current else None
@@ -73,12 +74,17 @@ def _standing(line: str, model: str, entries: list[Entry]) -> dict[str, Any]:
         "champion": champion.current,
         "previous": champion.previous,
         "since": moved[-1].time if moved else None,
-        "image_auroc": own.body["evidence"]["image_auroc"] if own else None,
+        "image_auroc": _auroc(own.body["evidence"]) if own else None,
         "judged": last.body["version"] if last else None,
         "last_verdict": last.body["outcome"] if last else None,
         "reasons": last.body["reasons"] if last else [],
         "because": explain(Verdict.from_body(last.body)) if last else "",
     }
+
+
+def _auroc(evidence: dict[str, Any]) -> float | None:
+    measured = evidence["image_auroc"]
+    return measured["auroc"] if measured else None
 
 
 def history(

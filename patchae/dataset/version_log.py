@@ -63,6 +63,12 @@ def entries(project: Project) -> list[Entry]:
     return found
 
 
+def made(project: Project, version: DataVersion) -> str | None:
+    """When a version was last made here (ISO 8601, UTC); None: that is not noted."""
+    known = [entry.made for entry in entries(project) if entry.version == version]
+    return known[-1] if known else None
+
+
 def before(project: Project, version: DataVersion) -> list[DataVersion]:
     """The versions that were there before one (if it is noted, else all), newest first, each once.
 

@@ -1,7 +1,8 @@
 """Image AUROC and its confidence interval, from the ranks of the scores alone.
 
     components   for each image, the share of the other kind that it is told apart from
-    interval     DeLong's variance of these, on the scale of the logit
+    measured     their mean and scatter: all that is needed of the images from here on
+    interval     DeLong's variance from the scatter, on the scale of the logit
 
 Ties count half. Everything here is the same under any increasing change of the scores.
 """
@@ -19,7 +20,9 @@ from numpy.typing import NDArray
 from patchae.intervals import newcombe_interval
 
 _MODELLED = 0.05
-"""Share of Hanley and McNeil's variance in the variance; see `auroc_interval`."""
+"""Share of Hanley and McNeil's variance in the variance; see `Measured.interval`."""
+_NONE = 1e-15
+"""A variance below this is rounding."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,6 @@ class Components:
     def auroc(self) -> float:
         """The probability that a defective image scores above a good one, 0..1."""
         return float(self.defective.mean())
-
-    @property
-    def variance(self) -> float:
-        """DeLong's variance of the AUROC; 0 where every image fares alike."""
-        return sum(float(one.var(ddof=1)) / len(one) for one in (self.good, self.defective))
 
 
 def components(labels: Sequence[int], scores: Sequence[float]) -> Components:
@@ -70,34 +68,73 @@ def components(labels: Sequence[int], scores: Sequence[float]) -> Components:
     )
 
 
+@dataclass(frozen=True)
+class Measured:
+    """An AUROC, and what the images that it was measured on show of its scatter."""
+
+    n_good: int
+    n_defect: int
+    auroc: float
+    """0..1."""
+    good_variance: float
+    """Variance of the good images' components."""
+    defect_variance: float
+    """Variance of the defective images' components."""
+
+    @classmethod
+    def of(cls, labels: Sequence[int], scores: Sequence[float]) -> Measured:
+        """What labels (1 for defective) and scores show.
+
+        Raises:
+            ValueError: there are fewer than 2 good or 2 defective images.
+        """
+        return cls.from_components(components(labels, scores))
+
+    @classmethod
+    def from_components(cls, found: Components) -> Measured:
+        """The mean and the scatter of components."""
+        return cls(
+            len(found.good),
+            len(found.defective),
+            found.auroc,
+            float(found.good.var(ddof=1)),
+            float(found.defective.var(ddof=1)),
+        )
+
+    @property
+    def variance(self) -> float:
+        """DeLong's variance of the AUROC; 0 where every image fares alike."""
+        return self.good_variance / self.n_good + self.defect_variance / self.n_defect
+
+    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+        """Between which values (low, high) the AUROC of all such images lies, 0..1.
+
+        An interval on the scale of the logit, which keeps it within 0..1 (Qin and Hotilovac 2008,
+        Stat. Methods Med. Res. 17:207-221), with DeLong's variance. On few images that variance
+        is often too small by chance, so a twentieth of it is what Hanley and McNeil (1982) expect
+        for exponential scores at this AUROC. Where all images fare alike, as at an AUROC of 1,
+        the ranks show no variance at all: there Newcombe's interval is taken, which never
+        collapses to a point.
+        """
+        a, n, m = self.auroc, self.n_good, self.n_defect
+        if self.variance <= _NONE or not 0 < a < 1:
+            return newcombe_interval(a, n, m, confidence)
+        pairs = (n + m) / 2 - 1
+        modelled = a * (1 - a) * (1 + pairs * ((1 - a) / (2 - a) + a / (1 + a))) / (n * m)
+        deviation = math.sqrt((1 - _MODELLED) * self.variance + _MODELLED * modelled)
+        reach = NormalDist().inv_cdf((1 + confidence) / 2) * deviation / (a * (1 - a))
+        logit = math.log(a / (1 - a))
+        return _logistic(logit - reach), _logistic(logit + reach)
+
+
 def auroc_interval(
     labels: Sequence[int], scores: Sequence[float], confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Between which values (low, high) the AUROC of all such images lies, 0..1.
-
-    An interval on the scale of the logit, which keeps it within 0..1 (Qin and Hotilovac 2008,
-    Stat. Methods Med. Res. 17:207-221), with DeLong's variance. On few images that variance is
-    often too small by chance, so a twentieth of it is what Hanley and McNeil (1982) expect for
-    exponential scores at this AUROC. Where all images fare alike, as at an AUROC of 1, the ranks
-    show no variance at all: there Newcombe's interval is taken, which never collapses to a point.
-
-    (NaN, NaN) for fewer than 2 good or 2 defective images, which show nothing of their scatter.
-    """
+    """As `Measured.interval`; (NaN, NaN) for fewer than 2 good or 2 defective images."""
     marks = [int(label) for label in labels]
-    m = sum(marks)
-    n = len(marks) - m
-    if n < 2 or m < 2:
+    if min(sum(marks), len(marks) - sum(marks)) < 2:
         return math.nan, math.nan
-    found = components(marks, scores)
-    a, variance = found.auroc, found.variance
-    if variance <= 1e-15 or not 0 < a < 1:
-        return newcombe_interval(a, n, m, confidence)
-    pairs = (n + m) / 2 - 1
-    modelled = a * (1 - a) * (1 + pairs * ((1 - a) / (2 - a) + a / (1 + a))) / (n * m)
-    deviation = math.sqrt((1 - _MODELLED) * variance + _MODELLED * modelled)
-    reach = NormalDist().inv_cdf((1 + confidence) / 2) * deviation / (a * (1 - a))
-    logit = math.log(a / (1 - a))
-    return _logistic(logit - reach), _logistic(logit + reach)
+    return Measured.of(marks, scores).interval(confidence)
 
 
 def _logistic(value: float) -> float:

@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+from patchae.evidence.scores import read_scores
 from patchae.files import sha256_bytes, sha256_file
 from patchae.lineage.material import Broken, Facts, reachable
-from patchae.lineage.ranks import read_scores
 from patchae.lineage.record import load
 from patchae.registry.registration import WRITTEN_ON_DOWNLOAD
 from patchae.types import DataVersion

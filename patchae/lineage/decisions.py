@@ -6,12 +6,14 @@ Each check returns what it found intact, or raises `Broken` or `NotCheckable`.
 from __future__ import annotations
 
 from patchae.config import Gates
+from patchae.evidence.scores import SCORES_FILE, read_scores
 from patchae.files import sha256_bytes
 from patchae.lineage.material import Broken, Facts, NotCheckable, Unreachable, reachable
 from patchae.lineage.ranks import image_auroc
 from patchae.lineage.record import digest, parse
 from patchae.registry.chain import Entry
-from patchae.registry.gates import Evidence, Verdict, explain, judge
+from patchae.registry.evidence import Evidence, Rival, evidence_of, rival_of
+from patchae.registry.gates import judge
 from patchae.registry.standing import (
     ALIASES,
     champion_of,
@@ -21,6 +23,8 @@ from patchae.registry.standing import (
     registrations,
     verdicts,
 )
+from patchae.registry.verdict import Verdict, rival_scores_file
+from patchae.registry.wording import explain
 
 TOLERANCE = 1e-9
 """Two ways to compute the same AUROC may differ by this much in floating point."""
@@ -90,40 +94,75 @@ def verdict(facts: Facts) -> str:
 
 
 def verdict_recomputed(facts: Facts) -> str:
-    """The scores give the AUROC of the verdict, and the gate decides the same on it again."""
+    """The scores give the evidence of the verdict, and the gate decides the same on it again."""
     row = _decisive(facts)
     if row is None:
         raise NotCheckable(f"the ledger has no verdict on version {facts.version}")
     scores, record = facts.scores, facts.record
-    if row.body["scores_sha256"] != sha256_bytes(facts.artifact("scores.csv")):
+    if row.body["scores_sha256"] != sha256_bytes(facts.artifact(SCORES_FILE)):
         raise Broken(f"scores.csv: row {row.seq} of the ledger was decided on other scores")
     auroc = image_auroc([item.label for item in scores], [item.score for item in scores])
-    n_defect = sum(item.label for item in scores)
     told = Evidence.from_dict(row.body["evidence"])
     for name, value in (
         ("lineage.json", record.evaluation.image_auroc),
-        (f"row {row.seq} of the ledger", told.image_auroc),
+        (f"row {row.seq} of the ledger", told.image_auroc.auroc if told.image_auroc else auroc),
     ):
         if not abs(value - auroc) <= TOLERANCE:
             raise Broken(f"image AUROC: scores.csv gives {auroc!r}, {name} says {value!r}")
-    found = Evidence(
-        n_good=len(scores) - n_defect,
-        n_defect=n_defect,
-        image_auroc=told.image_auroc,
-        champion=row.body["champion"],
-        champion_image_auroc=told.champion_image_auroc,
+    found = evidence_of(
+        scores,
+        champion=_rival(facts, row, told.champion),
+        ms_per_image=record.evaluation.ms_per_image,
         validation_passed=record.validation.passed,
         lineage_complete=facts.lineage_complete,
+        data_recorded=told.data_recorded,
     )
-    if found.to_dict() != told.to_dict():
+    champion = told.champion.version if told.champion else None
+    if champion != row.body["champion"] or not _close(found.to_dict(), told.to_dict()):
         raise Broken(f"the evidence in row {row.seq} of the ledger is not what the records show")
-    given, again = Verdict.from_body(row.body), judge(found, Gates(**row.body["policy"]))
-    if again != given:
+    given, again = Verdict.from_body(row.body), judge(told, Gates(**row.body["policy"]))
+    if (again.outcome, again.reasons) != (given.outcome, given.reasons):
         raise Broken(
             f"row {row.seq} of the ledger says {given.outcome} ({', '.join(given.reasons)});"
             f" the gate says {again.outcome} ({', '.join(again.reasons)})"
         )
     return f"image AUROC {auroc:.6f} from {len(scores)} scores; {again.outcome} as in row {row.seq}"
+
+
+def _rival(facts: Facts, row: Entry, told: Rival | None) -> Rival | None:
+    """The champion's side of the evidence, from its scores; what they cannot give is as told."""
+    if told is None or told.paired is None:
+        return told
+    digest_told = row.body["champion_scores_sha256"]
+    name = rival_scores_file(told.version, digest_told)
+    text = facts.artifact(name)
+    if sha256_bytes(text) != digest_told:
+        raise Broken(f"{name}: row {row.seq} of the ledger was decided on other scores")
+    try:
+        own = read_scores(text.decode())
+        found = rival_of(
+            told.version, facts.scores, own, then=None, data_recorded=told.data_recorded
+        )
+    except ValueError as error:
+        raise Broken(f"{name}: {error}") from None
+    auroc = image_auroc([item.label for item in own], [item.score for item in own])
+    if not abs(told.paired.champion.auroc - auroc) <= TOLERANCE:
+        raise Broken(
+            f"image AUROC of champion version {told.version}: {name} gives {auroc!r},"
+            f" row {row.seq} of the ledger says {told.paired.champion.auroc!r}"
+        )
+    return found.model_copy(
+        update={"image_auroc_then": told.image_auroc_then, "same_images": told.same_images}
+    )
+
+
+def _close(one: object, other: object) -> bool:
+    """Whether two JSON values are equal, numbers up to `TOLERANCE`."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_close(one[key], other[key]) for key in one)
+    if isinstance(one, float) and isinstance(other, float):
+        return abs(one - other) <= TOLERANCE
+    return one == other
 
 
 def lineage_record(facts: Facts) -> str:

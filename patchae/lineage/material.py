@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from patchae.errors import DataError
-from patchae.lineage.ranks import Scored, read_scores
+from patchae.evidence.scores import Scored, read_scores
 from patchae.lineage.record import LineageRecord, load, missing, parse
 from patchae.registry.chain import Entry
 from patchae.types import DataVersion

@@ -12,7 +12,6 @@ from typing import Protocol
 
 from patchae.errors import NegativeFinding, UsageError
 from patchae.registry.chain import Entry
-from patchae.registry.gates import Verdict, explain
 from patchae.registry.ledger import Ledger
 from patchae.registry.standing import (
     ALIASES,
@@ -21,6 +20,8 @@ from patchae.registry.standing import (
     last_verdict,
     moves,
 )
+from patchae.registry.verdict import Verdict
+from patchae.registry.wording import explain
 
 
 class Aliases(Protocol):

@@ -12,16 +12,17 @@ from patchae import __version__
 from patchae.config import Line
 from patchae.dataset.version import pinned_version
 from patchae.errors import PatchaeError, UsageError
+from patchae.evidence.scores import read_scores
 from patchae.lineage.gather import audit_model
 from patchae.lineage.material import State
-from patchae.lineage.ranks import read_scores
 from patchae.lineage.record import digest, load
 from patchae.project import Project
 from patchae.registry.chain import Entry
-from patchae.registry.gates import MEANING, Verdict, explain
 from patchae.registry.ledger import Ledger
 from patchae.registry.standing import champion_of, last_verdict, moves
 from patchae.registry.tracking import Tracking
+from patchae.registry.verdict import MEANING, Verdict
+from patchae.registry.wording import explain
 from patchae.report.content import (
     Audit,
     AuditLink,

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from patchae.dataset import version_log
 from patchae.errors import DataError, NegativeFinding, UsageError
+from patchae.evidence.scores import SCORES_FILE, Scored, read_scores
 from patchae.files import sha256_bytes
 from patchae.lineage.record import missing
 from patchae.registry.chain import Entry
-from patchae.registry.gates import Evidence, Verdict, judge
+from patchae.registry.evidence import Rival, evidence_of, rival_of, unscored_rival
+from patchae.registry.gates import judge
 from patchae.registry.ledger import Ledger
 from patchae.registry.loading import load_version
 from patchae.registry.promotion import project as project_aliases
 from patchae.registry.promotion import promote
 from patchae.registry.standing import champion_of, last_verdict, moves, open_promotion
 from patchae.registry.tracking import Tracking, Version
+from patchae.registry.verdict import rival_scores_file
 from patchae.settings import settings
 from patchae.steps.enrol import read_lineage
 from patchae.steps.job import ClassJob
@@ -60,7 +62,8 @@ def _verdict(job: ClassJob, version: Version, tracking: Tracking, ledger: Ledger
     entries = ledger.entries(job.model)
     last = last_verdict(entries, version.version)
     champion = champion_of(entries).current
-    policy = job.line.gates.model_dump(mode="json")
+    gates = job.line.gates_of(job.class_name)
+    policy = gates.model_dump(mode="json")
     if last is not None and (
         champion == version.version
         or (last.body["policy"] == policy and last.body["champion"] == champion)
@@ -68,24 +71,25 @@ def _verdict(job: ClassJob, version: Version, tracking: Tracking, ledger: Ledger
     ):
         return last
     record = read_lineage(tracking, version)
-    rival_auroc, rival_scores = _rescore(job, champion, tracking)
-    told: dict[str, Any] = record.get("evaluation", {})
-    evidence = Evidence(
-        n_good=told.get("n_good", 0),
-        n_defect=told.get("n_defect", 0),
-        image_auroc=told.get("image_auroc", float("nan")),
-        champion=champion,
-        champion_image_auroc=rival_auroc,
+    text = _scores_of(tracking, version)
+    rows = read_scores(text)
+    rival, rival_scores = _rescore(job, champion, rows, tracking)
+    evidence = evidence_of(
+        rows,
+        champion=rival,
+        ms_per_image=record.get("evaluation", {}).get("ms_per_image"),
         validation_passed=record.get("validation", {}).get("passed", False),
         lineage_complete=not missing(record),
+        data_recorded=version_log.made(job.project, job.data_version),
     )
-    verdict: Verdict = judge(evidence, job.line.gates)
-    rival_digest = None if rival_scores is None else sha256_bytes(rival_scores.encode())
+    rival_digest = None
     if rival_scores is not None:
-        tracking.log_text(version, rival_scores, f"champion-{champion}/scores.csv")
-    body = verdict.to_body(
+        rival_digest = sha256_bytes(rival_scores.encode())
+        name = rival_scores_file(str(champion), rival_digest)
+        tracking.log_text(version, rival_scores, name)
+    body = judge(evidence, gates).to_body(
         version.version,
-        scores_sha256=told.get("scores_sha256", ""),
+        scores_sha256=sha256_bytes(text.encode()),
         champion_scores_sha256=rival_digest,
     )
     return ledger.append("verdict", job.model, body, settings().who())
@@ -98,23 +102,51 @@ def _taken_back(entries: list[Entry], version: str) -> bool:
 
 
 def _rescore(
-    job: ClassJob, champion: str | None, tracking: Tracking
-) -> tuple[float | None, str | None]:
-    """The champion on today's test images: its image AUROC and its scores as CSV.
+    job: ClassJob, champion: str | None, rows: list[Scored], tracking: Tracking
+) -> tuple[Rival | None, str | None]:
+    """The champion on today's test images, beside the scores of the model that is judged.
 
-    Raises:
-        DataError: the champion cannot be loaded; says how to go on without it.
+    Also its scores as CSV. A champion whose files are gone or of an older format cannot be scored:
+    that is evidence, too, on which a person may decide.
     """
     if champion is None:
         return None, None
+    known = tracking.version(job.model, champion)
     try:
-        model = load_version(tracking, tracking.version(job.model, champion))
+        model = load_version(tracking, known)
     except (DataError, UsageError) as error:
+        return unscored_rival(champion, error.what), None
+    text = scores_csv(score_tests(job, model, keep_maps=0))
+    data_version = read_lineage(tracking, known).get("data", {}).get("version", "")
+    rival = rival_of(
+        champion,
+        rows,
+        read_scores(text),
+        then=_scores_then(tracking, known),
+        data_recorded=version_log.made(job.project, data_version),
+    )
+    return rival, text
+
+
+def _scores_of(tracking: Tracking, version: Version) -> str:
+    """The scores of a version as CSV.
+
+    Raises:
+        DataError: they are gone.
+    """
+    try:
+        return (tracking.artifacts(version) / SCORES_FILE).read_text()
+    except OSError as error:
         raise DataError(
-            f"the champion, {job.model}/{champion}, cannot be compared with: {error.what}",
-            where=error.where,
-            mend=f"restore its files, or `patchae rollback {job.model} --reason ...` to one that"
-            " still loads, then run the same command again",
-        ) from error
-    evaluation = score_tests(job, model, keep_maps=0)
-    return evaluation.metrics["image_auroc"], scores_csv(evaluation)
+            f"the scores of {version.model}/{version.version} cannot be read: {error.strerror}",
+            where=f"artifacts of run {version.run_id}",
+            mend="restore the artifacts of the run in MLflow from a backup",
+        ) from None
+
+
+def _scores_then(tracking: Tracking, version: Version) -> list[Scored] | None:
+    """The scores from when a version was judged; None when they are gone."""
+    try:
+        return read_scores(_scores_of(tracking, version))
+    except (DataError, ValueError):
+        return None

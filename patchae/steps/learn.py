@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from patchae.console import say
 from patchae.errors import DataError
+from patchae.evidence.scores import HEADER
 from patchae.files import (
     Progress,
     digests_of,
@@ -23,7 +24,6 @@ from patchae.files import (
     write_json,
     write_text,
 )
-from patchae.lineage.ranks import HEADER
 from patchae.settings import settings
 from patchae.steps.job import ClassJob
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from patchae.errors import ClassFailed
 from patchae.registry.chain import Entry
-from patchae.registry.gates import Verdict, explain
+from patchae.registry.verdict import Verdict
+from patchae.registry.wording import explain
 from patchae.steps.job import ClassJob
 from patchae.types import DataVersion
 

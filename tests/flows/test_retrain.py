@@ -12,6 +12,7 @@ import pytest
 from patchae.lineage.gather import audit_model
 from patchae.lineage.record import load, missing
 from patchae.registry.promotion import rollback
+from patchae.registry.verdict import rival_scores_file
 from patchae.steps.outcome import LineFailed, LineOutcome
 from tests.flows.plant import Plant, clean, only, patchae, runs
 
@@ -163,12 +164,15 @@ def test_new_images_train_their_class_alone_and_an_equal_model_replaces_the_cham
     assert len(plant.ledger.entries("grown.cog")) == 3
 
     verdict = plant.verdicts(model)[-1]
-    assert verdict.body["reasons"] == ["at_least_as_good_as_champion"]
-    assert verdict.body["evidence"]["champion_image_auroc"] is not None
+    assert verdict.body["reasons"] == ["auroc_reaches_minimum", "not_worse_than_champion"]
+    beside = verdict.body["evidence"]["champion"]
+    assert (beside["version"], beside["same_images"], beside["problem"]) == ("1", True, "")
+    assert beside["paired"]["champion"]["auroc"] == beside["image_auroc_then"]
+    beside_file = rival_scores_file("1", verdict.body["champion_scores_sha256"])
     folder = tracking.artifacts(tracking.version(model, "2"))
     scores = [
         [line.split(",")[:4] for line in (folder / name).read_text().splitlines()]
-        for name in ("scores.csv", "champion-1/scores.csv")
+        for name in ("scores.csv", beside_file)
     ]
     assert scores[0] == scores[1]  # the same images, and other scores
     audit = audit_model(plant.project, tracking, model)
@@ -183,13 +187,14 @@ def test_defective_parts_among_the_good_ones_never_replace_a_better_champion(
     plant.add_train("clip", 16, defect=True)
     one = only(retrain(plant, "kept").classes)
 
-    assert (one.version, one.verdict, one.trained) == ("2", "reject", True)
-    assert "worse_than_champion" in one.reasons
-    assert "version 1" in one.because
+    # Six and six images show that it is worse, and not for certain by how much.
+    assert (one.version, one.verdict, one.trained) == ("2", "hold", True)
+    assert "comparison_uncertain" in one.reasons
+    assert "worse than champion version 1" in one.because
     assert plant.standing("kept.clip") == {"champion": "1"}
     assert plant.tracking().aliases.get("kept.clip") == {"champion": "1"}
     again = only(retrain(plant, "kept").classes)
-    assert (again.version, again.verdict, again.trained) == ("2", "reject", False)
+    assert (again.version, again.verdict, again.trained) == ("2", "hold", False)
     assert len(plant.verdicts("kept.clip")) == 2
 
 

@@ -13,10 +13,16 @@ from typing import Any
 
 import pytest
 
+from patchae.config import Gates
+from patchae.evidence.scores import read_scores
+from patchae.files import sha256_bytes, write_text
 from patchae.lineage.audit import Material, Unreachable, audit
 from patchae.lineage.record import digest
+from patchae.registry.evidence import Evidence, rival_of
+from patchae.registry.gates import judge
 from patchae.registry.ledger import Entry
 from patchae.registry.promotion import promote, rollback
+from patchae.registry.verdict import rival_scores_file
 from tests.lineage.answers import OF_THE_RECORD, broken, detail, edit, not_checkable
 from tests.lineage.builder import Built, build
 from tests.registry.memory import MODEL, MemoryAliases, judged
@@ -138,8 +144,8 @@ def test_the_gate_was_ignored(tmp_path: Path) -> None:
     result = audit(build(tmp_path, ignored_gate=True).material())
     assert set(broken(result)) == {"verdict_recomputed"}
     assert detail(result, "verdict_recomputed") == (
-        "row 3 of the ledger says promote (first_champion);"
-        " the gate says reject (auroc_below_minimum)"
+        "row 3 of the ledger says promote (auroc_reaches_minimum, first_champion);"
+        " the gate says hold (auroc_uncertain, false_alarms_uncertain)"
     )
 
 
@@ -156,6 +162,49 @@ def test_the_evidence_was_dressed_up(honest: Built) -> None:
     result = audit(honest.material(entries=entries))
     assert set(broken(result)) == {"verdict_recomputed"}
     assert "not what the records show" in detail(result, "verdict_recomputed")
+
+
+def with_a_champion(built: Built) -> tuple[Material, Path]:
+    """The verdict as if it had compared with version 7, and the file of that one's scores."""
+    text = (built.artifacts / "scores.csv").read_text()
+    own = text.replace(",0.1,", ",0.15,").replace(",0.65,", ",0.55,")
+    assert own != text
+    file = built.artifacts / rival_scores_file("7", sha256_bytes(own.encode()))
+    write_text(file, own)
+    entries = built.ledger.entries()
+    body = entries[2].body
+    rows = read_scores(text)
+    champion = rival_of("7", rows, read_scores(own), then=rows, data_recorded=None)
+    evidence = Evidence.from_dict(body["evidence"]).model_copy(update={"champion": champion})
+    lax = Gates(**{**body["policy"], "max_drop": 1.0})
+    changed = judge(evidence, lax).to_body(
+        "1",
+        scores_sha256=body["scores_sha256"],
+        champion_scores_sha256=sha256_bytes(own.encode()),
+    )
+    entries[2] = replace(entries[2], body=changed)
+    return built.material(entries=entries), file
+
+
+def test_the_champions_side_is_recomputed_from_its_scores(built: Built) -> None:
+    material, file = with_a_champion(built)
+    told = detail(audit(material), "verdict_recomputed")
+    assert told.endswith("12 scores; promote as in row 3")
+    whole = file.read_text()
+    write_text(file, whole.replace(",0.15,", ",0.95,"))
+    assert "other scores" in detail(audit(material), "verdict_recomputed")
+    file.unlink()
+    assert "cannot be read" in detail(audit(material), "verdict_recomputed")
+
+
+def test_the_champions_auroc_was_dressed_down(built: Built) -> None:
+    material, _ = with_a_champion(built)
+    assert not isinstance(material.entries, Unreachable)
+    entries = list(material.entries)
+    paired = entries[2].body["evidence"]["champion"]["paired"]
+    paired["champion"]["auroc"] = 0.5
+    said = detail(audit(replace(material, entries=entries)), "verdict_recomputed")
+    assert said.startswith("image AUROC of champion version 7: champion-7/scores-")
 
 
 def test_a_version_rolled_back_to_stays_intact(built: Built) -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from patchae.lineage.ranks import image_auroc, read_scores
+from patchae.evidence.scores import read_scores
+from patchae.lineage.ranks import image_auroc
 
 ranked = st.lists(st.tuples(st.integers(0, 1), st.integers(-5, 5)), min_size=1, max_size=30)
 

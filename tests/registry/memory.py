@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from patchae.config import Gates
-from patchae.registry.gates import Evidence, judge
+from patchae.evidence.auroc import Measured
+from patchae.evidence.paired import Paired
+from patchae.registry.evidence import Alarms, Evidence, Rival
+from patchae.registry.gates import judge
 from patchae.registry.ledger import Entry, Ledger
 from patchae.registry.standing import champion_of
 
@@ -31,16 +34,52 @@ class MemoryAliases:
         del self.models[model][alias]
 
 
-def evidence(**changes: Any) -> Evidence:
-    """Evidence that promotes, unless changed."""
+def measured(auroc: float, n: int = 40, m: int = 60) -> Measured:
+    """An AUROC as so many images show it, with a scatter that is usual for it."""
+    scatter = 0.15 * auroc * (1 - auroc)
+    return Measured(n, m, auroc, scatter, scatter)
+
+
+def rival(
+    auroc: float | None, champion_auroc: float | None, version: str = "2", **changes: Any
+) -> Rival:
+    """A champion beside a challenger whose scores go together with its own."""
+    counts = {key: changes.pop(key) for key in ("n", "m") if key in changes}
+    paired = None
+    if auroc is not None and champion_auroc is not None:
+        one, two = measured(auroc, **counts), measured(champion_auroc, **counts)
+        together = 0.8 * min(one.good_variance, two.good_variance)
+        paired = Paired(one, two, together, together)
     values: dict[str, Any] = {
-        "n_good": 20,
-        "n_defect": 30,
-        "image_auroc": 0.97,
-        "champion": None,
-        "champion_image_auroc": None,
+        "version": version,
+        "paired": paired,
+        "image_auroc_then": None,
+        "same_images": None,
+        "data_recorded": None,
+        "problem": "",
+    }
+    return Rival(**{**values, **changes})
+
+
+def evidence(auroc: float | None = 0.97, **changes: Any) -> Evidence:
+    """Evidence that promotes, unless changed; `champion_auroc` puts champion 2 beside it."""
+    n, m = changes.pop("n_good", 40), changes.pop("n_defect", 60)
+    known = auroc is not None and min(n, m) > 1
+    champion_auroc = changes.pop("champion_auroc", None)
+    version = changes.pop("champion_version", "2")
+    values: dict[str, Any] = {
+        "n_good": n,
+        "n_defect": m,
+        "image_auroc": measured(auroc, n, m) if known and auroc is not None else None,
+        "false_alarms": Alarms(0, n),
+        "recall": {"hole": Alarms(m, m)},
+        "ms_per_image": 31.0,
         "validation_passed": True,
         "lineage_complete": True,
+        "data_recorded": None,
+        "champion": None
+        if champion_auroc is None
+        else rival(auroc if known else None, champion_auroc, version, n=n, m=m),
     }
     return Evidence(**{**values, **changes})
 
@@ -51,11 +90,11 @@ def move(to: str, **changes: Any) -> dict[str, Any]:
     return {**body, **changes}
 
 
-def judged(ledger: Ledger, version: str, **changes: Any) -> Entry:
+def judged(ledger: Ledger, version: str, auroc: float = 0.97, **changes: Any) -> Entry:
     """Judge a version against the champion of the moment and write the verdict."""
     champion = champion_of(ledger.entries(MODEL)).current
-    rival = {"champion": champion, "champion_image_auroc": 0.95 if champion else None}
-    verdict = judge(evidence(**{**rival, **changes}), Gates())
+    beside = {"champion_auroc": 0.97, "champion_version": champion} if champion else {}
+    verdict = judge(evidence(auroc, **{**beside, **changes}), Gates())
     body = verdict.to_body(
         version, scores_sha256="a" * 64, champion_scores_sha256="b" * 64 if champion else None
     )

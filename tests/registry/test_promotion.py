@@ -80,7 +80,7 @@ def test_a_rollback_leads_only_to_former_champions_and_needs_a_reason(
 
 def test_what_the_gate_did_not_promote_stays_out(ledger: Ledger, aliases: MemoryAliases) -> None:
     for changes, message in (
-        ({"image_auroc": 0.712}, r"0\.712 is below the minimum 0\.900"),
+        ({"auroc": 0.712}, r"0\.712 .* lies below 0\.900"),
         ({"n_good": 1}, "too few"),
     ):
         verdict = judged(ledger, "1", **changes)
@@ -121,7 +121,7 @@ def test_an_older_verdict_does_not_outlive_a_newer_one(
     ledger: Ledger, aliases: MemoryAliases
 ) -> None:
     older = judged(ledger, "1")
-    judged(ledger, "1", image_auroc=0.3)
+    judged(ledger, "1", auroc=0.3)
     with pytest.raises(NegativeFinding, match="newer verdict"):
         promote(ledger, aliases, MODEL, "1", verdict=older, actor="ann")
 

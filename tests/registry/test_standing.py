@@ -66,7 +66,7 @@ def test_a_promotion_is_open_until_its_move_is_written(ledger: Ledger) -> None:
 
 def test_only_the_newest_verdict_on_a_version_can_be_open(ledger: Ledger) -> None:
     judged(ledger, "1")
-    newest = judged(ledger, "1", image_auroc=0.2)
+    newest = judged(ledger, "1", auroc=0.2)
     other = judged(ledger, "2")
     entries = ledger.entries(MODEL)
     assert open_promotion(entries, "1") is None

@@ -8,8 +8,9 @@ import pytest
 
 from patchae.files import sha256_bytes
 from patchae.registry.ledger import Ledger
+from patchae.registry.verdict import rival_scores_file
 from patchae.steps.decide import decide_class
-from tests.flows.plant import Works, learned, the_works
+from tests.flows.plant import GATES, Works, learned, the_works
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def works(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
     yield made
     made.plant.ledger.path.write_bytes(before)
     made.plant.project.lines_file.write_text(lines)
-    made.plant.lines["works"].pop("gates", None)
+    made.plant.lines["works"]["gates"] = GATES
 
 
 def test_the_champions_scores_are_kept_with_their_digest(works: Works) -> None:
@@ -29,8 +30,8 @@ def test_the_champions_scores_are_kept_with_their_digest(works: Works) -> None:
     verdict = works.plant.verdicts("works.lens")[-1]
     assert verdict.body["champion"] == "1"
     folder = tracking.artifacts(tracking.version("works.lens", "2"))
-    scores = (folder / "champion-1" / "scores.csv").read_bytes()
-    assert verdict.body["champion_scores_sha256"] == sha256_bytes(scores)
+    digest = verdict.body["champion_scores_sha256"]
+    assert digest == sha256_bytes((folder / rival_scores_file("1", digest)).read_bytes())
     assert verdict.body["scores_sha256"] == sha256_bytes((folder / "scores.csv").read_bytes())
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from patchae.errors import DataError
+from patchae.evidence.scores import HEADER
 from patchae.files import sha256_file
-from patchae.lineage.ranks import HEADER
 from patchae.steps.job import ClassJob
 from patchae.steps.learn import evaluate_class, require_unchanged, train_class
 from tests.flows.plant import Plant, job_of, learned

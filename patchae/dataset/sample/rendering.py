@@ -17,7 +17,7 @@ from patchae.dataset.sample.product import Product
 from patchae.errors import DataError, UsageError
 from patchae.files import Progress, silent, write_bytes
 
-TRAIN_GOOD, TEST_GOOD, TEST_PER_KIND = 60, 20, 7
+TRAIN_GOOD, TEST_GOOD, TEST_PER_KIND = 60, 30, 7
 
 PRODUCTS: dict[str, Product] = {
     module.PRODUCT.name: module.PRODUCT for module in (mesh, seal, tablet, washer)

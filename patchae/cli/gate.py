@@ -1,0 +1,139 @@
+"""The command that asks the gate again, without moving anything."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from patchae.cli.output import Json, as_json, here, table
+
+if TYPE_CHECKING:
+    from patchae.config import Gates
+    from patchae.registry.chain import Entry
+    from patchae.registry.verdict import Finding, Verdict
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(gate)
+
+
+def gate(
+    model: Annotated[str, typer.Argument(help="MODEL (its champion), MODEL/VERSION, MODEL@ALIAS.")],
+    policy: Annotated[
+        Path | None, typer.Option(help="YAML file with keys of `gates`, as in lines.yaml.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Judge a version again on the evidence of its last verdict; moves and writes nothing."""
+    from patchae.errors import NegativeFinding
+    from patchae.registry.evidence import Evidence
+    from patchae.registry.gates import judge
+    from patchae.registry.standing import champion_of
+    from patchae.registry.verdict import Verdict
+    from patchae.registry.wording import explain
+
+    row, entries = _last_verdict(model)
+    before = Verdict.from_body(row.body)
+    verdict = judge(Evidence.from_dict(before.evidence), _gates(row.model, policy))
+    _show(row, verdict)
+    champion = champion_of(entries).current
+    if row.body["champion"] != champion:
+        then = f"champion version {row.body['champion']}" if row.body["champion"] else "none"
+        print(f"compared with {then}, as it was then; now it is version {champion}")
+    if verdict.outcome != before.outcome:
+        print(f"row {row.seq} of the ledger, under the policy of then: {before.outcome}")
+    if json:
+        as_json(
+            {
+                "model": row.model,
+                "version": row.body["version"],
+                "outcome": verdict.outcome,
+                "reasons": [reason.value for reason in verdict.reasons],
+                "findings": [asdict(finding) for finding in verdict.findings],
+                "policy": verdict.policy,
+                "seq": row.seq,
+                "recorded": before.outcome,
+                "champion": row.body["champion"],
+                "champion_now": champion,
+            }
+        )
+    if verdict.outcome != "promote":
+        raise NegativeFinding(
+            f"{row.model}/{row.body['version']}: {verdict.outcome}; {explain(verdict)}"
+        )
+
+
+def _last_verdict(name: str) -> tuple[Entry, list[Entry]]:
+    """The last verdict on a version, and all rows on its model.
+
+    Raises:
+        UsageError: nothing of that name was judged.
+    """
+    from patchae.errors import UsageError
+    from patchae.lineage.gather import resolve
+    from patchae.registry.ledger import Ledger
+    from patchae.registry.standing import last_verdict
+    from patchae.registry.tracking import Tracking
+
+    project = here()
+    model, _, version = name.partition("/")
+    if not version:
+        model, version, _ = resolve(project, Tracking.open(project), name)
+    entries = Ledger.of(project).entries(model)
+    row = last_verdict(entries, version)
+    if row is None:
+        raise UsageError(
+            f"{model}/{version} was never judged",
+            where="the ledger",
+            mend="`patchae status` lists what was; `patchae retrain LINE` judges a line",
+        )
+    return row, entries
+
+
+def _gates(model: str, policy: Path | None) -> Gates:
+    """The gates of a model's class in `lines.yaml`, with what a file has otherwise."""
+    from patchae.lines_file import load_gates, load_lines
+
+    line, _, class_name = model.partition(".")
+    own = load_lines(here().lines_file).line(line).gates_of(class_name)
+    return load_gates(policy, own) if policy else own
+
+
+def _show(row: Entry, verdict: Verdict) -> None:
+    rows = [
+        (
+            finding.reason.value,
+            finding.outcome,
+            finding.about or "-",
+            _number(finding.value),
+            f"{_number(finding.low)} to {_number(finding.high)}"
+            if finding.low is not None
+            else "-",
+            _number(finding.limit),
+            _images(finding, "n_good", "n_defect"),
+            _images(finding, "more_good", "more_defect"),
+        )
+        for finding in verdict.findings
+    ]
+    columns = ("finding", "says", "about", "value", "interval", "limit", "images", "more wanted")
+    table(columns, rows, title=f"{row.model}/{row.body['version']}: {verdict.outcome}")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}" if abs(value) >= 1 else f"{value:.4f}"
+
+
+def _images(finding: Finding, good: str, defective: str) -> str:
+    counts = [
+        f"{count} {what}"
+        for count, what in (
+            (getattr(finding, good), "good"),
+            (getattr(finding, defective), "defective"),
+        )
+        if count is not None
+    ]
+    return ", ".join(counts) or "-"
