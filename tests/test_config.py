@@ -8,7 +8,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from patchae.config import PRESETS, Gates, Line, Lines, Training, Validation
 from patchae.errors import ConfigError, UsageError
@@ -210,3 +210,27 @@ def test_the_presets_go_from_cheap_to_good() -> None:
         assert getattr(fast, key) < getattr(balanced, key) < getattr(best, key)
     assert fast.image_size < balanced.image_size == best.image_size
     assert [one.backbone.count("+") for one in (fast, balanced, best)] == [0, 1, 2]
+
+
+def test_a_class_may_have_gates_of_its_own() -> None:
+    line = Line(
+        name="one",
+        classes=("cap", "nut"),
+        gates=Gates(min_image_auroc=0.95, max_drop=0.01),
+        per_class={"nut": {"gates": {"max_drop": 0.1}}},
+    )
+    assert line.gates_of("cap") == Gates(min_image_auroc=0.95, max_drop=0.01)
+    assert line.gates_of("nut") == Gates(min_image_auroc=0.95, max_drop=0.1)
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ({"max_drop": 2}, r"per_class.nut.gates.max_drop"),
+        ({"max_dorp": 0.1}, r"per_class.nut.gates.max_dorp"),
+        ({"min_recall_of": {"dent": 3}}, r"per_class.nut.gates.min_recall_of.dent"),
+    ],
+)
+def test_wrong_gates_of_a_class_are_named(own: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Line(name="one", classes=("nut",), per_class={"nut": {"gates": own}})

@@ -70,6 +70,31 @@ class TestReporting:
         assert set(told["links"][0]) == {"code", "title", "state", "detail"}
         assert {link["state"] for link in told["links"]} == {"intact"}
 
+    def test_gate(self, run: Command, tmp_path: Path) -> None:
+        done = run("gate", "works.lens", "--json")
+        told = last_json(done)
+        assert (done.code, told["outcome"], told["recorded"]) == (0, "promote", "promote")
+        assert set(told) == {
+            *("model", "version", "outcome", "reasons", "findings", "policy", "seq"),
+            *("recorded", "champion", "champion_now"),
+        }
+        assert (told["version"], told["champion"], told["champion_now"]) == ("2", "1", "2")
+        assert "compared with champion version 1" in done.out
+        file = tmp_path / "strict.yaml"
+        file.write_text("min_image_auroc: 0.99\nmin_test_good: 1\n")
+        strict = run("gate", "works.lens/1", "--policy", str(file), "--json")
+        told = last_json(strict)
+        assert (strict.code, told["outcome"], told["champion"]) == (1, "hold", None)
+        (open_one,) = [one for one in told["findings"] if one["outcome"] == "hold"]
+        assert open_one["more_good"] + open_one["more_defect"] > 0
+        assert "would decide" in strict.err
+        file.write_text("min_auroc: 0.99\n")
+        assert run("gate", "works.lens", "--policy", str(file)).code == 2
+        file.write_text("- 1\n")
+        assert run("gate", "works.lens", "--policy", str(file)).code == 2
+        assert run("gate", "works.lens", "--policy", str(tmp_path / "none.yaml")).code == 2
+        assert "was never judged" in run("gate", "works.lens/9").err
+
     def test_ledger(self, run: Command, tmp_path: Path) -> None:
         told = last_json(run("ledger", "verify", "--json"))
         assert set(told) == {"file", "rows", "signed", "state", "faults"}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from patchae.files import sha256_bytes
 from patchae.registry.ledger import Ledger
+from patchae.registry.loading import WEIGHTS_FOLDER
 from patchae.registry.verdict import rival_scores_file
 from patchae.steps.decide import decide_class
+from patchae.types import DataVersion
 from tests.flows.plant import GATES, Works, learned, the_works
 
 
@@ -52,6 +56,39 @@ def test_an_alias_that_somebody_moved_in_mlflow_follows_the_ledger_again(works: 
     decide_class(job, tracking.version("works.lens", "2"), tracking, works.plant.ledger)
     assert tracking.aliases.get("works.lens") == {"champion": "2", "previous": "1", "mine": "1"}
     tracking.aliases.delete("works.lens", "mine")
+
+
+def test_a_champion_that_cannot_be_read_holds_the_challenger(works: Works) -> None:
+    tracking = works.tracking()
+    folder = tracking.model_folder(tracking.version("works.lens", "2"))
+    facts = folder / WEIGHTS_FOLDER / "model.json"
+    whole = facts.read_text()
+    works.plant.gates("works", max_drop=0.34)
+    job = learned(works.plant.project, "works", "lens")
+    try:
+        facts.write_text(whole.replace("patchae.model/", "patchae.model/0"))
+        row = decide_class(job, tracking.version("works.lens", "1"), tracking, works.plant.ledger)
+    finally:
+        facts.write_text(whole)
+    assert (row.body["outcome"], row.body["champion"]) == ("hold", "2")
+    assert row.body["reasons"] == ["champion_not_comparable"]
+    assert row.body["evidence"]["champion"]["problem"]
+    assert row.body["champion_scores_sha256"] is None
+
+
+def test_a_model_of_older_images_does_not_replace_one_of_newer_ones(works: Works) -> None:
+    tracking, log = works.tracking(), works.plant.project.versions
+    whole = log.read_text()
+    works.plant.gates("works", max_drop=0.33)
+    older = DataVersion("0" * 32 + ".dir")
+    job = replace(learned(works.plant.project, "works", "lens"), data_version=older)
+    note = {"version": older, "made": "2021-01-01T00:00:00+00:00", "files": 1, "bytes": 1}
+    try:
+        log.write_text(json.dumps(note) + "\n" + whole)
+        row = decide_class(job, tracking.version("works.lens", "1"), tracking, works.plant.ledger)
+    finally:
+        log.write_text(whole)
+    assert (row.body["outcome"], row.body["reasons"]) == ("reject", ["older_data"])
 
 
 def test_a_former_champion_that_was_replaced_is_judged_against_the_new_one(works: Works) -> None:
