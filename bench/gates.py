@@ -1,33 +1,32 @@
-"""How often the interval of an AUROC holds the truth, on scores as real classes give them.
+"""How often the interval of an AUROC holds the truth, and how often the gate is wrong.
 
     make bench-gates [ARGS="--draws 2000"]
 
-Nobody knows the true AUROC of a real model, so populations are made whose AUROC is known: the
-scores that the bench measured on each class (bench/results/scores.json), smoothed, the defective
-ones moved until a defective image scores above a good one with just the probability that is asked
-for. From these, test sets of several sizes are drawn again and again, and each interval is asked
-whether it holds that probability. All intervals see the same draws.
+Populations are made whose AUROC is known (`bench.populations`) from the scores that the bench
+measured on each class (bench/results/scores.json). From these, test sets of several sizes are drawn
+again and again; each interval is asked whether it holds the truth, and each gate (`bench.deciding`)
+what it decides. All see the same draws.
 
-Writes bench/results/gates.json and docs/benchmarks.md.
+Writes bench/results/gates.json, docs/benchmarks.md and docs/gates.svg.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from statistics import NormalDist, fmean
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bench.pages import GATES, PAGE, RESULTS, of_coverage, render
+from bench.deciding import MARGIN, simulated
+from bench.gate_pages import of_gates, write_charts
+from bench.pages import GATES, PAGE, RESULTS, render
+from bench.populations import METHOD, Population, pairs, populations
 from patchae.evidence.auroc import Measured, auroc_interval, components
 from patchae.files import write_json
 from patchae.intervals import newcombe_interval
@@ -35,47 +34,8 @@ from patchae.intervals import newcombe_interval
 SIZES = ((12, 30), (20, 63), (60, 40), (200, 200))
 """Good and defective test images; the first two are MVTec AD's toothbrush and bottle."""
 TRUTHS = (0.9, 0.98, 0.995)
-METHOD = "patch-ae"
 _Z = NormalDist().inv_cdf(0.975)
-Scores = NDArray[np.float64]
 Interval = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Population:
-    """Scores of a class, good and defective, on a logarithmic scale, to draw from."""
-
-    good: Scores
-    defective: Scores
-
-    def draw(self, n: int, m: int, shift: float, random: np.random.Generator) -> Scores:
-        """n good and m defective scores, of a population whose defective ones are moved."""
-        parts = [(self.good, n, 0.0), (self.defective, m, shift)]
-        return np.concatenate(
-            [
-                random.choice(scores, size) + by + _width(scores) * random.standard_normal(size)
-                for scores, size, by in parts
-            ]
-        )
-
-    def shift(self, truth: float) -> float:
-        """How far the defective scores must move for an AUROC of `truth`."""
-        from scipy.optimize import brentq
-        from scipy.stats import norm
-
-        apart = self.defective[:, None] - self.good  # (m, n)
-        smooth = math.hypot(_width(self.good), _width(self.defective))
-
-        def excess(by: float) -> float:
-            return float(norm.cdf((apart + by) / smooth).mean() - truth)
-
-        by: float = brentq(excess, -50, 50)
-        return by
-
-
-def _width(scores: Scores) -> float:
-    """Of the smoothing: Silverman's rule, a little less, since scores have tails."""
-    return 0.7 * 1.06 * float(scores.std()) * len(scores) ** -0.2
 
 
 def wald_interval(labels: Sequence[int], scores: Sequence[float]) -> Interval:
@@ -101,20 +61,6 @@ INTERVALS: dict[str, Callable[[Sequence[int], Sequence[float]], Interval]] = {
     "newcombe": from_counts,
     "wald": wald_interval,
 }
-
-
-def populations(results: Path) -> dict[str, Population]:
-    """Of each class whose scores the bench has kept, from the first seed of `METHOD`."""
-    classes = json.loads(results.read_text())["classes"]
-    kept = json.loads(results.with_name("scores.json").read_text())
-    found = {}
-    for name, of_class in classes.items():
-        runs = of_class["methods"].get(METHOD)
-        if runs:
-            labels = np.array(kept[name]["labels"], bool)
-            scores = np.log(np.array(kept[name]["runs"][runs[0]["run"]]))
-            found[name] = Population(scores[~labels], scores[labels])
-    return found
 
 
 def covered(population: Population, n: int, m: int, truth: float, draws: int) -> dict[str, Any]:
@@ -154,9 +100,25 @@ def main(arguments: list[str] | None = None) -> int:
             one = {c: covered(p, n, m, truth, asked.draws) for c, p in found.items()}
             rows.append({"good": n, "defective": m, "truth": truth, "classes": one})
             print(f"{n} and {m} images, AUROC {truth}", flush=True)
-    write_json(asked.results, {"draws": asked.draws, "coverage": rows})
+    decisions = []
+    of_pairs = pairs(asked.scores)
+    for one in simulated(of_pairs, SIZES, TRUTHS, max(1, asked.draws // 5)):
+        decisions.append(one)
+        print(f"{one['good']} and {one['defective']} images, AUROC {one['champion']},", end=" ")
+        print(f"difference {one['difference']:+g}", flush=True)
+    write_json(
+        asked.results,
+        {
+            "draws": asked.draws,
+            "coverage": rows,
+            "margin": MARGIN,
+            "pairs": list(of_pairs),
+            "decisions": decisions,
+        },
+    )
     render(page=asked.page, gates=asked.results)
-    print(of_coverage(asked.results))
+    write_charts(asked.results, asked.page.parent)
+    print(of_gates(asked.results))
     return 0
 
 

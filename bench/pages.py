@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from statistics import fmean
 
+from bench.gate_pages import of_gates
 from bench.methods import ROOT
 from bench.tables import number, of_methods, significant, summary, table
 from patchae.files import write_text
@@ -50,32 +50,7 @@ def rendered(
     page = _between(page, "choice", of_candidates(CHOICE))
     page = _between(page, "scale", of_sizes(scale))
     page = _between(page, "data", of_data(data))
-    return _between(page, "gates", of_coverage(gates))
-
-
-def of_coverage(gates: Path) -> str:
-    """The table of `bench.gates`: mean over the classes, and the lowest and highest of them."""
-    if not gates.exists():
-        return "Not measured yet: `make bench-gates`.\n"
-    found = json.loads(gates.read_text())
-    titles = {"patchae": "patchae", "newcombe": "Newcombe", "wald": "DeLong, plus and minus"}
-    rows = []
-    for one in found["coverage"]:
-        cells = []
-        for name in titles:
-            shares = [of_class[name]["coverage"] for of_class in one["classes"].values()]
-            width = fmean(of_class[name]["width"] for of_class in one["classes"].values())
-            cells += [
-                f"{fmean(shares):.3f} ({min(shares):.3f} to {max(shares):.3f})",
-                f"{width:.3f}",
-            ]
-        rows.append([f"{one['good']}, {one['defective']}", f"{one['truth']:g}", *cells])
-    head = ["good, defective", "true AUROC"]
-    for title in titles.values():
-        head += [title, "width"]
-    what = f"{found['draws']:,} test sets of each size, AUROC and class; classes:"
-    names = ", ".join(found["coverage"][0]["classes"])
-    return f"{what} {names}.\n\n{table(head, rows)}\n"
+    return _between(page, "gates", of_gates(gates))
 
 
 def of_data(data: Path) -> str:

@@ -44,6 +44,8 @@ Moment = Annotated[
 ]
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Interval = Annotated[list[Share], Field(min_length=2, max_length=2)]
+"""Lower and upper end."""
 Duration = Annotated[float, Field(ge=0)]
 
 
@@ -102,6 +104,9 @@ class Found(_Part):
 class Evaluation(_Part):
     image_auroc: Share
     pixel_auroc: Share | None
+    pixel_auroc_interval: Interval | None
+    aupro: Share | None
+    aupro_interval: Interval | None
     threshold: float
     recall: Share
     false_alarm_rate: Share
@@ -196,7 +201,8 @@ def missing(record: Mapping[str, Any]) -> list[str]:
 
     A model may only be promoted when there are none. What may be unknown (`source.git_commit`,
     `source.git_clean`, `source.lock_sha256`, `run.prefect_flow_run_id`, and
-    `evaluation.pixel_auroc` without masks) counts as present when it is null.
+    without masks `evaluation.pixel_auroc`, `evaluation.aupro` and their intervals) counts as
+    present when it is null.
     """
     return sorted({path for path, _ in _problems(record)})
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from patchae.evidence.pixels import Pixels
 from patchae.files import Progress, silent
 from patchae.model.detector import PatchAE
 from patchae.model.images import load_mask
-from patchae.model.metrics import auroc, decisions
+from patchae.model.metrics import aupro, auroc, decisions
 
 GOOD = "good"
 
@@ -91,8 +92,9 @@ def evaluate(
         progress: called after each batch.
 
     Returns:
-        Metrics: `image_auroc`; `pixel_auroc`, over good images and those with a mask, or None
-        without any mask; `threshold`; `ms_per_image`, reading included; those of `decisions`.
+        Metrics: `image_auroc`; `pixel_auroc` and `aupro`, over good images and those with a mask,
+        with 95 % intervals [low, high] under `..._interval`, all None without any mask;
+        `threshold`; `ms_per_image`, reading included; those of `decisions`.
 
     Raises:
         DataError: an image cannot be read.
@@ -111,7 +113,7 @@ def evaluate(
     labels = [image.label for image in images]
     metrics: dict[str, Any] = {
         "image_auroc": auroc(labels, [j.score for j in judged]),
-        "pixel_auroc": _pixel_auroc(folder, images, maps, size),
+        **_of_pixels(folder, images, maps, size),
         "threshold": model.threshold,
         "ms_per_image": 1000 * seconds / max(1, len(images)),
         **decisions(labels, [j.anomalous for j in judged], [i.defect for i in images]),
@@ -122,18 +124,24 @@ def evaluate(
     return Evaluation(tuple(judged), metrics, {images[i].path: maps[i] for i in shown})
 
 
-def _pixel_auroc(
+def _of_pixels(
     folder: Path, images: Sequence[TestImage], maps: Sequence[np.ndarray], size: int
-) -> float | None:
-    labels, scores = [], []
+) -> dict[str, Any]:
+    """How well the maps tell defective pixels, and how sure that is."""
+    names = ("pixel_auroc", "pixel_auroc_interval", "aupro", "aupro_interval")
+    masks, seen = [], []
     for image, map_ in zip(images, maps, strict=True):
         if image.mask is not None:
-            labels.append(load_mask(folder / image.mask, size))
+            masks.append(load_mask(folder / image.mask, size))
         elif image.label == 0:
-            labels.append(np.zeros((size, size), bool))
+            masks.append(np.zeros((size, size), bool))
         else:
             continue
-        scores.append(map_)
-    if not any(label.any() for label in labels):
-        return None
-    return auroc(np.concatenate(labels).ravel(), np.concatenate(scores).ravel())
+        seen.append(map_)
+    if not any(mask.any() for mask in masks) or all(mask.all() for mask in masks):
+        return dict.fromkeys(names)
+    together, values = np.stack(masks), np.stack(seen)
+    pixels = Pixels.of(together, values)
+    area, overlap = auroc(together.ravel(), values.ravel()), aupro(together, values)
+    limits = (pixels.interval(pixels.auroc, area), pixels.interval(pixels.aupro, overlap))
+    return dict(zip(names, (area, list(limits[0]), overlap, list(limits[1])), strict=True))

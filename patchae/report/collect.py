@@ -21,14 +21,15 @@ from patchae.registry.chain import Entry
 from patchae.registry.ledger import Ledger
 from patchae.registry.standing import champion_of, last_verdict, moves
 from patchae.registry.tracking import Tracking
-from patchae.registry.verdict import MEANING, Verdict
-from patchae.registry.wording import explain
+from patchae.registry.verdict import Verdict
+from patchae.registry.wording import sentence
 from patchae.report.content import (
     Audit,
     AuditLink,
     ClassReport,
     DefectRecall,
     HeatMap,
+    Interval,
     Lineage,
     LineReport,
     LinkState,
@@ -134,12 +135,14 @@ def _evidence(
 ) -> ModelReport:
     told, data, source = record["evaluation"], record["data"], record["source"]
     verdict = Verdict.from_body(row.body)
-    sentence = explain(verdict)
     return ModelReport(
         version=row.body["version"],
         trained=datetime.fromisoformat(record["run"]["finished"]),
         image_auroc=told["image_auroc"],
         pixel_auroc=told["pixel_auroc"],
+        pixel_auroc_interval=_pair(told["pixel_auroc_interval"]),
+        aupro=told["aupro"],
+        aupro_interval=_pair(told["aupro_interval"]),
         threshold=told["threshold"],
         recall=told["recall"],
         false_alarm_rate=told["false_alarm_rate"],
@@ -152,8 +155,8 @@ def _evidence(
         ms_per_image=told["ms_per_image"],
         outcome=verdict.outcome,
         reasons=tuple(
-            Reason(code.value, sentence if len(verdict.reasons) == 1 else MEANING[code])
-            for code in verdict.reasons
+            Reason(finding.reason.value, sentence(finding, verdict.evidence))
+            for finding in verdict.decisive
         ),
         scores=tuple(scores),
         maps=_maps(folder, scores),
@@ -169,6 +172,10 @@ def _evidence(
             **data["images"],
         ),
     )
+
+
+def _pair(limits: list[float] | None) -> Interval | None:
+    return (limits[0], limits[1]) if limits else None
 
 
 def _maps(folder: Path, scores: list[Score]) -> tuple[HeatMap, ...]:

@@ -110,6 +110,10 @@ class ModelReport:
     image_auroc: float
     pixel_auroc: float | None
     """None: the class has no masks."""
+    pixel_auroc_interval: Interval | None
+    aupro: float | None
+    """Share of each defect that is found, up to a false-positive rate of pixels of 0.3."""
+    aupro_interval: Interval | None
     threshold: float
     recall: float
     false_alarm_rate: float

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from bench import gates
-from bench.gates import METHOD, Population, covered
-from bench.pages import GATES, of_coverage
+from bench.deciding import MARGIN, decided
+from bench.gate_pages import EQUAL, WORSE, of_gates
+from bench.gates import covered
+from bench.pages import GATES, PAGE
+from bench.populations import METHOD, Pair, Population
 from patchae.evidence.auroc import components
 from tests.bench.conftest import MARKS
 
@@ -46,16 +49,51 @@ def test_the_bench_is_written_and_rendered(
     given = ["--scores", str(tmp_path / "model.json"), "--results", str(results)]
     assert gates.main([*given, "--page", str(page)]) == 2
     assert "make bench-model" in capsys.readouterr().err
-    runs = {"nut": {"methods": {METHOD: [{"run": "a"}]}}, "bolt": {"methods": {}}}
+    two = {METHOD: [{"run": "a", "seed": 0}], "fast": [{"run": "b", "seed": 0}]}
+    runs = {"nut": {"methods": two}, "bolt": {"methods": {}}}
     (tmp_path / "model.json").write_text(json.dumps({"classes": runs}))
     labels = [0] * 10 + [1] * 10
-    scores = {"nut": {"labels": labels, "runs": {"a": [1 + 0.1 * i for i in range(20)]}}}
+    of_nut = {
+        "a": [1 + 0.1 * i for i in range(20)],
+        "b": [1 + 0.1 * (i * 7 % 20) for i in range(20)],
+    }
+    scores = {"nut": {"labels": labels, "runs": of_nut}, "bolt": {"labels": [], "runs": {}}}
     (tmp_path / "scores.json").write_text(json.dumps(scores))
     assert gates.main([*given, "--page", str(page), "--draws", "3"]) == 0
     found = json.loads(results.read_text())
     assert len(found["coverage"]) == len(gates.SIZES) * len(gates.TRUTHS)
     assert "classes: nut." in page.read_text()
-    assert of_coverage(results) in page.read_text()
+    assert of_gates(results) in page.read_text()
+    for name in (WORSE, EQUAL):
+        assert (tmp_path / name).read_text().startswith("<svg")
+
+
+@pytest.fixture
+def pair() -> Pair:
+    """Two models that see the same difficulty."""
+    random = np.random.default_rng(2)
+    good, defective = random.normal(0, 1, (25, 1)), random.normal(1, 1, (35, 1))
+    return Pair(good + random.normal(0, 0.5, (25, 2)), defective + random.normal(0, 0.5, (35, 2)))
+
+
+def test_a_pair_has_the_two_aurocs_and_keeps_what_both_share(pair: Pair) -> None:
+    shifts = pair.shifts(0.9, 0.98)
+    scores = pair.draw(4000, 4000, shifts, np.random.default_rng(1))
+    labels = [0] * 4000 + [1] * 4000
+    for side, truth in enumerate((0.9, 0.98)):
+        found = components(labels, scores[:, side].tolist()).auroc
+        assert found == pytest.approx(truth, abs=0.01)
+    assert np.corrcoef(scores[:4000].T)[0, 1] > 0.6
+
+
+def test_a_gate_is_seldom_wrong_and_always_says_something(pair: Pair) -> None:
+    worse = decided(pair, (60, 60), 0.98, -2 * MARGIN, 60)
+    equal = decided(pair, (60, 60), 0.98, 0.0, 60)
+    for said in (worse, equal):
+        assert all(sum(shares.values()) == pytest.approx(1) for shares in said.values())
+    assert worse["patchae"]["promote"] <= 0.05
+    assert equal["patchae"]["reject"] <= 0.05
+    assert equal["point"]["reject"] > 0.2
 
 
 def test_what_was_measured_is_what_is_promised() -> None:
@@ -63,3 +101,11 @@ def test_what_was_measured_is_what_is_promised() -> None:
     for one in found["coverage"]:
         for of_class in one["classes"].values():
             assert of_class["patchae"]["coverage"] > 0.92
+    worse = [one for one in found["decisions"] if one["difference"] < -1e-9]
+    equal = [one for one in found["decisions"] if abs(one["difference"]) < 1e-9]
+    assert all(one["gates"]["patchae"]["promote"] <= 0.05 for one in worse)
+    assert all(one["gates"]["patchae"]["reject"] <= 0.05 for one in equal)
+    text = PAGE.read_text()
+    assert of_gates(GATES) in text
+    assert WORSE in text
+    assert EQUAL in text

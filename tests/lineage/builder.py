@@ -241,6 +241,9 @@ def _record(
         evaluation={
             "image_auroc": 0.0,
             "pixel_auroc": None,
+            "pixel_auroc_interval": None,
+            "aupro": None,
+            "aupro_interval": None,
             "threshold": THRESHOLD,
             "recall": 1.0,
             "false_alarm_rate": 0.0,

@@ -23,6 +23,9 @@ MAY_BE_NULL = {
     "source.lock_sha256",
     "run.prefect_flow_run_id",
     "evaluation.pixel_auroc",
+    "evaluation.pixel_auroc_interval",
+    "evaluation.aupro",
+    "evaluation.aupro_interval",
 }
 
 

@@ -82,13 +82,17 @@ def test_pixel_auroc_judges_the_maps_against_the_masks(
         scores += map_.ravel().tolist()
     assert evaluation.metrics["pixel_auroc"] == pytest.approx(roc_auc_score(labels, scores))
     assert evaluation.metrics["pixel_auroc"] > 0.9
+    for name in ("pixel_auroc", "aupro"):
+        low, high = evaluation.metrics[f"{name}_interval"]
+        assert 0 < low <= evaluation.metrics[name] <= high <= 1
 
 
 def test_without_masks_there_is_no_pixel_auroc(
     small: Small, model: PatchAE, few: list[TestImage]
 ) -> None:
     metrics = evaluate(model, small.data, [replace(image, mask=None) for image in few]).metrics
-    assert metrics["pixel_auroc"] is None
+    names = ("pixel_auroc", "pixel_auroc_interval", "aupro", "aupro_interval")
+    assert [metrics[name] for name in names] == [None] * 4
     assert metrics["image_auroc"] == 1.0
 
 

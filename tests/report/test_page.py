@@ -67,6 +67,9 @@ def model(
         trained=NOW - timedelta(days=2),
         image_auroc=0.9876,
         pixel_auroc=None,
+        pixel_auroc_interval=None,
+        aupro=0.8765,
+        aupro_interval=(0.8, 0.9),
         threshold=THRESHOLD,
         recall=0.8,
         false_alarm_rate=0.05,
@@ -435,5 +438,8 @@ def test_every_share_says_how_sure_it_is() -> None:
     assert f"<small>95 %: {100 * low:.1f}% to {100 * high:.1f}%</small>" in page
     assert "32 of 40; 95 %: 64.4% to 90.9%" in page  # Clopper and Pearson's
     assert "0 of 0<" in page, "of nothing there is no share"
-    nothing = replace(judged, scores=(), n_good=0, n_defect=0, recall_by_defect=())
+    assert "<small>95 %: 0.8000 to 0.9000</small>" in page  # AUPRO
+    nothing = replace(
+        judged, scores=(), n_good=0, n_defect=0, recall_by_defect=(), aupro_interval=None
+    )
     assert "95 %" not in render(line(replace(PROMOTED, candidate=nothing)))
