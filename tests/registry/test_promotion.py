@@ -15,11 +15,6 @@ from tests.registry.memory import MODEL, MemoryAliases, judged
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path / "ledger.db")
-
-
-@pytest.fixture
 def aliases() -> MemoryAliases:
     return MemoryAliases()
 

@@ -16,10 +16,10 @@ from tests.flows.plant import Works, learned, the_works
 def works(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
     """A project with champions, whose ledger is put back."""
     made = the_works(tmp_path_factory)
-    before = made.plant.ledger.path.read_bytes()
+    before = made.plant.project.ledger.read_bytes()
     lines = made.plant.project.lines_file.read_text()
     yield made
-    made.plant.ledger.path.write_bytes(before)
+    made.plant.project.ledger.write_bytes(before)
     made.plant.project.lines_file.write_text(lines)
     made.plant.lines["works"].pop("gates", None)
 
