@@ -40,10 +40,10 @@ class Server:
         return f"postgresql+psycopg://owner:{password}@127.0.0.1:{self.port}/{database}"
 
     def new(self) -> str:
-        """The URL of a new, empty database."""
-        name = f"d{uuid4().hex}"
-        self.execute("postgres", f"CREATE DATABASE {name}")
-        return self.url(name)
+        """The URL of a new, empty schema: much quicker than a database, and as good."""
+        name = f"s{uuid4().hex}"
+        self.execute("postgres", f"CREATE SCHEMA {name}")
+        return self.url("postgres") + f"?options=-csearch_path%3D{name}"
 
     def execute(self, database: str, *statements: str) -> None:
         """Do as somebody with a database tool does; each statement for itself."""

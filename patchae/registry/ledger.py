@@ -10,7 +10,7 @@ It is the truth about what is deployed; the aliases in MLflow follow it. Promise
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -45,6 +45,9 @@ __all__ = [
     "last_verdict",
     "open_promotion",
 ]
+
+
+Kinds = Collection[Kind] | None
 
 
 def _now() -> datetime:
@@ -86,14 +89,14 @@ class Ledger:
         url = settings().ledger_url
         return cls(ServerStore(url) if url else FileStore(project.ledger), flow_run=flow_run)
 
-    def entries(self, model: str | None = None) -> list[Entry]:
-        """All entries, or those of one model, oldest first.
+    def entries(self, model: str | None = None, kinds: Kinds = None) -> list[Entry]:
+        """All entries, or those of one model or of some kinds, oldest first.
 
         Raises:
             AuditBroken: a row cannot be read.
         """
         with self._store.reading() as connection:
-            return _entries(connection, model) if connection else []
+            return _entries(connection, model, kinds) if connection else []
 
     def signed_rows(self) -> tuple[list[Row], dict[int, Signature]]:
         """All rows as they are stored, oldest first, altered or not, and their signatures."""
@@ -177,10 +180,10 @@ class Transaction:
         self._clock = clock
         self._flow_run = flow_run
 
-    def entries(self, model: str | None = None) -> list[Entry]:
+    def entries(self, model: str | None = None, kinds: Kinds = None) -> list[Entry]:
         """As `Ledger.entries`, including what was appended in this transaction."""
         with self._store.translated():
-            return _entries(self._connection, model)
+            return _entries(self._connection, model, kinds)
 
     def append(self, kind: Kind, model: str, body: Mapping[str, Any], actor: str) -> Entry:
         """As `Ledger.append`; kept only when the transaction ends without an error."""
@@ -209,10 +212,12 @@ Begin = Callable[[], AbstractContextManager[Transaction]]
 """Begins a transaction."""
 
 
-def _rows(connection: Connection, model: str | None = None) -> list[Row]:
+def _rows(connection: Connection, model: str | None = None, kinds: Kinds = None) -> list[Row]:
     query = select(tables.rows).order_by(tables.rows.c.seq)
     if model is not None:
         query = query.where(tables.rows.c.model == model)
+    if kinds is not None:
+        query = query.where(tables.rows.c.kind.in_(kinds))
     return [Row(*row) for row in connection.execute(query)]
 
 
@@ -222,8 +227,8 @@ def _head(connection: Connection) -> Row | None:
     return Row(*row) if row else None
 
 
-def _entries(connection: Connection, model: str | None) -> list[Entry]:
-    return [_entry(row) for row in _rows(connection, model)]
+def _entries(connection: Connection, model: str | None, kinds: Kinds) -> list[Entry]:
+    return [_entry(row) for row in _rows(connection, model, kinds)]
 
 
 def _entry(row: Row) -> Entry:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import sqlite3
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from patchae.registry.ledger import Ledger
 from patchae.registry.ledger_postgres import ServerStore
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+# Children of a process that has imported everything begin at once, and share nothing else.
+_children = multiprocessing.get_context("forkserver")
+_children.set_forkserver_preload([__name__, "psycopg", "filelock", "tests.registry.memory"])
+
+
+def side_by_side(work: Callable[..., None], arguments: Iterable[tuple[Any, ...]]) -> list[int]:
+    """Run `work` in a process for each tuple of arguments, at the same time; their exit codes."""
+    running = [_children.Process(target=work, args=given) for given in arguments]
+    for process in running:
+        process.start()
+    for process in running:
+        process.join()
+    return [process.exitcode or 0 for process in running]
 
 
 @dataclass(frozen=True)

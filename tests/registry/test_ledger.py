@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import platform
 import signal
 import sqlite3
@@ -18,7 +17,7 @@ from patchae.errors import AuditBroken, PatchaeError, StoreBusy, StoreUnreachabl
 from patchae.project import Project
 from patchae.registry.ledger import GENESIS, Ledger
 from tests.registry.memory import move
-from tests.registry.places import Place
+from tests.registry.places import Place, side_by_side
 
 
 def test_what_was_appended_is_what_is_read(ledger: Ledger) -> None:
@@ -220,14 +219,8 @@ def append_many(place: Place, actor: str, count: int) -> None:
 
 
 def test_processes_that_append_at_the_same_time_make_one_chain(place: Place) -> None:
-    spawn = multiprocessing.get_context("spawn")
     names = "abcdefghijklmnop"  # the tables are made by all of them at once, too
-    writers = [spawn.Process(target=append_many, args=(place, name, 5)) for name in names]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    assert [writer.exitcode for writer in writers] == [0] * len(names)
+    assert not any(side_by_side(append_many, [(place, name, 5) for name in names]))
     entries = place.ledger().entries()
     assert place.ledger().verify() == []
     for name in names:
@@ -237,7 +230,7 @@ def test_processes_that_append_at_the_same_time_make_one_chain(place: Place) -> 
 
 WRITER = """
 import sys
-from tests.registry.places import Place
+from tests.registry.places import Place, side_by_side
 body = dict.fromkeys(["to", "from", "why", "reason", "verdict"])
 while True:
     print(Place.of(sys.argv[1]).ledger().append("move", "m", body, "a").digest, flush=True)

@@ -63,14 +63,13 @@ def test_a_server_that_cannot_be_used_is_named_without_the_password(postgres: Se
 
 
 def test_a_commit_is_on_the_disk_even_where_the_server_would_not_wait(postgres: Server) -> None:
-    url = postgres.new()
-    name = url.rpartition("/")[2]
     postgres.execute(
         "postgres",
-        f"ALTER DATABASE {name} SET synchronous_commit = off",
-        f"ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'",
+        "CREATE DATABASE hasty",
+        "ALTER DATABASE hasty SET synchronous_commit = off",
+        "ALTER DATABASE hasty SET default_transaction_isolation = 'serializable'",
     )
-    ledger = Ledger(ServerStore(url))
+    ledger = Ledger(ServerStore(postgres.url("hasty")))
     with ledger.transaction() as transaction:
         told = transaction._connection.exec_driver_sql("SHOW synchronous_commit").scalar()
         transaction.append("move", "m", move("1"), "ann")
