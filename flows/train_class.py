@@ -95,7 +95,8 @@ def gate(job: ClassJob, version: Version, tracking: Tracking, ledger: Ledger) ->
 @task(name="class", task_run_name="class {class_name}", cache_policy=NO_CACHE)
 def train_and_judge(run: LineRun, class_name: str) -> ClassOutcome:
     """All steps of one class."""
-    tracking, ledger = run.tracking, Ledger.of(run.project)
+    tracking = run.tracking
+    ledger = Ledger.of(run.project, flow_run=run.flow_run_id)
     job = validate(run, class_name)
     trained = False
     if tracking.with_key(job.model, job.key) is None:

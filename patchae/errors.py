@@ -7,7 +7,8 @@
     ├── NegativeFinding             1   done, and the answer is no
     │   ├── ValidationFailed        1   images did not pass their checks
     │   ├── ClassFailed             1   a class of a line could not be finished
-    │   └── AuditBroken             1   a link of a lineage does not hold
+    │   ├── AuditBroken             1   a link of a lineage does not hold
+    │   └── AliasMoved              1   an alias in MLflow is not where the ledger says
     └── StoreUnreachable            3   a server or store does not answer
         ├── StoreSilent             3   it gives no answer at all, and may in a moment
         └── StoreBusy               3   another process holds what is needed
@@ -79,6 +80,10 @@ class ClassFailed(NegativeFinding):
 
 class AuditBroken(NegativeFinding):
     """A link of a lineage does not hold."""
+
+
+class AliasMoved(NegativeFinding):
+    """Somebody moved an alias in MLflow past the ledger."""
 
 
 class StoreUnreachable(PatchaeError):

@@ -27,6 +27,7 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="what to train on")
     slots: int = Field(0, ge=0, description="classes trained side by side; 0: one per GPU, or 1")
     actor: str = Field("", description="who moves models; default: the login name")
+    ledger_url: str = Field("", description="PostgreSQL database of the ledger")
     ledger_key: str = Field("", description="file of the private key that signs the ledger")
     lock_timeout: float = Field(600.0, ge=0, description="seconds to wait for another process")
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from patchae.project import Project
+from tests.postgres import Server, binaries, serving
 from tests.support import git_init
 
 LINES = """\
@@ -37,3 +39,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     git_init(root)
     monkeypatch.chdir(root)
     return Project(root)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A real PostgreSQL server."""
+    folder = binaries()
+    if folder is None:
+        pytest.skip("no PostgreSQL on this machine: initdb and postgres were not found")
+    with serving(folder) as server:
+        yield server

@@ -145,4 +145,4 @@ def _rows(file: Path | None) -> tuple[list[Row], dict[int, Signature], str]:
     from patchae.registry.ledger import Ledger
 
     own = Ledger.of(here())
-    return *own.signed_rows(), str(own.path)
+    return *own.signed_rows(), own.where

@@ -26,6 +26,8 @@ from patchae.registry.standing import (
 from patchae.registry.verdict import Verdict, rival_scores_file
 from patchae.registry.wording import explain
 
+_ALLOWED = {"promoted": ("promote",), "overridden": ("hold",), "adopted": ("promote", "hold")}
+"""The outcomes of the verdict that each kind of move may rest on."""
 TOLERANCE = 1e-9
 """Two ways to compute the same AUROC may differ by this much in floating point."""
 
@@ -211,12 +213,13 @@ def _check_move(facts: Facts, move: Entry, before: list[Entry]) -> None:
         return
     for row in verdicts(before, facts.version):
         if row.seq == body["verdict"]:
-            if row.body["outcome"] != "promote":
-                raise Broken(f"row {seq}: promoted although row {row.seq} says otherwise")
-            if row.body["champion"] != current:
-                raise Broken(f"row {seq}: promoted on a comparison with another champion")
+            allowed = _ALLOWED.get(body["why"], ())
+            if row.body["outcome"] not in allowed:
+                raise Broken(f"row {seq}: {body['why']} although row {row.seq} says otherwise")
+            if body["why"] != "adopted" and row.body["champion"] != current:
+                raise Broken(f"row {seq}: {body['why']} on a comparison with another champion")
             return
-    raise Broken(f"row {seq}: promoted without a verdict on version {facts.version} before it")
+    raise Broken(f"row {seq}: {body['why']} without a verdict on version {facts.version} before it")
 
 
 def _decisive(facts: Facts) -> Entry | None:

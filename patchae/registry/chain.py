@@ -14,7 +14,7 @@ from typing import Any, Literal, cast
 from patchae.files import canonical_json, digest_json
 from patchae.types import Sha256
 
-Kind = Literal["registered", "verdict", "move"]
+Kind = Literal["registered", "verdict", "move", "confirmed", "repair", "retired"]
 
 KEYS: dict[str, frozenset[str]] = {
     "registered": frozenset({"version", "run_id", "training_key", "lineage_sha256"}),
@@ -23,6 +23,9 @@ KEYS: dict[str, frozenset[str]] = {
         | {"scores_sha256", "champion_scores_sha256"}
     ),
     "move": frozenset({"to", "from", "why", "reason", "verdict"}),
+    "confirmed": frozenset({"move", "aliases"}),
+    "repair": frozenset({"move", "why", "found", "set", "reason"}),
+    "retired": frozenset({"version", "reason"}),
 }
 """What the body of each kind holds at least. `docs/ledger.md` says what the keys mean."""
 
@@ -39,6 +42,8 @@ class Row:
     kind: str
     model: str
     actor: str
+    host: str
+    flow_run: str
     body: str
     previous: str
     digest: str
@@ -48,9 +53,10 @@ class Row:
 class Entry:
     """One row as it is read: what was decided or done, when, by whom.
 
-    `seq` counts from 1; `time` is UTC, ISO 8601 with microseconds and `Z`; `previous` is the
-    digest of the row before (`GENESIS` for the first); `digest` is the sha256 over the canonical
-    JSON of all the other fields. `body` holds at least the `KEYS` of its kind.
+    `seq` counts from 1; `time` is UTC, ISO 8601 with microseconds and `Z`; `actor`, `host` and
+    `flow_run` (empty outside a flow) say who wrote it; `previous` is the digest of the row before
+    (`GENESIS` for the first); `digest` is the sha256 over the canonical JSON of all the other
+    fields. `body` holds at least the `KEYS` of its kind.
     """
 
     seq: int
@@ -58,6 +64,8 @@ class Entry:
     kind: Kind
     model: str
     actor: str
+    host: str
+    flow_run: str
     body: dict[str, Any]
     previous: str
     digest: str
@@ -84,7 +92,15 @@ class Entry:
 
 
 def follow(
-    head: Row | None, *, time: str, kind: Kind, model: str, actor: str, body: Mapping[str, Any]
+    head: Row | None,
+    *,
+    time: str,
+    kind: Kind,
+    model: str,
+    actor: str,
+    body: Mapping[str, Any],
+    host: str = "",
+    flow_run: str = "",
 ) -> Entry:
     """The entry that comes after `head`; its time is never earlier than the head's.
 
@@ -97,6 +113,8 @@ def follow(
         kind=kind,
         model=_storable(model),
         actor=_storable(actor),
+        host=_storable(host),
+        flow_run=_storable(flow_run),
         body=canonical_json(dict(body)),
         previous=head.digest if head else GENESIS,
         digest="",
@@ -169,5 +187,5 @@ def _values(item: Row | Entry) -> dict[str, Any]:
 
 
 def _storable(text: str) -> str:
-    # A name from the environment may hold bytes that are no UTF-8; a database refuses those.
-    return text.encode(errors="backslashreplace").decode()
+    # A name from the environment may hold bytes that are no UTF-8, or a NUL; databases refuse them.
+    return text.encode(errors="backslashreplace").decode().replace("\0", "\\x00")

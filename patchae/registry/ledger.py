@@ -10,36 +10,24 @@ It is the truth about what is deployed; the aliases in MLflow follow it. Promise
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from platform import node
 from typing import Any
 
-from sqlalchemy import (
-    DDL,
-    URL,
-    Column,
-    Connection,
-    Engine,
-    Integer,
-    MetaData,
-    NullPool,
-    Table,
-    Text,
-    create_engine,
-    event,
-    insert,
-    inspect,
-    select,
-)
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, insert, select
 
-from patchae.errors import AuditBroken, StoreBusy, StoreUnreachable
+from patchae.errors import AuditBroken
 from patchae.project import Project
+from patchae.registry import ledger_tables as tables
 from patchae.registry import signing
 from patchae.registry.chain import GENESIS, Entry, Kind, Row, faults, follow
+from patchae.registry.ledger_postgres import ServerStore
+from patchae.registry.ledger_sqlite import FileStore
+from patchae.registry.ledger_store import Store
 from patchae.registry.signing import Signature, Signer
 from patchae.registry.standing import Champion, champion_of, last_verdict, open_promotion
 from patchae.settings import settings
@@ -58,47 +46,8 @@ __all__ = [
     "open_promotion",
 ]
 
-_metadata = MetaData()
-_table = Table(
-    "ledger",
-    _metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=False),
-    Column("time", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("model", Text, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("body", Text, nullable=False),
-    # Unique: even without a lock two rows could not follow the same one.
-    Column("previous", Text, nullable=False, unique=True),
-    Column("digest", Text, nullable=False),
-    sqlite_strict=True,
-)
-_signatures = Table(
-    "signature",
-    _metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=False),
-    Column("key", Text, nullable=False),
-    Column("value", Text, nullable=False),
-    sqlite_strict=True,
-)
-for _change in ("UPDATE", "DELETE"):
-    _trigger = DDL(  # type: ignore[no-untyped-call]
-        f"CREATE TRIGGER signature_no_{_change.lower()} BEFORE {_change} ON signature"
-        " BEGIN SELECT RAISE(ABORT, 'signatures of the ledger are never changed'); END"
-    )
-    event.listen(_signatures, "after_create", _trigger.execute_if(dialect="sqlite"))
-for _statement in (
-    "CREATE TRIGGER ledger_no_update BEFORE UPDATE ON ledger"
-    " BEGIN SELECT RAISE(ABORT, 'rows of the ledger are never changed'); END",
-    "CREATE TRIGGER ledger_no_delete BEFORE DELETE ON ledger"
-    " BEGIN SELECT RAISE(ABORT, 'rows of the ledger are never deleted'); END",
-    # INSERT OR REPLACE deletes without firing the trigger above.
-    "CREATE TRIGGER ledger_at_the_end BEFORE INSERT ON ledger"
-    " WHEN NEW.seq IS NOT (SELECT COALESCE(MAX(seq), 0) + 1 FROM ledger)"
-    " BEGIN SELECT RAISE(ABORT, 'rows of the ledger are only appended'); END",
-):
-    _trigger = DDL(_statement)  # type: ignore[no-untyped-call]
-    event.listen(_table, "after_create", _trigger.execute_if(dialect="sqlite"))
+
+Kinds = Collection[Kind] | None
 
 
 def _now() -> datetime:
@@ -106,44 +55,60 @@ def _now() -> datetime:
 
 
 class Ledger:
-    """The ledger in one SQLite file. Reading one that does not exist finds no rows.
+    """The ledger in one store. Reading one that does not exist finds no rows.
 
     While `PATCHAE_LEDGER_KEY` names a key, what is appended is signed with it.
 
     Every method may raise `StoreBusy` (another process holds it for longer than
-    `PATCHAE_LOCK_TIMEOUT`) or `StoreUnreachable` (the file is not a ledger, or cannot be used).
+    `PATCHAE_LOCK_TIMEOUT`) or `StoreUnreachable` (it is not a ledger, or cannot be used).
+
+    Args:
+        place: a SQLite file, or another store.
+        flow_run: id of the flow run that appends, for the rows.
     """
 
-    def __init__(self, path: Path, *, clock: Callable[[], datetime] = _now) -> None:
-        self.path = path
+    def __init__(
+        self,
+        place: Path | Store,
+        *,
+        flow_run: str | None = None,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        self._store: Store = FileStore(place) if isinstance(place, Path) else place
+        self._flow_run = flow_run or ""
         self._clock = clock
+        self.where = self._store.where
 
     @classmethod
-    def of(cls, project: Project) -> Ledger:
-        """The ledger of a project."""
-        return cls(project.ledger)
+    def of(cls, project: Project, *, flow_run: str | None = None) -> Ledger:
+        """The ledger of a project: the database of `PATCHAE_LEDGER_URL`, or the embedded file.
 
-    def entries(self, model: str | None = None) -> list[Entry]:
-        """All entries, or those of one model, oldest first.
+        Raises:
+            ConfigError: `PATCHAE_LEDGER_URL` is no URL of PostgreSQL.
+        """
+        url = settings().ledger_url
+        return cls(ServerStore(url) if url else FileStore(project.ledger), flow_run=flow_run)
+
+    def entries(self, model: str | None = None, kinds: Kinds = None) -> list[Entry]:
+        """All entries, or those of one model or of some kinds, oldest first.
 
         Raises:
             AuditBroken: a row cannot be read.
         """
-        with self._reading() as connection:
-            return _entries(connection, model) if connection else []
+        with self._store.reading() as connection:
+            return _entries(connection, model, kinds) if connection else []
 
     def signed_rows(self) -> tuple[list[Row], dict[int, Signature]]:
         """All rows as they are stored, oldest first, altered or not, and their signatures."""
-        with self._reading() as connection:
+        with self._store.reading() as connection:
             if connection is None:
                 return [], {}
-            signed = inspect(connection).has_table(_signatures.name)  # not before the first key
-            stored = connection.execute(select(_signatures)) if signed else ()
+            stored = connection.execute(select(tables.signatures))
             return _rows(connection), {seq: Signature(*one) for seq, *one in stored}
 
     def head(self) -> Entry | None:
         """The newest entry; None when there is none. Its digest stands for the whole ledger."""
-        with self._reading() as connection:
+        with self._store.reading() as connection:
             row = _head(connection) if connection else None
         return _entry(row) if row else None
 
@@ -171,71 +136,99 @@ class Ledger:
 
         All that was appended is kept when the block ends, and nothing when it raises.
         """
-        with _translated(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = _engine(self.path, writing=True).connect()
-        with closing(connection):
-            with _translated(self.path):
-                _metadata.create_all(connection)
-            yield Transaction(connection, self.path, self._clock)
-            # Closing without this commit rolls back.
-            with _translated(self.path):
-                connection.commit()
+        with self._store.writing() as connection, self._transaction(connection) as transaction:
+            yield transaction
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection | None]:
-        with _translated(self.path):
-            if not self.path.exists():
-                yield None
-                return
-            with _engine(self.path, writing=False).connect() as connection:
-                # A crash before the first commit leaves an empty file.
-                yield connection if inspect(connection).has_table(_table.name) else None
+    def turn(self, model: str) -> Iterator[Begin]:
+        """Hold the moves of one model over several transactions, and what lies between them.
+
+        Nobody else has the turn of this model meanwhile; rows may be appended by others. What it
+        yields begins a transaction. A process that dies gives its turn back.
+        """
+        with self._store.turn(model) as connection:
+            yield lambda: self._transaction(connection)
+
+    @contextmanager
+    def _transaction(self, connection: Connection) -> Iterator[Transaction]:
+        with self._store.translated():
+            begun = connection.begin()
+        try:
+            with self._store.translated():
+                self._store.claim(connection)
+                tables.metadata.create_all(connection)
+            yield Transaction(connection, self._store, self._clock, self._flow_run)
+            with self._store.translated():
+                begun.commit()
+        finally:
+            with self._store.translated():
+                begun.close()  # rolls back what was not committed
 
 
 class Transaction:
     """The ledger while this process alone may write to it."""
 
-    def __init__(self, connection: Connection, path: Path, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        store: Store,
+        clock: Callable[[], datetime],
+        flow_run: str,
+    ) -> None:
         self._connection = connection
-        self._path = path
+        self._store = store
         self._clock = clock
+        self._flow_run = flow_run
 
-    def entries(self, model: str | None = None) -> list[Entry]:
+    def entries(self, model: str | None = None, kinds: Kinds = None) -> list[Entry]:
         """As `Ledger.entries`, including what was appended in this transaction."""
-        with _translated(self._path):
-            return _entries(self._connection, model)
+        with self._store.translated():
+            return _entries(self._connection, model, kinds)
 
     def append(self, kind: Kind, model: str, body: Mapping[str, Any], actor: str) -> Entry:
         """As `Ledger.append`; kept only when the transaction ends without an error."""
         signer = Signer.configured()
-        time = self._clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        with _translated(self._path):
+        with self._store.translated():
             entry = follow(
-                _head(self._connection), time=time, kind=kind, model=model, actor=actor, body=body
+                _head(self._connection),
+                time=self._clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+                kind=kind,
+                model=model,
+                actor=actor,
+                host=node(),
+                flow_run=self._flow_run,
+                body=body,
             )
-            self._connection.execute(insert(_table).values(asdict(entry.row())))
+            self._connection.execute(insert(tables.rows).values(asdict(entry.row())))
             if signer:
                 signature = asdict(signer.sign(entry.digest))
-                self._connection.execute(insert(_signatures).values(seq=entry.seq, **signature))
+                self._connection.execute(
+                    insert(tables.signatures).values(seq=entry.seq, **signature)
+                )
         return entry
 
 
-def _rows(connection: Connection, model: str | None = None) -> list[Row]:
-    query = select(_table).order_by(_table.c.seq)
+Begin = Callable[[], AbstractContextManager[Transaction]]
+"""Begins a transaction."""
+
+
+def _rows(connection: Connection, model: str | None = None, kinds: Kinds = None) -> list[Row]:
+    query = select(tables.rows).order_by(tables.rows.c.seq)
     if model is not None:
-        query = query.where(_table.c.model == model)
+        query = query.where(tables.rows.c.model == model)
+    if kinds is not None:
+        query = query.where(tables.rows.c.kind.in_(kinds))
     return [Row(*row) for row in connection.execute(query)]
 
 
 def _head(connection: Connection) -> Row | None:
-    query = select(_table).order_by(_table.c.seq.desc()).limit(1)
+    query = select(tables.rows).order_by(tables.rows.c.seq.desc()).limit(1)
     row = connection.execute(query).one_or_none()
     return Row(*row) if row else None
 
 
-def _entries(connection: Connection, model: str | None) -> list[Entry]:
-    return [_entry(row) for row in _rows(connection, model)]
+def _entries(connection: Connection, model: str | None, kinds: Kinds) -> list[Entry]:
+    return [_entry(row) for row in _rows(connection, model, kinds)]
 
 
 def _entry(row: Row) -> Entry:
@@ -246,54 +239,4 @@ def _entry(row: Row) -> Entry:
             f"row {row.seq} of the ledger cannot be read: {error}",
             where="the ledger",
             mend="the row was altered: restore the ledger from a backup",
-        ) from None
-
-
-def _engine(path: Path, *, writing: bool) -> Engine:
-    # Only this function and the triggers know SQLite. Every connection is opened for one call, so
-    # that nothing is shared between threads or inherited by forked processes.
-    url = URL.create(
-        "sqlite",
-        database=path.absolute().as_uri(),
-        query={"mode": "rwc" if writing else "rw", "uri": "true"},
-    )
-    engine = create_engine(
-        url, poolclass=NullPool, connect_args={"timeout": settings().lock_timeout}
-    )
-
-    def on_connect(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # BEGIN is said below, not guessed by the driver
-        connection.text_factory = _text
-        # FULL, and the folder too once the journal is gone: a commit outlives a power cut.
-        connection.execute("PRAGMA synchronous = EXTRA")
-
-    def on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-
-    event.listen(engine, "connect", on_connect)
-    event.listen(engine, "begin", on_begin)
-    return engine
-
-
-def _text(stored: bytes) -> str:
-    # Bytes that are no UTF-8 are somebody's tampering: `verify` must get to see them.
-    return stored.decode(errors="surrogateescape")
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (DBAPIError, OSError) as error:
-        said = str(error.orig) if isinstance(error, DBAPIError) else str(error)
-        if isinstance(error, DBAPIError) and "locked" in said:
-            raise StoreBusy(
-                f"another process held the ledger for more than {settings().lock_timeout:.0f} s",
-                where=str(path),
-                mend="wait for it to end, or raise PATCHAE_LOCK_TIMEOUT",
-            ) from None
-        raise StoreUnreachable(
-            f"the ledger cannot be used: {said}",
-            where=str(path),
-            mend="check the file, its permissions and the disk; or restore it from a backup",
         ) from None

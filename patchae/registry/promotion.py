@@ -1,40 +1,33 @@
-"""Moving the champion: first a row in the ledger, then the aliases in MLflow after it.
+"""Moving the champion: a row in the ledger, then the aliases in MLflow, then a confirmation.
 
-The aliases are the projection of the ledger, never the other way round. Every check happens in the
-same ledger transaction as the move, so that of two who promote at the same time one wins and the
-other is refused. A crash between the row and the aliases is mended by `project`.
+Compare and set: every move names the champion that it replaces, and that is checked again in the
+transaction that writes the row. Whoever moves has the model's turn from the first look to the
+confirmation, so that of many who promote at the same time one wins and the others are told who
+did. What a crash interrupts is finished by the next command, see `alignment`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from patchae.errors import NegativeFinding, UsageError
+from patchae.registry.alignment import MOVING, Aliases, compare, follow, settle_within
 from patchae.registry.chain import Entry
-from patchae.registry.ledger import Ledger
+from patchae.registry.ledger import Begin, Ledger
 from patchae.registry.standing import (
-    ALIASES,
+    CHAMPION,
     champion_of,
     former_champions,
     last_verdict,
     moves,
+    retired,
 )
 from patchae.registry.verdict import Verdict
 from patchae.registry.wording import explain
 
-
-class Aliases(Protocol):
-    """The aliases of registered models, as MLflow keeps them. Versions are text: "3"."""
-
-    def get(self, model: str) -> Mapping[str, str]:
-        """All aliases of a model, each with the version that it points at."""
-
-    def set(self, model: str, alias: str, version: str) -> None:
-        """Point an alias at a version."""
-
-    def delete(self, model: str, alias: str) -> None:
-        """Take an alias away."""
+Check = Callable[[str], None]
+"""Called with the version before it becomes champion; raises when it must not."""
 
 
 def promote(
@@ -51,26 +44,57 @@ def promote(
 
     Raises:
         UsageError: the verdict is on another version, is not in the ledger or was used before,
-            or the version is champion already.
+            or the version is champion already or retired.
         NegativeFinding: the verdict is not `promote`, or is out of date: there is a newer one,
             or the champion that it compared with is no longer the champion.
+        AliasMoved: an alias was moved past the ledger.
     """
-    with ledger.transaction() as transaction:
-        entries = transaction.entries(model)
-        _check_verdict(entries, model, version, verdict)
-        current = champion_of(entries).current
-        if current == version:
-            raise UsageError(f"version {version} of {model} is already the champion")
-        body = {
-            "to": version,
-            "from": current,
-            "why": "promoted",
-            "reason": reason,
-            "verdict": verdict.seq,
-        }
-        move = transaction.append("move", model, body, actor)
-    project(ledger, aliases, model)
-    return move
+    _check_about(model, version, verdict)
+    if verdict.body["outcome"] != "promote":
+        raise NegativeFinding(
+            f"version {version} of {model} may not become champion:"
+            f" {explain(Verdict.from_body(verdict.body))}",
+            where=_row(verdict),
+        )
+    return _promote(ledger, aliases, model, verdict, why="promoted", actor=actor, reason=reason)
+
+
+def override(
+    ledger: Ledger,
+    aliases: Aliases,
+    model: str,
+    version: str,
+    *,
+    actor: str,
+    reason: str,
+) -> Entry:
+    """Make a version the champion that the gate held back, on a person's word; returns the move.
+
+    Raises:
+        UsageError: no reason is given, the version was never judged, needs no override, or its
+            verdict was used before.
+        NegativeFinding: the gate rejected it, or held it against another champion.
+        AliasMoved: an alias was moved past the ledger.
+    """
+    if not reason.strip():
+        raise UsageError("an override needs a reason", mend="say why with --reason")
+    verdict = last_verdict(ledger.entries(model), version)
+    if verdict is None:
+        raise UsageError(f"version {version} of {model} was never judged", mend=_judge_again(model))
+    if verdict.body["outcome"] == "promote":
+        raise UsageError(
+            f"version {version} of {model} needs no override: its verdict is `promote`",
+            where=_row(verdict),
+            mend="leave out --override",
+        )
+    if verdict.body["outcome"] != "hold":
+        raise NegativeFinding(
+            f"version {version} of {model} was rejected, and nobody may override that:"
+            f" {explain(Verdict.from_body(verdict.body))}",
+            where=_row(verdict),
+            mend="if the limits are wrong, change `gates:` of the line, and judge it again",
+        )
+    return _promote(ledger, aliases, model, verdict, why="overridden", actor=actor, reason=reason)
 
 
 def rollback(
@@ -81,111 +105,242 @@ def rollback(
     to: str | None = None,
     actor: str,
     reason: str,
+    check: Check | None = None,
 ) -> Entry:
     """Return to the previous champion, or to the earlier champion `to`; returns the move.
 
     Raises:
-        UsageError: no reason is given, there is no earlier champion, or `to` never was champion
-            or still is.
+        UsageError: no reason is given, there is no earlier champion, `to` never was champion,
+            still is or is retired; or an earlier move had not reached MLflow.
+        NegativeFinding: somebody else moved the champion meanwhile.
+        AliasMoved: an alias was moved past the ledger.
     """
     if not reason.strip():
         raise UsageError("a rollback needs a reason", mend="say why with --reason")
-    if project(ledger, aliases, model):
-        # A move was recorded and MLflow never heard of it: perhaps this very command, repeated.
-        raise UsageError(
-            f"an earlier move of {model} had not reached MLflow and has now:"
-            f" the champion is version {champion_of(ledger.entries(model)).current}",
-            where="the ledger",
-            mend="look at `patchae history`, then repeat the command if you still want to go back",
-        )
-    with ledger.transaction() as transaction:
-        entries = transaction.entries(model)
-        champion = champion_of(entries)
-        target = champion.previous if to is None else to
-        if target is None:
+    expected = champion_of(ledger.entries(model, MOVING)).current
+    with ledger.turn(model) as begin:
+        entries = _read(begin, model)
+        if settle_within(begin, aliases, model, entries, actor=actor):
+            # A move was recorded and MLflow never heard of it: perhaps this very command, repeated.
             raise UsageError(
-                f"{model} has no earlier champion to return to",
+                f"an earlier move of {model} had not reached MLflow and has now:"
+                f" the champion is version {champion_of(entries).current}",
                 where="the ledger",
-                mend=f"see `patchae history {model}`",
+                mend="look at `patchae history`, then repeat the command if you still want to"
+                " go back",
             )
-        if target == champion.current:
-            raise UsageError(f"version {target} of {model} is already the champion")
-        earlier = [known for known in former_champions(entries) if known != champion.current]
-        if target not in earlier:
-            raise UsageError(
-                f"version {target} of {model} never was champion",
+        if champion_of(entries).current != expected:
+            raise NegativeFinding(
+                f"{model} was moved meanwhile: {_who(entries)}",
                 where="the ledger",
-                mend=f"roll back to one of: {', '.join(earlier) or 'none'};"
-                " or promote it through the gate",
+                mend="look at `patchae history`, then repeat the command if you still want to",
             )
-        body = {
-            "to": target,
-            "from": champion.current,
-            "why": "rolled_back",
-            "reason": reason,
-            "verdict": None,
-        }
-        move = transaction.append("move", model, body, actor)
-    project(ledger, aliases, model)
+        target = _target(entries, model, to)
+        if check:
+            check(target)
+        body = _body(to=target, before=expected, why="rolled_back", reason=reason, verdict=None)
+        with begin() as transaction:
+            _check_not_retired(transaction.entries(model, MOVING), model, target)
+            move = transaction.append("move", model, body, actor)
+        follow(begin, aliases, move, actor=actor)
     return move
 
 
-def project(ledger: Ledger, aliases: Aliases, model: str) -> bool:
-    """Make MLflow's aliases equal to the ledger; returns whether anything was different.
+def adopt(ledger: Ledger, aliases: Aliases, model: str, *, actor: str, reason: str) -> Entry:
+    """Make the version champion that MLflow shows although the ledger never moved it there.
 
-    Idempotent. Aliases other than `champion` and `previous` are left alone.
+    Raises:
+        UsageError: no reason is given, or MLflow shows no other champion than the ledger.
+        NegativeFinding: the gate rejected that version, or never judged it.
     """
-    # Held for writing: otherwise a slow process could set what a faster one has moved on from.
+    if not reason.strip():
+        raise UsageError("adopting an alias needs a reason", mend="say why with --reason")
+    with ledger.turn(model) as begin:
+        with begin() as transaction:
+            entries = transaction.entries(model)
+            found = compare(entries, aliases.get(model))
+            current, version = champion_of(entries).current, found.found.get(CHAMPION)
+            if found.state != "moved" or version is None or version == current:
+                raise UsageError(
+                    f"MLflow shows no champion of {model} that could be adopted",
+                    mend="see `patchae status`; --put-back sets the aliases as the ledger says",
+                )
+            _check_not_retired(entries, model, version)
+            verdict = last_verdict(entries, version)
+            if verdict is None or verdict.body["outcome"] == "reject":
+                why = "was never judged" if verdict is None else "was rejected by the gate"
+                raise NegativeFinding(
+                    f"version {version} of {model} {why}: it cannot be adopted",
+                    where="the ledger",
+                    mend=f"`patchae reconcile {model} --put-back --reason TEXT`",
+                )
+            body = _body(
+                to=version, before=current, why="adopted", reason=reason, verdict=verdict.seq
+            )
+            move = transaction.append("move", model, {**body, "found": found.found}, actor)
+        follow(begin, aliases, move, actor=actor)
+    return move
+
+
+def retire(ledger: Ledger, model: str, version: str, *, actor: str, reason: str) -> Entry:
+    """Record that a version is out of use for good; returns the row.
+
+    Raises:
+        UsageError: it is champion or the one before, was never registered, or is retired.
+    """
     with ledger.transaction() as transaction:
-        wanted = champion_of(transaction.entries(model)).aliases()
-        present = aliases.get(model)
-        different = [alias for alias in ALIASES if wanted.get(alias) != present.get(alias)]
-        for alias in different:
-            if alias in wanted:
-                aliases.set(model, alias, wanted[alias])
-            else:
-                aliases.delete(model, alias)
-    return bool(different)
+        entries = transaction.entries(model)
+        champion = champion_of(entries)
+        if version in (champion.current, champion.previous):
+            raise UsageError(
+                f"version {version} of {model} is"
+                f" {'the champion' if version == champion.current else 'what a rollback leads to'}",
+                mend="retire others",
+            )
+        _check_not_retired(entries, model, version)
+        if not any(e.kind == "registered" and e.body["version"] == version for e in entries):
+            raise UsageError(f"the ledger knows no version {version} of {model}")
+        return transaction.append("retired", model, {"version": version, "reason": reason}, actor)
 
 
-def _check_verdict(entries: Sequence[Entry], model: str, version: str, verdict: Entry) -> None:
-    judge_again = f"judge it again: `patchae retrain {model.partition('.')[0]}`"
-    if verdict.kind != "verdict" or verdict not in entries:
+def _promote(
+    ledger: Ledger,
+    aliases: Aliases,
+    model: str,
+    verdict: Entry,
+    *,
+    why: str,
+    actor: str,
+    reason: str,
+) -> Entry:
+    version = verdict.body["version"]
+    with ledger.turn(model) as begin:
+        entries = _read(begin, model)
+        settle_within(begin, aliases, model, entries, actor=actor)
+        _check_current(entries, model, verdict)
+        with begin() as transaction:
+            entries = transaction.entries(model)
+            _check_newest(entries, model, verdict)
+            _check_current(entries, model, verdict)
+            current = champion_of(entries).current
+            if current == version:
+                raise UsageError(f"version {version} of {model} is already the champion")
+            _check_not_retired(entries, model, version)
+            body = _body(to=version, before=current, why=why, reason=reason, verdict=verdict.seq)
+            move = transaction.append("move", model, body, actor)
+        follow(begin, aliases, move, actor=actor)
+    return move
+
+
+def _check_about(model: str, version: str, verdict: Entry) -> None:
+    if verdict.kind != "verdict" or verdict.model != model:
         raise UsageError(
-            f"row {verdict.seq} is not a verdict on {model}", where="the ledger", mend=judge_again
+            f"row {verdict.seq} is not a verdict on {model}",
+            where="the ledger",
+            mend=_judge_again(model),
         )
     if verdict.body["version"] != version:
         raise UsageError(
             f"the verdict is on version {verdict.body['version']}, not on version {version}",
-            where=f"row {verdict.seq} of the ledger",
-            mend=judge_again,
+            where=_row(verdict),
+            mend=_judge_again(model),
         )
-    if verdict.body["outcome"] != "promote":
-        raise NegativeFinding(
-            f"version {version} of {model} may not become champion:"
-            f" {explain(Verdict.from_body(verdict.body))}",
-            where=f"row {verdict.seq} of the ledger",
-        )
+
+
+def _check_current(entries: Sequence[Entry], model: str, verdict: Entry) -> None:
+    version, current = verdict.body["version"], champion_of(entries).current
     if any(move.body["verdict"] == verdict.seq for move in moves(entries)):
         raise UsageError(
             f"the verdict on version {version} of {model} was already used for a promotion",
-            where=f"row {verdict.seq} of the ledger",
-            mend=judge_again,
+            where=_row(verdict),
+            mend=f"{_judge_again(model)}; or return to it with `patchae rollback {model} --to"
+            f" {version}`",
+        )
+    if verdict.body["champion"] != current:
+        raise NegativeFinding(
+            f"the verdict compared version {version} of {model} with"
+            f" {_champion(verdict.body['champion'])}, but now {_champion(current)} is in use:"
+            f" {_who(entries)}",
+            where=_row(verdict),
+            mend=_judge_again(model),
+        )
+
+
+def _check_newest(entries: Sequence[Entry], model: str, verdict: Entry) -> None:
+    version = verdict.body["version"]
+    if verdict not in entries:
+        raise UsageError(
+            f"row {verdict.seq} is not a verdict on {model}",
+            where="the ledger",
+            mend=_judge_again(model),
         )
     if last_verdict(entries, version) != verdict:
         raise NegativeFinding(
             f"there is a newer verdict on version {version} of {model}",
-            where=f"row {verdict.seq} of the ledger",
-            mend=judge_again,
+            where=_row(verdict),
+            mend=_judge_again(model),
         )
-    current = champion_of(entries).current
-    if verdict.body["champion"] != current:
-        raise NegativeFinding(
-            f"the verdict compared version {version} of {model} with"
-            f" {_champion(verdict.body['champion'])}, but now {_champion(current)} is in use",
-            where=f"row {verdict.seq} of the ledger",
-            mend=judge_again,
+
+
+def _check_not_retired(entries: Sequence[Entry], model: str, version: str) -> None:
+    if version in retired(entries):
+        raise UsageError(
+            f"version {version} of {model} is retired",
+            where="the ledger",
+            mend="choose another version",
         )
+
+
+def _target(entries: Sequence[Entry], model: str, to: str | None) -> str:
+    champion = champion_of(entries)
+    target = champion.previous if to is None else to
+    if target is None:
+        raise UsageError(
+            f"{model} has no earlier champion to return to",
+            where="the ledger",
+            mend=f"see `patchae history {model}`",
+        )
+    if target == champion.current:
+        raise UsageError(f"version {target} of {model} is already the champion")
+    earlier = [known for known in former_champions(entries) if known != champion.current]
+    if target not in earlier:
+        raise UsageError(
+            f"version {target} of {model} never was champion",
+            where="the ledger",
+            mend=f"roll back to one of: {', '.join(earlier) or 'none'};"
+            " or promote it through the gate",
+        )
+    return target
+
+
+def _read(begin: Begin, model: str) -> list[Entry]:
+    with begin() as transaction:
+        return transaction.entries(model, MOVING)
+
+
+def _body(
+    *, to: str, before: str | None, why: str, reason: str, verdict: int | None
+) -> dict[str, Any]:
+    return {"to": to, "from": before, "why": why, "reason": reason, "verdict": verdict}
+
+
+def _who(entries: Sequence[Entry]) -> str:
+    """Who moved the champion last: what the loser of a race is told."""
+    made = moves(entries)
+    if not made:
+        return "nobody moved it yet"
+    last = made[-1]
+    why = last.body["why"].replace("_", " ")
+    on = f" on {last.host}" if last.host else ""
+    return f"{last.actor}{on} {why} version {last.body['to']} at {last.time}"
+
+
+def _judge_again(model: str) -> str:
+    return f"judge it again: `patchae retrain {model.partition('.')[0]}`"
+
+
+def _row(entry: Entry) -> str:
+    return f"row {entry.seq} of the ledger"
 
 
 def _champion(version: str | None) -> str:

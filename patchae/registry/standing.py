@@ -36,12 +36,16 @@ def champion_of(entries: Iterable[Entry]) -> Champion:
     Promotions pile up and a rollback takes them off again, so `previous` never names a version
     that was just rolled back from: after 1, 2, 3 and a rollback the champion is 2 and the
     previous one is 1; a second rollback leads to 1. A rollback to a version that is no longer on
-    the pile (3 in this example) puts it back on top.
+    the pile (3 in this example) puts it back on top. A version that was retired is taken out.
     """
     pile: list[str] = []
-    for move in moves(entries):
-        to = move.body["to"]
-        if move.body["why"] == "rolled_back" and to in pile:
+    for entry in entries:
+        if entry.kind == "retired":
+            pile = [version for version in pile if version != entry.body["version"]]
+        if entry.kind != "move":
+            continue
+        to = entry.body["to"]
+        if entry.body["why"] == "rolled_back" and to in pile:
             while pile[-1] != to:
                 pile.pop()
         else:
@@ -54,6 +58,30 @@ def champion_of(entries: Iterable[Entry]) -> Champion:
 def moves(entries: Iterable[Entry]) -> list[Entry]:
     """The moves of the alias `champion`, oldest first."""
     return [entry for entry in entries if entry.kind == "move"]
+
+
+def last_intent(entries: Iterable[Entry]) -> Entry | None:
+    """The newest row that meant aliases to be set: a move, or putting back what was moved."""
+    found = None
+    for entry in entries:
+        put_back = entry.kind == "repair" and entry.body["why"] == "put_back"
+        if entry.kind == "move" or put_back:
+            found = entry
+    return found
+
+
+def settled_by(entries: Iterable[Entry], intent: Entry) -> Entry | None:
+    """The row that says that the aliases were set after `intent`; None when none does."""
+    for entry in entries:
+        repaired = entry.kind == "repair" and entry.body["why"] == "interrupted"
+        if (entry.kind == "confirmed" or repaired) and entry.body["move"] == intent.seq:
+            return entry
+    return None
+
+
+def retired(entries: Iterable[Entry]) -> set[str]:
+    """The versions that are out of use for good."""
+    return {entry.body["version"] for entry in entries if entry.kind == "retired"}
 
 
 def former_champions(entries: Iterable[Entry]) -> list[str]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from patchae.dataset import version_log
-from patchae.errors import DataError, NegativeFinding, UsageError
+from patchae.errors import AliasMoved, DataError, NegativeFinding, UsageError
 from patchae.evidence.scores import SCORES_FILE, Scored, read_scores
 from patchae.files import sha256_bytes
 from patchae.lineage.record import missing
+from patchae.registry.alignment import settle
 from patchae.registry.chain import Entry
 from patchae.registry.evidence import Rival, evidence_of, rival_of, unscored_rival
 from patchae.registry.gates import judge
 from patchae.registry.ledger import Ledger
 from patchae.registry.loading import load_version
-from patchae.registry.promotion import project as project_aliases
 from patchae.registry.promotion import promote
 from patchae.registry.standing import champion_of, last_verdict, moves, open_promotion
 from patchae.registry.tracking import Tracking, Version
@@ -32,10 +32,16 @@ def decide_class(job: ClassJob, version: Version, tracking: Tracking, ledger: Le
     under this policy against this champion, keeps its verdict.
 
     Raises:
+        AliasMoved: an alias was moved in MLflow past the ledger. The version was judged all the
+            same, and becomes champion with the next run once the aliases are reconciled.
         StoreUnreachable: MLflow or the ledger cannot be used.
     """
     # First of all: a crash between a move and its aliases is mended here.
-    project_aliases(ledger, tracking.aliases, job.model)
+    try:
+        settle(ledger, tracking.aliases, job.model, actor=settings().who())
+    except AliasMoved:
+        _verdict(job, version, tracking, ledger)
+        raise
     for attempt in range(_ATTEMPTS):
         verdict = _verdict(job, version, tracking, ledger)
         if open_promotion(ledger.entries(job.model), version.version) != verdict:
@@ -50,6 +56,8 @@ def decide_class(job: ClassJob, version: Version, tracking: Tracking, ledger: Le
                 actor=settings().who(),
                 reason=job.reason,
             )
+        except AliasMoved:
+            raise
         except NegativeFinding:  # the champion changed meanwhile: the verdict is out of date
             if attempt == _ATTEMPTS - 1:
                 raise

@@ -187,7 +187,7 @@ class TestReporting:
 @pytest.fixture
 def ledger(works: Works) -> Iterator[Path]:
     """The ledger's file, which is put back."""
-    path = works.plant.ledger.path
+    path = works.plant.project.ledger
     whole = path.read_bytes()
     yield path
     path.write_bytes(whole)

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from patchae.registry.chain import KEYS, Entry, Row, digest_of, faults, follow
 
-TEXT_FIELDS = ("time", "kind", "model", "actor", "body", "previous", "digest")
+TEXT_FIELDS = (
+    *("time", "kind", "model", "actor", "host", "flow_run", "body", "previous", "digest"),
+)
 
 # A busy machine is no fault of the chain.
 law = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -32,6 +34,8 @@ def contents(draw: st.DrawFn) -> dict[str, Any]:
         "time": draw(st.datetimes()).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "model": draw(st.text(max_size=8)),
         "actor": draw(st.text(max_size=8)),
+        "host": draw(st.text(max_size=8)),
+        "flow_run": draw(st.text(max_size=8)),
         "body": {key: draw(json_values) for key in sorted(KEYS[kind])},
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import platform
 import signal
 import sqlite3
 import subprocess
@@ -10,17 +10,14 @@ import sys
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from patchae.errors import AuditBroken, PatchaeError, StoreBusy, StoreUnreachable
 from patchae.project import Project
 from patchae.registry.ledger import GENESIS, Ledger
 from tests.registry.memory import move
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path / "some folder" / "a#b?100%.db")
+from tests.registry.places import Place, side_by_side
 
 
 def test_what_was_appended_is_what_is_read(ledger: Ledger) -> None:
@@ -34,9 +31,24 @@ def test_what_was_appended_is_what_is_read(ledger: Ledger) -> None:
     assert (second.seq, second.previous, second.actor) == (2, first.digest, "bob\\udcff")
 
 
-def test_a_missing_ledger_is_empty_and_reading_does_not_create_it(ledger: Ledger) -> None:
+def test_a_missing_ledger_is_empty_and_reading_does_not_create_it(
+    place: Place, ledger: Ledger
+) -> None:
     assert (ledger.entries(), ledger.head(), ledger.verify()) == ([], None, [])
-    assert not ledger.path.parent.exists()
+    if isinstance(place.at, Path):
+        assert not place.at.parent.exists()
+    else:
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            place.execute("SELECT * FROM ledger")
+
+
+def test_a_row_says_who_wrote_it_where_and_in_which_flow_run(place: Place) -> None:
+    by_hand = place.ledger().append("move", "m", move("1"), "ann")
+    in_a_flow = place.ledger(flow_run="f1").append("move", "m", move("2"), "ann\0")
+    assert (by_hand.actor, by_hand.host, by_hand.flow_run) == ("ann", platform.node(), "")
+    assert (in_a_flow.actor, in_a_flow.flow_run) == ("ann\\x00", "f1")
+    assert place.ledger().entries() == [by_hand, in_a_flow]
+    assert place.ledger().verify() == []
 
 
 def test_an_empty_file_left_by_a_crash_is_an_empty_ledger(tmp_path: Path) -> None:
@@ -73,38 +85,33 @@ def test_another_database_and_a_folder_are_no_ledgers(tmp_path: Path) -> None:
         Ledger(other / "below" / "ledger.db").append("move", "m", move("1"), "ann")
 
 
+ROW = "time, kind, model, actor, host, flow_run, body, 'p', digest FROM ledger"
+
+
 @pytest.mark.parametrize(
     "statement",
     [
         "UPDATE ledger SET actor = 'eve' WHERE seq = 1",
         "DELETE FROM ledger WHERE seq = 2",
-        "INSERT OR REPLACE INTO ledger SELECT 1, time, kind, model, 'eve', body, 'p', digest"
-        " FROM ledger WHERE seq = 1",
-        "INSERT INTO ledger SELECT 9, time, kind, model, actor, body, 'p', digest"
-        " FROM ledger WHERE seq = 1",
-        "INSERT INTO ledger SELECT 3, time, kind, model, actor, body, previous, digest"
-        " FROM ledger WHERE seq = 2",
+        f"INSERT INTO ledger SELECT 1, {ROW} WHERE seq = 1",
+        f"INSERT INTO ledger SELECT 9, {ROW} WHERE seq = 1",
+        f"INSERT INTO ledger SELECT 3, {ROW} WHERE seq = 2".replace("'p'", "previous"),
+        "TRUNCATE ledger",
+        f"INSERT OR REPLACE INTO ledger SELECT 1, {ROW} WHERE seq = 1",
+        "SET session_replication_role = replica; DELETE FROM ledger",
     ],
 )
 def test_the_database_itself_refuses_everything_but_the_next_row(
-    ledger: Ledger, statement: str
+    place: Place, ledger: Ledger, statement: str
 ) -> None:
     rows = [ledger.append("move", "m", move(str(number)), "ann") for number in range(2)]
-    with (
-        sqlite3.connect(ledger.path) as connection,
-        pytest.raises(sqlite3.IntegrityError, match="ledger"),
-    ):
-        connection.execute(statement)
+    of_one = {"TRUNCATE": str, "SET session": str, "INSERT OR REPLACE": Path}
+    wanted = [kind for words, kind in of_one.items() if statement.startswith(words)]
+    if wanted and not isinstance(place.at, wanted[0]):
+        pytest.skip("a statement that only the other database knows")
+    with pytest.raises((sqlite3.IntegrityError, psycopg.Error), match="ledger"):
+        place.execute(statement)
     assert ledger.entries() == rows
-
-
-def tamper(ledger: Ledger, statement: str) -> None:
-    """Change the file as somebody with a database tool can, past the triggers."""
-    with sqlite3.connect(ledger.path) as connection:
-        for name in ("ledger_no_update", "ledger_no_delete", "ledger_at_the_end"):
-            connection.execute(f"DROP TRIGGER {name}")
-        connection.execute(statement)
-    connection.close()
 
 
 @pytest.mark.parametrize(
@@ -112,23 +119,31 @@ def tamper(ledger: Ledger, statement: str) -> None:
     [
         ("UPDATE ledger SET actor = 'eve' WHERE seq = 2", "row 2: content changed"),
         ("UPDATE ledger SET body = 'x' WHERE seq = 2", "row 2: content changed; it cannot"),
-        ("UPDATE ledger SET actor = CAST(x'ff' AS TEXT) WHERE seq = 2", "row 2: content changed"),
         ("DELETE FROM ledger WHERE seq = 2", "row 2: missing"),
         ("UPDATE ledger SET previous = 'x' WHERE seq = 2", "row 2: content changed"),
     ],
 )
 def test_verify_names_the_row_that_was_tampered_with(
-    ledger: Ledger, statement: str, fault: str
+    place: Place, ledger: Ledger, statement: str, fault: str
 ) -> None:
     for number in range(3):
         ledger.append("move", "m", move(str(number)), "ann")
-    tamper(ledger, statement)
+    place.tamper(statement)
     assert ledger.verify()[0].startswith(fault)
 
 
-def test_an_unreadable_row_is_named_and_does_not_stop_the_next_one(ledger: Ledger) -> None:
+def test_bytes_that_are_no_text_are_seen_as_tampering(tmp_path: Path) -> None:
+    place = Place(tmp_path / "ledger.db")
+    place.ledger().append("move", "m", move("1"), "ann")
+    place.tamper("UPDATE ledger SET actor = CAST(x'ff' AS TEXT)")
+    assert place.ledger().verify()[0].startswith("row 1: content changed")
+
+
+def test_an_unreadable_row_is_named_and_does_not_stop_the_next_one(
+    place: Place, ledger: Ledger
+) -> None:
     ledger.append("move", "m", move("1"), "ann")
-    tamper(ledger, "UPDATE ledger SET body = '[]'")
+    place.tamper("UPDATE ledger SET body = '[]'")
     with pytest.raises(AuditBroken, match="row 1 of the ledger cannot be read"):
         ledger.entries()
     assert ledger.append("move", "m", move("2"), "ann").seq == 2
@@ -141,13 +156,13 @@ def test_what_json_cannot_say_is_refused_and_leaves_nothing(ledger: Ledger) -> N
     assert ledger.entries() == []
 
 
-def test_times_are_utc_and_never_go_back(tmp_path: Path) -> None:
+def test_times_are_utc_and_never_go_back(place: Place) -> None:
     moments = [
         datetime(2026, 5, 1, 12, tzinfo=timezone(timedelta(hours=2))),
         datetime(2026, 5, 1, 9, tzinfo=UTC),  # the clock was set back
         datetime(2026, 5, 1, 10, 0, 0, 1, tzinfo=UTC),
     ]
-    ledger = Ledger(tmp_path / "ledger.db", clock=iter(moments).__next__)
+    ledger = place.ledger(clock=iter(moments).__next__)
     times = [ledger.append("move", "m", move("1"), "ann").time for _ in moments]
     assert times == [
         "2026-05-01T10:00:00.000000Z",
@@ -176,44 +191,55 @@ def test_who_waits_too_long_is_told_so(ledger: Ledger, monkeypatch: pytest.Monke
     first = ledger.append("move", "m", move("1"), "ann")
     with ledger.transaction() as transaction:
         second = transaction.append("move", "m", move("2"), "ann")
-        with pytest.raises(StoreBusy, match="another process held the ledger"):
+        with pytest.raises(StoreBusy, match="another process has held the ledger"):
             ledger.append("move", "m", move("3"), "bob")
         assert ledger.entries() == [first]
     assert ledger.entries() == [first, second]
 
 
-def append_many(path: Path, actor: str, count: int) -> None:
+def test_who_waits_too_long_for_a_turn_is_told_so(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATCHAE_LOCK_TIMEOUT", "0")
+    with ledger.turn("m") as begin:
+        with pytest.raises(StoreBusy, match="another process has"), ledger.turn("m"):
+            pytest.fail("two have the turn of one model")
+        with ledger.turn("n"):
+            ledger.append("move", "n", move("1"), "ann")
+        with begin() as transaction:
+            transaction.append("move", "m", move("1"), "ann")
+    with ledger.turn("m") as begin, begin() as transaction:
+        assert len(transaction.entries()) == 2
+
+
+def append_many(place: Place, actor: str, count: int) -> None:
+    """What one process of the next test does."""
     for number in range(count):
-        Ledger(path).append("move", "m", move(str(number)), actor)
+        place.ledger().append("move", "m", move(str(number)), actor)
 
 
-def test_processes_that_append_at_the_same_time_make_one_chain(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.db"
-    spawn = multiprocessing.get_context("spawn")
-    writers = [spawn.Process(target=append_many, args=(path, name, 15)) for name in "abc"]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    assert [writer.exitcode for writer in writers] == [0, 0, 0]
-    entries = Ledger(path).entries()
-    assert Ledger(path).verify() == []
-    for name in "abc":
+def test_processes_that_append_at_the_same_time_make_one_chain(place: Place) -> None:
+    names = "abcdefghijklmnop"  # the tables are made by all of them at once, too
+    assert not any(side_by_side(append_many, [(place, name, 5) for name in names]))
+    entries = place.ledger().entries()
+    assert place.ledger().verify() == []
+    for name in names:
         own = [entry.body["to"] for entry in entries if entry.actor == name]
-        assert own == [str(number) for number in range(15)]
+        assert own == [str(number) for number in range(5)]
 
 
-def test_a_killed_writer_leaves_every_row_that_it_was_promised(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.db"
-    script = (
-        "import sys; from pathlib import Path\n"
-        "from patchae.registry.ledger import Ledger\n"
-        "body = dict.fromkeys(['to', 'from', 'why', 'reason', 'verdict'])\n"
-        "while True:\n"
-        "    print(Ledger(Path(sys.argv[1])).append('move', 'm', body, 'a').digest, flush=True)\n"
-    )
+WRITER = """
+import sys
+from tests.registry.places import Place, side_by_side
+body = dict.fromkeys(["to", "from", "why", "reason", "verdict"])
+while True:
+    print(Place.of(sys.argv[1]).ledger().append("move", "m", body, "a").digest, flush=True)
+"""
+
+
+def test_a_killed_writer_leaves_every_row_that_it_was_promised(place: Place) -> None:
     writer = subprocess.Popen(
-        [sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", WRITER, str(place)], stdout=subprocess.PIPE, text=True
     )
     assert writer.stdout is not None
     promised = [writer.stdout.readline().strip() for _ in range(5)]
@@ -221,7 +247,7 @@ def test_a_killed_writer_leaves_every_row_that_it_was_promised(tmp_path: Path) -
     promised += writer.stdout.read().split("\n")[:-1]
     writer.wait()
     writer.stdout.close()
-    ledger = Ledger(path)
+    ledger = place.ledger()
     assert ledger.verify() == []
     digests = [entry.digest for entry in ledger.entries()]
     assert digests[: len(promised)] == promised

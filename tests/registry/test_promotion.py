@@ -8,15 +8,11 @@ from threading import Barrier
 
 import pytest
 
-from patchae.errors import NegativeFinding, PatchaeError, StoreUnreachable, UsageError
+from patchae.errors import AliasMoved, NegativeFinding, PatchaeError, StoreUnreachable, UsageError
+from patchae.registry.alignment import Aliases, put_back, settle
 from patchae.registry.ledger import Entry, Ledger, champion_of, open_promotion
-from patchae.registry.promotion import Aliases, project, promote, rollback
-from tests.registry.memory import MODEL, MemoryAliases, judged
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path / "ledger.db")
+from patchae.registry.promotion import adopt, override, promote, retire, rollback
+from tests.registry.memory import MODEL, MemoryAliases, judged, move
 
 
 @pytest.fixture
@@ -38,7 +34,11 @@ def test_a_promotion_is_one_row_and_two_aliases(ledger: Ledger, aliases: MemoryA
     assert aliases.get(MODEL) == {"champion": "1"}
     move = promoted(ledger, aliases, "2")
     assert aliases.get(MODEL) == {"champion": "2", "previous": "1"}
-    assert move == ledger.head()
+    head = ledger.head()
+    assert head is not None
+    assert head.kind == "confirmed"
+    assert head.body == {"move": move.seq, "aliases": {"champion": "2", "previous": "1"}}
+    assert move in ledger.entries(MODEL)
     assert move.body == {
         "to": "2",
         "from": "1",
@@ -153,18 +153,170 @@ def test_a_crash_between_the_ledger_and_the_aliases_is_reconciled(
     assert open_promotion(ledger.entries(MODEL), "2") is None
     assert aliases.get(MODEL) != {"champion": "2", "previous": "1"}
     aliases.last = 9
-    assert project(ledger, aliases, MODEL)
+    assert settle(ledger, aliases, MODEL, actor="bob")
     assert aliases.get(MODEL) == {"champion": "2", "previous": "1"}
-    assert not project(ledger, aliases, MODEL)
+    assert not settle(ledger, aliases, MODEL, actor="bob")
+    move, repair = ledger.entries(MODEL)[-2:]
+    assert (move.kind, repair.kind, repair.actor) == ("move", "repair", "bob")
+    assert repair.body == {
+        "move": move.seq,
+        "why": "interrupted",
+        "found": {"champion": "1"} if last == 1 else {"champion": "2"},
+        "set": {"champion": "2", "previous": "1"},
+        "reason": "",
+    }
 
 
-def test_aliases_set_by_hand_are_put_back_and_others_left_alone(
+class TestMovedPastTheLedger:
+    """Aliases that somebody set in MLflow: nothing moves until a person says what is meant."""
+
+    @pytest.fixture
+    def moved(self, ledger: Ledger, aliases: MemoryAliases) -> MemoryAliases:
+        """Champion 2 after 1; MLflow shows 3, which the gate held back."""
+        promoted(ledger, aliases, "1", "2")
+        judged(ledger, "3", n_good=1)
+        judged(ledger, "4", auroc=0.3)
+        aliases.models[MODEL] |= {"champion": "3", "challenger": "7"}
+        return aliases
+
+    def test_every_move_is_refused_and_says_how_to_mend(
+        self, ledger: Ledger, moved: MemoryAliases
+    ) -> None:
+        verdict, before = judged(ledger, "5"), moved.get(MODEL)
+        said = (
+            r"champion is version 3 in MLflow and version 2 in the ledger;"
+            r"(?s:.*)saw them right at 20(?s:.*)reconcile sample\.bolt --put-back"
+        )
+        rows = ledger.entries()
+        for attempt in (
+            lambda: promote(ledger, moved, MODEL, "5", verdict=verdict, actor="ann"),
+            lambda: override(ledger, moved, MODEL, "3", actor="ann", reason="r"),
+            lambda: rollback(ledger, moved, MODEL, actor="ann", reason="r"),
+            lambda: settle(ledger, moved, MODEL, actor="ann"),
+        ):
+            with pytest.raises(AliasMoved, match=said):
+                attempt()
+        assert (ledger.entries(), moved.get(MODEL)) == (rows, before)
+
+    def test_put_back(self, ledger: Ledger, moved: MemoryAliases) -> None:
+        with pytest.raises(UsageError, match="needs a reason"):
+            put_back(ledger, moved, MODEL, actor="ann", reason=" ")
+        put_back(ledger, moved, MODEL, actor="ann", reason="nobody asked")
+        assert moved.get(MODEL) == {"champion": "2", "previous": "1", "challenger": "7"}
+        repair, confirmed = ledger.entries(MODEL)[-2:]
+        assert (repair.body["why"], repair.body["reason"]) == ("put_back", "nobody asked")
+        assert repair.body["found"] == {"champion": "3", "previous": "1"}
+        assert (confirmed.kind, confirmed.body["move"]) == ("confirmed", repair.seq)
+        with pytest.raises(UsageError, match="where the ledger says"):
+            put_back(ledger, moved, MODEL, actor="ann", reason="again")
+        assert not settle(ledger, moved, MODEL, actor="ann")
+
+    def test_adopt(self, ledger: Ledger, moved: MemoryAliases) -> None:
+        with pytest.raises(UsageError, match="needs a reason"):
+            adopt(ledger, moved, MODEL, actor="ann", reason="")
+        move = adopt(ledger, moved, MODEL, actor="ann", reason="it was me")
+        assert (move.body["from"], move.body["to"], move.body["why"]) == ("2", "3", "adopted")
+        assert moved.get(MODEL) == {"champion": "3", "previous": "2", "challenger": "7"}
+        assert not settle(ledger, moved, MODEL, actor="ann")
+        with pytest.raises(UsageError, match="no champion of sample"):
+            adopt(ledger, moved, MODEL, actor="ann", reason="again")
+
+    @pytest.mark.parametrize(("version", "said"), [("4", "rejected"), ("9", "never judged")])
+    def test_what_the_gate_did_not_let_near_is_not_adopted(
+        self, ledger: Ledger, moved: MemoryAliases, version: str, said: str
+    ) -> None:
+        moved.models[MODEL]["champion"] = version
+        with pytest.raises(NegativeFinding, match=said):
+            adopt(ledger, moved, MODEL, actor="ann", reason="r")
+        assert champion_of(ledger.entries(MODEL)).current == "2"
+
+    @pytest.mark.parametrize("gone", [{}, {"champion": "2"}, {"champion": "2", "previous": "9"}])
+    def test_nothing_to_adopt(
+        self, ledger: Ledger, moved: MemoryAliases, gone: dict[str, str]
+    ) -> None:
+        moved.models[MODEL] = dict(gone)
+        with pytest.raises(AliasMoved):
+            settle(ledger, moved, MODEL, actor="ann")
+        with pytest.raises(UsageError, match="--put-back"):
+            adopt(ledger, moved, MODEL, actor="ann", reason="r")
+        put_back(ledger, moved, MODEL, actor="ann", reason="r")
+        assert moved.get(MODEL) == {"champion": "2", "previous": "1"}
+
+    def test_also_while_a_move_was_interrupted(
+        self, ledger: Ledger, aliases: MemoryAliases
+    ) -> None:
+        promoted(ledger, aliases, "1")
+        body = move("2", verdict=judged(ledger, "2").seq, **{"from": "1"})
+        ledger.append("move", MODEL, body, "ann")
+        aliases.models[MODEL]["champion"] = "9"
+        with pytest.raises(AliasMoved):
+            settle(ledger, aliases, MODEL, actor="ann")
+        aliases.models[MODEL]["champion"] = "1"
+        assert settle(ledger, aliases, MODEL, actor="ann")
+        assert aliases.get(MODEL) == {"champion": "2", "previous": "1"}
+
+
+def test_a_person_may_override_a_hold_and_nothing_else(
     ledger: Ledger, aliases: MemoryAliases
 ) -> None:
     promoted(ledger, aliases, "1")
-    aliases.models[MODEL] = {"champion": "9", "previous": "8", "challenger": "7"}
-    assert project(ledger, aliases, MODEL)
-    assert aliases.get(MODEL) == {"champion": "1", "challenger": "7"}
+    held = judged(ledger, "2", n_good=1)
+    judged(ledger, "3", auroc=0.3)
+    judged(ledger, "4")
+    judged(ledger, "5", n_good=1)
+    for version, reason, kind, said in (
+        ("2", " ", UsageError, "needs a reason"),
+        ("3", "r", NegativeFinding, r"rejected, and nobody(?s:.*)gates:"),
+        ("4", "r", UsageError, "needs no override"),
+        ("6", "r", UsageError, "never judged"),
+    ):
+        with pytest.raises(kind, match=said):
+            override(ledger, aliases, MODEL, version, actor="ann", reason=reason)
+    made = override(ledger, aliases, MODEL, "2", actor="ann", reason="the line waits")
+    assert (made.body["why"], made.body["verdict"]) == ("overridden", held.seq)
+    assert aliases.get(MODEL) == {"champion": "2", "previous": "1"}
+    with pytest.raises(NegativeFinding, match=r"ann on .+ overridden version 2 at 20"):
+        override(ledger, aliases, MODEL, "5", actor="bob", reason="r")
+    rollback(ledger, aliases, MODEL, actor="ann", reason="r")
+    with pytest.raises(UsageError, match=r"already used(?s:.*)rollback sample\.bolt --to 2"):
+        override(ledger, aliases, MODEL, "2", actor="ann", reason="again")
+
+
+def test_a_version_that_is_in_use_is_not_retired_and_a_retired_one_not_used(
+    ledger: Ledger, aliases: MemoryAliases
+) -> None:
+    for version in "1234":
+        body = {"version": version, "run_id": "", "training_key": "", "lineage_sha256": ""}
+        ledger.append("registered", MODEL, body, "ann")
+    promoted(ledger, aliases, "1", "2", "3")
+    verdict = judged(ledger, "4")
+    for version, said in (("3", "the champion"), ("2", "rollback leads"), ("9", "no version 9")):
+        with pytest.raises(UsageError, match=said):
+            retire(ledger, MODEL, version, actor="ann", reason="old")
+    for version in "14":
+        retire(ledger, MODEL, version, actor="ann", reason="old")
+        with pytest.raises(UsageError, match="is retired"):
+            retire(ledger, MODEL, version, actor="ann", reason="old")
+    with pytest.raises(UsageError, match="is retired"):
+        rollback(ledger, aliases, MODEL, to="1", actor="ann", reason="r")
+    with pytest.raises(UsageError, match="is retired"):
+        promote(ledger, aliases, MODEL, "4", verdict=verdict, actor="ann")
+    rollback(ledger, aliases, MODEL, actor="ann", reason="r")
+    assert aliases.get(MODEL) == {"champion": "2"}, "1 is no longer what a rollback leads to"
+
+
+def test_a_target_that_does_not_load_is_not_rolled_back_to(
+    ledger: Ledger, aliases: MemoryAliases
+) -> None:
+    promoted(ledger, aliases, "1", "2")
+    rows = ledger.entries()
+
+    def broken(version: str) -> None:
+        raise UsageError(f"version {version} is damaged")
+
+    with pytest.raises(UsageError, match="version 1 is damaged"):
+        rollback(ledger, aliases, MODEL, actor="ann", reason="r", check=broken)
+    assert ledger.entries() == rows
 
 
 @pytest.mark.parametrize("attempt", range(5))

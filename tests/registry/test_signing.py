@@ -6,6 +6,7 @@ import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from patchae.registry.chain import follow
 from patchae.registry.ledger import Ledger
 from patchae.registry.signing import Signature, Signer, faults, generate, read_public
 from tests.registry.memory import move
+from tests.registry.places import Place
 
 
 @pytest.fixture
@@ -26,9 +28,8 @@ def key(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def signed(tmp_path: Path, key: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
+def signed(ledger: Ledger, key: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
     """A ledger that was begun without a key and then signed: row 1 is not, rows 2 to 4 are."""
-    ledger = Ledger(tmp_path / "ledger.db")
     ledger.append("move", "m", move("1"), "ann")
     monkeypatch.setenv("PATCHAE_LEDGER_KEY", str(key))
     for to in "234":
@@ -104,18 +105,11 @@ def test_what_somebody_without_the_key_does_is_named(
     assert faults(rows, {**signatures, 4: Signature("zz", "")}, trusted) == [f"row 4: {said}"]
 
 
-def test_the_database_changes_no_signature(signed: Ledger) -> None:
+def test_the_database_changes_no_signature(place: Place, signed: Ledger) -> None:
     for statement in ("UPDATE signature SET value = ''", "DELETE FROM signature"):
-        with (
-            sqlite3.connect(signed.path) as connection,
-            pytest.raises(sqlite3.IntegrityError, match="never changed"),
-        ):
-            connection.execute(statement)
-        connection.close()
-    with sqlite3.connect(signed.path) as connection:
-        connection.execute("DROP TRIGGER signature_no_update")
-        connection.execute("UPDATE signature SET value = 'ab' WHERE seq = 3")
-    connection.close()
+        with pytest.raises((sqlite3.IntegrityError, psycopg.Error), match=r"never (changed|del)"):
+            place.execute(statement)
+    place.tamper("UPDATE signature SET value = 'ab' WHERE seq = 3")
     assert signed.verify() == ["row 3: its signature is not one of this row"]
 
 

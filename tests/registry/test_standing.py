@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,11 +9,6 @@ from patchae.registry.chain import Entry, Row, follow
 from patchae.registry.ledger import Ledger
 from patchae.registry.standing import champion_of, last_verdict, open_promotion
 from tests.registry.memory import MODEL, judged, move
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path / "ledger.db")
 
 
 def champion_after(*steps: str) -> tuple[str | None, str | None]:

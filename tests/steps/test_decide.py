@@ -8,7 +8,9 @@ from dataclasses import replace
 
 import pytest
 
+from patchae.errors import AliasMoved
 from patchae.files import sha256_bytes
+from patchae.registry.alignment import put_back
 from patchae.registry.ledger import Ledger
 from patchae.registry.loading import WEIGHTS_FOLDER
 from patchae.registry.verdict import rival_scores_file
@@ -21,10 +23,10 @@ from tests.flows.plant import GATES, Works, learned, the_works
 def works(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
     """A project with champions, whose ledger is put back."""
     made = the_works(tmp_path_factory)
-    before = made.plant.ledger.path.read_bytes()
+    before = made.plant.project.ledger.read_bytes()
     lines = made.plant.project.lines_file.read_text()
     yield made
-    made.plant.ledger.path.write_bytes(before)
+    made.plant.project.ledger.write_bytes(before)
     made.plant.project.lines_file.write_text(lines)
     made.plant.lines["works"]["gates"] = GATES
 
@@ -49,11 +51,16 @@ def test_the_champion_keeps_its_verdict_whatever_the_gates_say_later(works: Work
     assert works.plant.ledger.entries() == rows
 
 
-def test_an_alias_that_somebody_moved_in_mlflow_follows_the_ledger_again(works: Works) -> None:
+def test_an_alias_that_somebody_moved_in_mlflow_is_told_and_left_where_it_is(works: Works) -> None:
     job, tracking = learned(works.plant.project, "works", "lens"), works.tracking()
+    version, ledger = tracking.version("works.lens", "2"), works.plant.ledger
     tracking.aliases.set("works.lens", "champion", "1")
     tracking.aliases.set("works.lens", "mine", "1")
-    decide_class(job, tracking.version("works.lens", "2"), tracking, works.plant.ledger)
+    with pytest.raises(AliasMoved, match="champion is version 1 in MLflow and version 2 in the"):
+        decide_class(job, version, tracking, ledger)
+    assert tracking.aliases.get("works.lens") == {"champion": "1", "previous": "1", "mine": "1"}
+    put_back(ledger, tracking.aliases, "works.lens", actor="ann", reason="a test")
+    decide_class(job, version, tracking, ledger)
     assert tracking.aliases.get("works.lens") == {"champion": "2", "previous": "1", "mine": "1"}
     tracking.aliases.delete("works.lens", "mine")
 
