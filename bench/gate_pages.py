@@ -50,10 +50,11 @@ def _coverage(found: Any) -> str:
 
 def _beside(found: Any) -> str:
     """Challengers beside a champion: how often each gate is wrong, and how often it holds."""
+    margin = found["margin"]
     head = ["good, defective", "champion"]
-    head += [f"twice as much worse: promoted by {title}" for title in GATES.values()]
-    head += [f"worse by the margin: promoted by {title}" for title in GATES.values()]
-    head += ["just as good: promoted", "held", "rejected", "rejected by point estimate"]
+    for worse in (2 * margin, margin):
+        head += [f"-{worse:g}: patchae", "point", "threshold"]
+    head += ["equal: promoted", "held", "rejected", "point rejects"]
     rows = []
     for key in dict.fromkeys(
         (one["good"], one["defective"], one["champion"]) for one in found["decisions"]
@@ -67,9 +68,10 @@ def _beside(found: Any) -> str:
         rows.append([f"{key[0]}, {key[1]}", f"{key[2]:g}", *cells])
     pairs = len(found["pairs"])
     return (
-        f"Challengers beside a champion, margin {found['margin']:g};"
-        f" {max(1, found['draws'] // 5):,} test sets of each size and AUROC from each of {pairs}"
-        f" pairs of models (mean over the pairs; in brackets the highest pair):\n\n"
+        f"Challengers beside a champion, by its true AUROC: how often one is promoted that is"
+        f" {2 * margin:g} or {margin:g} worse, by three gates, and what becomes of equals."
+        f" {max(1, found['draws'] // 5):,} test sets of each kind from each of {pairs} pairs of"
+        f" models; means over the pairs, in brackets the highest pair.\n\n"
         f"{table(head, rows)}"
     )
 
@@ -143,7 +145,11 @@ def _bars(title: str, names: list[str], groups: list[tuple[str, list[float]]]) -
             box = f"M{svg.n(x)} {svg.n(bottom)}V{svg.n(y)}h{svg.n(bar - 2)}V{svg.n(bottom)}z"
             parts.append(svg.fill(kind, box))
         parts.append(svg.text(left + (number + 0.5) * width, bottom + 16, label))
-    parts.append(svg.text((left + right) / 2, svg.HEIGHT - 10, "good + defective test images"))
+    parts.append(
+        svg.text(
+            (left + right) / 2, svg.HEIGHT - 10, f"good + defective test images; champion {SHOWN:g}"
+        )
+    )
     legend = "&#160;&#160;&#160;".join(
         f"{svg.sign(kind, chr(0x25A0))} {svg.escape(name)}"
         for name, kind in zip(names, kinds, strict=True)
@@ -153,4 +159,4 @@ def _bars(title: str, names: list[str], groups: list[tuple[str, list[float]]]) -
         f"{label}: " + ", ".join(f"{n} {v:.2f}" for n, v in zip(names, values, strict=True))
         for label, values in groups
     )
-    return svg.chart(f"{title} (true AUROC {SHOWN:g})", told, parts) + "\n"
+    return svg.chart(title, told, parts) + "\n"

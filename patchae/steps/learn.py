@@ -9,11 +9,12 @@ import shutil
 import time
 from datetime import UTC, datetime
 from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from patchae.console import say
 from patchae.errors import DataError
-from patchae.evidence.scores import HEADER
+from patchae.evidence.scores import HEADER, SCORES_FILE, read_scores
 from patchae.files import (
     Progress,
     digests_of,
@@ -24,6 +25,7 @@ from patchae.files import (
     write_json,
     write_text,
 )
+from patchae.lineage.probe import FOLDER, probe_of
 from patchae.settings import settings
 from patchae.steps.job import ClassJob
 
@@ -119,7 +121,11 @@ def evaluate_class(job: ClassJob, progress: Progress = silent) -> dict[str, Any]
         model = PatchAE.load(job.trained / "model", pick_device(settings().device))
         evaluation = score_tests(job, model, progress=progress)
         with folder_in_one_step(job.evaluated) as draft:
-            write_text(draft / "scores.csv", scores_csv(evaluation))
+            text = scores_csv(evaluation)
+            write_text(draft / SCORES_FILE, text)
+            image = probe_of(read_scores(text))
+            kept = draft / FOLDER / Path(image.path).name
+            write_bytes(kept, (job.project.data / image.path).read_bytes())
             for name, content in _pictures(job, model, evaluation).items():
                 write_bytes(draft / name, content)
             write_json(draft / "evaluation.json", evaluation.metrics)
