@@ -5,6 +5,8 @@ from __future__ import annotations
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import pytest
+
 from patchae.config import Gates
 from patchae.errors import PatchaeError
 from patchae.registry.chain import Entry
@@ -50,6 +52,7 @@ def judged_together(ledger: Ledger, attempt: int) -> list[Entry]:
         ]
 
 
+@pytest.mark.slow
 def test_of_all_who_promote_at_once_exactly_one_wins(place: Place, tmp_path: Path) -> None:
     shared, ledger = tmp_path / "aliases.json", place.ledger()
     aliases, winners = SharedAliases(shared), []
