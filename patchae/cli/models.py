@@ -1,4 +1,4 @@
-"""Commands on deployed models: status, history, rollback."""
+"""Commands that show deployed models: status, history."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import typer
 from patchae.cli.output import Json, as_json, decimal, here, table
 
 if TYPE_CHECKING:
+    from patchae.project import Project
+    from patchae.registry.alignment import Aliases
     from patchae.registry.chain import Entry
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (status, history, rollback):
+    for command in (status, history):
         app.command()(command)
 
 
@@ -30,11 +32,9 @@ def status(
     lines = load_lines(project.lines_file)
     wanted = [lines.line(line)] if line else list(lines.lines)
     ledger = Ledger.of(project)
-    models = [
-        _standing(one.name, model, ledger.entries(model))
-        for one in wanted
-        for model in _models_of(one.name, ledger)
-    ]
+    found = [(one.name, model) for one in wanted for model in _models_of(one.name, ledger)]
+    aliases = _aliases(project) if found else None
+    models = [_standing(line, model, ledger.entries(model), aliases) for line, model in found]
     rows = [
         (
             told["model"],
@@ -43,12 +43,16 @@ def status(
             decimal(told["image_auroc"]),
             f"{told['last_verdict']} (version {told['judged']})",
             told["because"],
+            told["aliases"],
         )
         for told in models
     ]
     if rows:
         columns = ("model", "champion", "since", "image AUROC", "last verdict", "reason")
-        table(columns, rows)
+        table((*columns, "aliases"), rows)
+        for told in models:
+            if told["aliases"] == "moved":
+                print(told["mend"])
     else:
         print("nothing was judged yet; `patchae retrain LINE` trains a line")
     if json:
@@ -59,7 +63,22 @@ def _models_of(line: str, ledger: Any) -> list[str]:
     return sorted({e.model for e in ledger.entries() if e.model.startswith(f"{line}.")})
 
 
-def _standing(line: str, model: str, entries: list[Entry]) -> dict[str, Any]:
+def _aliases(project: Project) -> Aliases | None:
+    """The aliases as MLflow has them; None where it does not answer."""
+    from patchae.errors import StoreUnreachable
+    from patchae.registry.tracking import Tracking
+
+    try:
+        return Tracking.open(project).aliases
+    except StoreUnreachable as error:
+        print(f"{error.what}; whether the aliases are right is not known")
+        return None
+
+
+def _standing(
+    line: str, model: str, entries: list[Entry], aliases: Aliases | None
+) -> dict[str, Any]:
+    from patchae.registry.alignment import compare
     from patchae.registry.standing import champion_of, last_verdict, moves
     from patchae.registry.verdict import Verdict
     from patchae.registry.wording import explain
@@ -68,6 +87,7 @@ def _standing(line: str, model: str, entries: list[Entry]) -> dict[str, Any]:
     own = last_verdict(entries, champion.current) if champion.current else None
     last = last_verdict(entries)
     moved = moves(entries)
+    beside = compare(entries, aliases.get(model)) if aliases else None
     return {
         "line": line,
         "model": model,
@@ -79,6 +99,8 @@ def _standing(line: str, model: str, entries: list[Entry]) -> dict[str, Any]:
         "last_verdict": last.body["outcome"] if last else None,
         "reasons": last.body["reasons"] if last else [],
         "because": explain(Verdict.from_body(last.body)) if last else "",
+        "aliases": beside.state if beside else "unknown",
+        "mend": str(beside.error(model)) if beside and beside.state == "moved" else None,
     }
 
 
@@ -88,10 +110,15 @@ def _auroc(evidence: dict[str, Any]) -> float | None:
 
 
 def history(
-    model: Annotated[str, typer.Argument(help="A registered model, <line>.<class>.")],
+    name: Annotated[
+        str, typer.Argument(metavar="LINE|MODEL", help="A line, or a model, <line>.<class>.")
+    ],
     at: Annotated[
         str | None,
         typer.Option(help="What was champion at this time (ISO 8601; local zone if it has none)."),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only moves at this time and later, written as for --at.")
     ] = None,
     json: Json = False,
 ) -> None:
@@ -100,44 +127,61 @@ def history(
     from patchae.registry.ledger import Ledger
     from patchae.registry.standing import champion_of, moves
 
-    project = here()
-    entries = Ledger.of(project).entries(model)
+    if at is not None and since is not None:
+        raise UsageError("--at and --since exclude each other", mend="give one of them")
+    entries = Ledger.of(here()).entries()
+    entries = [one for one in entries if one.model == name or one.model.startswith(f"{name}.")]
+    models = sorted({entry.model for entry in entries})
     if not entries:
         raise UsageError(
-            f"the ledger knows no model '{model}'", mend="`patchae status` lists the models"
+            f"the ledger knows no model '{name}' and no line of this name",
+            mend="`patchae status` lists the models",
         )
     if at is not None:
         moment = _moment(at)
         before = [entry for entry in entries if datetime.fromisoformat(entry.time) <= moment]
-        champion = champion_of(before).current
-        print(f"{model} at {_local(moment.isoformat())}: ", end="")
-        print(f"version {champion}" if champion else "no champion")
+        live = {
+            model: champion_of([one for one in before if one.model == model]).current
+            for model in models
+        }
+        for model, champion in live.items():
+            print(f"{model} at {_local(moment.isoformat())}: ", end="")
+            print(f"version {champion}" if champion else "no champion")
         if json:
-            as_json({"model": model, "at": moment.isoformat(), "champion": champion})
+            told = [{"model": model, "champion": champion} for model, champion in live.items()]
+            as_json({"name": name, "at": moment.isoformat(), "champions": told})
         return
+    start = _moment(since) if since is not None else None
     made = [
         {
             "seq": move.seq,
             "time": move.time,
+            "model": move.model,
             "from": move.body["from"],
             "to": move.body["to"],
             "why": move.body["why"],
             "reason": move.body["reason"],
             "actor": move.actor,
+            "host": move.host,
+            "flow_run": move.flow_run or None,
             "verdict": move.body["verdict"],
         }
         for move in moves(entries)
+        if start is None or datetime.fromisoformat(move.time) >= start
     ]
     rows = [
-        (_local(m["time"]), m["from"] or "none", m["to"], m["why"], m["actor"], m["reason"])
+        (
+            *(_local(m["time"]), m["model"], m["from"] or "none", m["to"], m["why"]),
+            *(f"{m['actor']} on {m['host']}", m["reason"]),
+        )
         for m in made
     ]
     if rows:
-        table(("time", "from", "to", "why", "by", "reason"), rows)
+        table(("time", "model", "from", "to", "why", "by", "reason"), rows)
     else:
-        print(f"{model} never had a champion")
+        print(f"{name}: no move" + (f" since {_local(start.isoformat())}" if start else " yet"))
     if json:
-        as_json({"model": model, "moves": made})
+        as_json({"name": name, "since": start.isoformat() if start else None, "moves": made})
 
 
 def _moment(text: str) -> datetime:
@@ -153,27 +197,3 @@ def _moment(text: str) -> datetime:
 
 def _local(time: str) -> str:
     return datetime.fromisoformat(time).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
-
-
-def rollback(
-    model: Annotated[str, typer.Argument(help="A registered model, <line>.<class>.")],
-    reason: Annotated[str, typer.Option(help="Why; kept in the ledger.")],
-    to: Annotated[
-        str | None, typer.Option(help="An earlier champion's version; default: the one before.")
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Return to an earlier champion, in seconds."""
-    from patchae.registry.ledger import Ledger
-    from patchae.registry.promotion import rollback as move_back
-    from patchae.registry.tracking import Tracking
-    from patchae.settings import settings
-
-    project = here()
-    tracking = Tracking.open(project)
-    move = move_back(
-        Ledger.of(project), tracking.aliases, model, to=to, actor=settings().who(), reason=reason
-    )
-    print(f"{model}: champion is version {move.body['to']} again, was {move.body['from']}")
-    if json:
-        as_json({"model": model, "champion": move.body["to"], "was": move.body["from"]})

@@ -11,6 +11,7 @@ from patchae.cli.output import Classes, Json, as_json, here, table
 
 if TYPE_CHECKING:
     from patchae.dataset.history import Change, Version
+    from patchae.health import Finding
     from patchae.project import Project
     from patchae.types import DataVersion
 
@@ -96,17 +97,26 @@ def doctor(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Read every stored object of a data version on both sides; mend what is not whole.
+    """Look whether everything is there and agrees: one line a check, each with its mend.
 
-    Exit code 1 when something cannot be mended.
+    With --data instead: read every stored object of a data version on both sides; mend what is not
+    whole. Exit code 1 when something fails or cannot be mended.
     """
     from patchae.console import progress_of, watch
     from patchae.dataset.upkeep import examine
     from patchae.errors import UsageError
 
-    if not data:
-        raise UsageError("nothing to look at", mend="patchae doctor --data")
     project = here()
+    if not data:
+        if version:
+            raise UsageError("a version is for --data", mend="patchae doctor --data VERSION")
+        findings = _look(project)
+        sound = all(found.state != "fail" for found in findings)
+        if json:
+            as_json({"sound": sound, "checks": [asdict(found) for found in findings]})
+        if not sound:
+            raise typer.Exit(1)
+        return
     with watch():
         found = examine(project, _wanted(project, version), progress_of("data"))
     rows = [
@@ -128,6 +138,18 @@ def doctor(
         )
     if not found.sound:
         raise typer.Exit(1)
+
+
+def _look(project: Project) -> list[Finding]:
+    """Print the findings as they are made."""
+    from patchae.health import examine
+
+    findings = []
+    for found in examine(project):
+        findings.append(found)
+        mend = f"; to mend: {found.mend}" if found.mend else ""
+        print(f"{found.state:<5} {found.check:<8} {found.detail}{mend}", flush=True)
+    return findings
 
 
 def _wanted(project: Project, version: str | None) -> DataVersion:

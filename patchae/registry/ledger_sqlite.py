@@ -16,6 +16,8 @@ from patchae.registry.ledger_store import busy, closing
 from patchae.registry.ledger_tables import rows
 from patchae.settings import settings
 
+_POLL_SECONDS = 0.01
+
 
 class FileStore:
     """A ledger in a SQLite file. Reading one that does not exist does not make it."""
@@ -55,7 +57,7 @@ class FileStore:
         with self.translated():
             self._path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                lock.acquire(timeout=settings().lock_timeout)
+                lock.acquire(settings().lock_timeout, poll_interval=_POLL_SECONDS)
             except Timeout:
                 raise busy(f"been moving {model}", self.where) from None
         try:

@@ -58,7 +58,7 @@ def _moments() -> dict[str, Callable[[], None]]:
         "model_logged": lambda: _before(registration, "_ensure_registered_model"),
         "version_created": lambda: _after(client, "create_model_version"),
         "judged": lambda: _before(decide, "promote"),
-        "moved": lambda: _before(promotion, "project"),
+        "moved": lambda: _before(promotion, "follow"),
     }
 
 

@@ -58,7 +58,9 @@ class TestTheFirstTime:
         for one in outcome.classes:
             assert (one.version, one.trained, one.verdict) == ("1", True, "promote")
             entries = plant.ledger.entries(one.model)
-            assert [entry.kind for entry in entries] == ["registered", "verdict", "move"]
+            kinds = [entry.kind for entry in entries]
+            assert kinds == ["registered", "verdict", "move", "confirmed"]
+            assert len({entry.flow_run for entry in entries} - {""}) == 1, "one flow run, named"
             version = only(tracking.versions(one.model))
             assert entries[0].body["run_id"] == version.run_id
             assert entries[0].actor == "tester"
@@ -161,7 +163,7 @@ def test_new_images_train_their_class_alone_and_an_equal_model_replaces_the_cham
     assert plant.standing(model) == {"champion": "2", "previous": "1"}
     assert tracking.aliases.get(model) == plant.standing(model)
     assert plant.moves(model) == [(None, "1"), ("1", "2")]
-    assert len(plant.ledger.entries("grown.cog")) == 3
+    assert len(plant.ledger.entries("grown.cog")) == 4
 
     verdict = plant.verdicts(model)[-1]
     assert verdict.body["reasons"] == ["auroc_reaches_minimum", "not_worse_than_champion"]

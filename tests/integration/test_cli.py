@@ -41,25 +41,34 @@ class TestReporting:
         disc, lens = told["models"]
         assert set(disc) == {
             *("line", "model", "champion", "previous", "since", "image_auroc", "judged"),
-            *("last_verdict", "reasons", "because"),
+            *("last_verdict", "reasons", "because", "aliases", "mend"),
         }
+        assert (disc["aliases"], disc["mend"]) == ("aligned", None)
         assert (disc["model"], disc["champion"], disc["previous"]) == ("works.disc", "1", None)
         assert (lens["champion"], lens["previous"], lens["last_verdict"]) == ("2", "1", "promote")
 
     def test_history(self, run: Command, works: Works) -> None:
         told = last_json(run("history", "works.lens", "--json"))
-        assert set(told) == {"model", "moves"}
+        assert set(told) == {"name", "since", "moves"}
         first, second = told["moves"]
-        assert set(first) == {"seq", "time", "from", "to", "why", "reason", "actor", "verdict"}
+        assert set(first) == {
+            *("seq", "time", "model", "from", "to", "why", "reason"),
+            *("actor", "host", "flow_run", "verdict"),
+        }
         assert [(m["from"], m["to"], m["why"]) for m in (first, second)] == [
             (None, "1", "promoted"),
             ("1", "2", "promoted"),
         ]
         at = last_json(run("history", "works.lens", "--at", first["time"], "--json"))
-        assert set(at) == {"model", "at", "champion"}
-        assert at["champion"] == "1"
+        assert set(at) == {"name", "at", "champions"}
+        assert at["champions"] == [{"model": "works.lens", "champion": "1"}]
+        since = last_json(run("history", "works", "--since", second["time"], "--json"))
+        assert second in since["moves"]
+        assert first not in since["moves"]
+        assert {one["model"] for one in since["moves"]} <= {"works.disc", "works.lens"}
         before = last_json(run("history", "works.lens", "--at", "2020-01-01", "--json"))
-        assert before["champion"] is None
+        assert before["champions"] == [{"model": "works.lens", "champion": None}]
+        assert run("history", "works", "--at", "2020-01-01", "--since", "2020-01-01").code == 2
 
     def test_audit(self, run: Command) -> None:
         done = run("audit", "works.disc", "--json")

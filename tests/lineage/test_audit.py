@@ -26,7 +26,7 @@ def test_an_honest_version_is_intact_in_every_link(honest: Built) -> None:
         (code, "intact") for code in LINKS
     ], broken(result)
     assert result.state == "intact"
-    assert detail(result, "ledger_chain") == "4 rows, each following the one before"
+    assert detail(result, "ledger_chain") == "5 rows, each following the one before"
     assert detail(result, "champion") == "champion is version 1; previous is none"
     assert detail(result, "manifest").startswith("36 images, class digest ")
     assert detail(result, "data_version").endswith("36 images and 6 masks, all stored")

@@ -112,6 +112,27 @@ def test_a_move_rests_on_nothing(honest: Built, changes: dict[str, Any], said: s
     assert set(broken(result)) == {"verdict"}
 
 
+@pytest.mark.parametrize(
+    ("why", "outcome", "said"),
+    [
+        ("overridden", "hold", None),
+        ("overridden", "promote", "row 4: overridden although row 3 says otherwise"),
+        ("overridden", "reject", "row 4: overridden although row 3 says otherwise"),
+        ("adopted", "hold", None),
+        ("adopted", "promote", None),
+        ("adopted", "reject", "row 4: adopted although row 3 says otherwise"),
+        ("promoted", "hold", "row 4: promoted although row 3 says otherwise"),
+        ("wished", "promote", "row 4: wished although row 3 says otherwise"),
+    ],
+)
+def test_each_kind_of_move_rests_on_its_kind_of_verdict(
+    honest: Built, why: str, outcome: str, said: str | None
+) -> None:
+    entries = changed_move(honest, why=why)
+    entries[2] = replace(entries[2], body={**entries[2].body, "outcome": outcome})
+    assert broken(audit(honest.material(entries=entries))).get("verdict") == said
+
+
 def test_the_verdict_compared_with_another_champion(honest: Built) -> None:
     entries = honest.ledger.entries()
     entries[2] = replace(entries[2], body={**entries[2].body, "champion": "5"})

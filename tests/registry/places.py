@@ -14,13 +14,13 @@ from patchae.registry.ledger import Ledger
 from patchae.registry.ledger_postgres import ServerStore
 
 # Children of a process that has imported everything begin at once, and share nothing else.
-_children = multiprocessing.get_context("forkserver")
-_children.set_forkserver_preload([__name__, "psycopg", "filelock", "tests.registry.memory"])
+children = multiprocessing.get_context("forkserver")
+children.set_forkserver_preload([__name__, "psycopg", "filelock", "tests.registry.memory"])
 
 
 def side_by_side(work: Callable[..., None], arguments: Iterable[tuple[Any, ...]]) -> list[int]:
     """Run `work` in a process for each tuple of arguments, at the same time; their exit codes."""
-    running = [_children.Process(target=work, args=given) for given in arguments]
+    running = [children.Process(target=work, args=given) for given in arguments]
     for process in running:
         process.start()
     for process in running:
@@ -46,9 +46,11 @@ class Place:
         self, *, flow_run: str | None = None, clock: Callable[[], datetime] | None = None
     ) -> Ledger:
         """The ledger there."""
-        where = self.at if isinstance(self.at, Path) else ServerStore(self.at)
-        given = {"clock": clock} if clock else {}
-        return Ledger(where, flow_run=flow_run, **given)
+        return Ledger(self.where(), flow_run=flow_run, **({"clock": clock} if clock else {}))
+
+    def where(self) -> Path | ServerStore:
+        """What a `Ledger` is made from."""
+        return self.at if isinstance(self.at, Path) else ServerStore(self.at)
 
     def execute(self, *statements: str) -> None:
         """Do as somebody with a database tool does; all statements or none."""

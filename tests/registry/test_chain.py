@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from patchae.registry.chain import KEYS, Entry, Row, digest_of, faults, follow
+from patchae.registry.export import Anchor
+from patchae.types import Sha256
 
 TEXT_FIELDS = (
     *("time", "kind", "model", "actor", "host", "flow_run", "body", "previous", "digest"),
@@ -134,6 +137,54 @@ def test_a_row_rewritten_with_its_digest_breaks_the_row_after_it(data: st.DataOb
     assert found == [
         f"row {index + 2}: order broken; its `previous` is not the digest of row {index + 1}"
     ]
+
+
+def tampered(data: st.DataObject, rows: list[Row]) -> list[Row]:
+    """The rows after one to three acts of somebody with a database tool."""
+    changed = list(rows)
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, max(0, len(changed) - 1)))
+        act = data.draw(st.sampled_from(("change", "drop", "swap", "insert", "truncate")))
+        if not changed:
+            break
+        if act == "change":
+            field = data.draw(st.sampled_from(TEXT_FIELDS))
+            old = getattr(changed[at], field)
+            changed[at] = replace(changed[at], **{field: data.draw(st.text(max_size=4)) + old[1:]})
+        elif act == "drop":
+            del changed[at]
+        elif act == "swap":
+            to = data.draw(st.integers(0, len(changed) - 1))
+            changed[at], changed[to] = changed[to], changed[at]
+        elif act == "insert":
+            before = changed[at - 1] if at else None
+            changed.insert(at, follow(before, **data.draw(contents())).row())
+        else:
+            del changed[at:]
+    return changed
+
+
+@settings(law, max_examples=300)
+@given(st.data())
+def test_whatever_is_done_to_rows_the_first_bad_one_is_named(data: st.DataObject) -> None:
+    rows = data.draw(chains(least=2))
+    changed = tampered(data, rows)
+    assume(changed != rows)
+    same = 0  # rows before the first difference
+    while same < min(len(rows), len(changed)) and changed[same] == rows[same]:
+        same += 1
+    found = faults(changed)
+    anchored = Anchor(rows[-1].seq, Sha256(rows[-1].digest)).faults(changed)
+    assert found or anchored
+    if same == len(changed):  # an end was cut off: a chain cannot show it, an anchor does
+        assert found == []
+        assert anchored[0].startswith(f"row {rows[-1].seq}: missing")
+    elif found:
+        first = int(re.findall(r"\d+", found[0])[0])
+        if faults(changed[: same + 1]):
+            assert first in (same + 1, changed[same].seq)
+        else:  # a row that was made to fit: what comes after it does not
+            assert first > same
 
 
 def test_faults_say_where_and_what() -> None:

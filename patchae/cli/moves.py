@@ -1,0 +1,154 @@
+"""Commands that move a champion: promote, rollback, reconcile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from patchae.cli.output import Json, as_json, here
+
+if TYPE_CHECKING:
+    from patchae.registry.chain import Entry
+    from patchae.registry.ledger import Ledger
+    from patchae.registry.promotion import Check
+    from patchae.registry.tracking import Tracking
+
+Reason = Annotated[str, typer.Option(help="Why; kept in the ledger.")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A registered model, <line>.<class>.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for command in (promote, rollback, reconcile):
+        app.command()(command)
+
+
+def promote(
+    version: Annotated[str, typer.Argument(metavar="MODEL/VERSION", help="What to promote.")],
+    reason: Reason,
+    override: Annotated[
+        bool, typer.Option("--override", help="Although its verdict is `hold`; you answer for it.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Make a version the champion: on its verdict `promote`, or over a `hold`."""
+    from patchae.errors import UsageError
+    from patchae.registry.ledger import Ledger
+    from patchae.registry.promotion import override as move_over
+    from patchae.registry.promotion import promote as move_to
+    from patchae.registry.standing import last_verdict
+    from patchae.registry.tracking import Tracking
+    from patchae.settings import settings
+
+    project = here()
+    model, _, number = version.partition("/")
+    if not number.isdigit():
+        raise UsageError(
+            f"'{version}' names no version", mend="write MODEL/VERSION, for example sample.bolt/3"
+        )
+    tracking, ledger, who = Tracking.open(project), Ledger.of(project), settings().who()
+    _loads(tracking, ledger, model)(number)
+    if override:
+        move = move_over(ledger, tracking.aliases, model, number, actor=who, reason=reason)
+    else:
+        verdict = last_verdict(ledger.entries(model), number)
+        if verdict is None:
+            raise UsageError(
+                f"version {number} of {model} was never judged",
+                mend=f"`patchae retrain {model.partition('.')[0]}` judges it",
+            )
+        move = move_to(
+            ledger, tracking.aliases, model, number, verdict=verdict, actor=who, reason=reason
+        )
+    _tell(move)
+    if json:
+        as_json({"model": model, "champion": number, "was": move.body["from"], "seq": move.seq})
+
+
+def rollback(
+    model: Model,
+    reason: Reason,
+    to: Annotated[
+        str | None, typer.Option(help="An earlier champion's version; default: the one before.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Return to an earlier champion, in seconds; it is loaded and its digest checked first."""
+    from patchae.registry.ledger import Ledger
+    from patchae.registry.promotion import rollback as move_back
+    from patchae.registry.tracking import Tracking
+    from patchae.settings import settings
+
+    project = here()
+    tracking, ledger = Tracking.open(project), Ledger.of(project)
+    move = move_back(
+        ledger,
+        tracking.aliases,
+        model,
+        to=to,
+        actor=settings().who(),
+        reason=reason,
+        check=_loads(tracking, ledger, model),
+    )
+    print(f"{model}: champion is version {move.body['to']} again, was {move.body['from']}")
+    if json:
+        as_json({"model": model, "champion": move.body["to"], "was": move.body["from"]})
+
+
+def reconcile(
+    model: Model,
+    reason: Reason,
+    put_back: Annotated[
+        bool, typer.Option("--put-back", help="Set the aliases as the ledger says.")
+    ] = False,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Make the champion that MLflow shows the champion.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Settle aliases that somebody moved in MLflow past the ledger, one way or the other."""
+    from patchae.errors import UsageError
+    from patchae.registry import alignment, promotion
+    from patchae.registry.ledger import Ledger
+    from patchae.registry.standing import champion_of
+    from patchae.registry.tracking import Tracking
+    from patchae.settings import settings
+
+    if put_back == adopt:
+        raise UsageError("say which of the two is meant", mend="give --put-back or --adopt")
+    project = here()
+    tracking, ledger = Tracking.open(project), Ledger.of(project)
+    who = settings().who()
+    if adopt:
+        _tell(promotion.adopt(ledger, tracking.aliases, model, actor=who, reason=reason))
+    else:
+        found = alignment.put_back(ledger, tracking.aliases, model, actor=who, reason=reason)
+        print(f"{model}: put back; it was: {found.difference()}")
+    aliases = champion_of(ledger.entries(model)).aliases()
+    if json:
+        as_json(
+            {
+                "model": model,
+                "champion": aliases.get("champion"),
+                "previous": aliases.get("previous"),
+                "adopted": adopt,
+            }
+        )
+
+
+def _loads(tracking: Tracking, ledger: Ledger, model: str) -> Check:
+    """Checks the digests of a version's files, and loads it."""
+    from patchae.lineage.target import verify_files
+    from patchae.registry.loading import load_version
+
+    def check(version: str) -> None:
+        verify_files(tracking, ledger, model, version)
+        load_version(tracking, tracking.version(model, version))
+
+    return check
+
+
+def _tell(move: Entry) -> None:
+    before = f"was {move.body['from']}" if move.body["from"] else "there was none"
+    print(f"{move.model}: champion is version {move.body['to']}, {before} ({move.body['why']})")
