@@ -9,6 +9,7 @@ import typer
 from patchae.cli.output import Json, as_json, here
 
 if TYPE_CHECKING:
+    from patchae.lineage.probe import Probed
     from patchae.registry.chain import Entry
     from patchae.registry.ledger import Ledger
     from patchae.registry.promotion import Check
@@ -48,7 +49,7 @@ def promote(
             f"'{version}' names no version", mend="write MODEL/VERSION, for example sample.bolt/3"
         )
     tracking, ledger, who = Tracking.open(project), Ledger.of(project), settings().who()
-    _loads(tracking, ledger, model)(number)
+    _proven(tracking, ledger, model)(number)
     if override:
         move = move_over(ledger, tracking.aliases, model, number, actor=who, reason=reason)
     else:
@@ -74,7 +75,7 @@ def rollback(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Return to an earlier champion, in seconds; it is loaded and its digest checked first."""
+    """Return to an earlier champion, in seconds; it is checked, loaded and asked first."""
     from patchae.registry.ledger import Ledger
     from patchae.registry.promotion import rollback as move_back
     from patchae.registry.tracking import Tracking
@@ -89,7 +90,7 @@ def rollback(
         to=to,
         actor=settings().who(),
         reason=reason,
-        check=_loads(tracking, ledger, model),
+        check=_proven(tracking, ledger, model),
     )
     print(f"{model}: champion is version {move.body['to']} again, was {move.body['from']}")
     if json:
@@ -137,16 +138,15 @@ def reconcile(
         )
 
 
-def _loads(tracking: Tracking, ledger: Ledger, model: str) -> Check:
-    """Checks the digests of a version's files, and loads it."""
-    from patchae.lineage.target import verify_files
-    from patchae.registry.loading import load_version
+def _proven(tracking: Tracking, ledger: Ledger, model: str) -> Check:
+    """Checks a version's files, loads it, and compares the score of its stored image."""
+    from patchae.lineage.probe import probe
 
-    def check(version: str) -> None:
-        verify_files(tracking, ledger, model, version)
-        load_version(tracking, tracking.version(model, version))
+    return lambda version: _tell_probe(probe(tracking, ledger, model, version))
 
-    return check
+
+def _tell_probe(found: Probed) -> None:
+    print(f"{found.path} scores {found.found:.6f}; recorded: {found.recorded:.6f}")
 
 
 def _tell(move: Entry) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from patchae.errors import AuditBroken
 from patchae.files import digests_of
 from patchae.lineage.record import digest, load
@@ -11,8 +13,10 @@ from patchae.registry.standing import registrations
 from patchae.registry.tracking import Tracking
 
 
-def verify_files(tracking: Tracking, ledger: Ledger, model: str, version: str) -> None:
+def verify_files(tracking: Tracking, ledger: Ledger, model: str, version: str) -> dict[str, Any]:
     """Compare a version's lineage record with the ledger, and its model files with the record.
+
+    Returns the record.
 
     Raises:
         AuditBroken: something differs or is missing; the version must not be used.
@@ -26,9 +30,9 @@ def verify_files(tracking: Tracking, ledger: Ledger, model: str, version: str) -
         logged = {name: file["sha256"] for name, file in record["files"].items()}
         own = digest(record)
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        raise _broken(model, version, "its lineage record cannot be read") from None
+        raise unusable(model, version, "its lineage record cannot be read") from None
     if not rows or any(row.body["lineage_sha256"] != own for row in rows):
-        raise _broken(model, version, "its lineage record is not the one in the ledger")
+        raise unusable(model, version, "its lineage record is not the one in the ledger")
     stored = digests_of(tracking.model_folder(known))
     there = {
         name: value
@@ -39,10 +43,12 @@ def verify_files(tracking: Tracking, ledger: Ledger, model: str, version: str) -
         differing = sorted(
             name for name in {*there, *logged} if there.get(name) != logged.get(name)
         )
-        raise _broken(model, version, f"{differing[0]} is not what was registered")
+        raise unusable(model, version, f"{differing[0]} is not what was registered")
+    return record
 
 
-def _broken(model: str, version: str, why: str) -> AuditBroken:
+def unusable(model: str, version: str, why: str) -> AuditBroken:
+    """The error about a version that is not what was registered."""
     return AuditBroken(
         f"version {version} of {model} must not be used: {why}",
         where="MLflow",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import sqlite3
 import subprocess
@@ -15,6 +16,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from patchae.lineage import probe as probing
+from patchae.lineage.probe import FOLDER
+from patchae.registry.loading import WEIGHTS_FOLDER
 from tests.flows.plant import Works
 from tests.integration.conftest import Command, Told
 from tests.support import write_class
@@ -214,6 +218,49 @@ def test_rollback_moves_the_alias_and_back_in_history(run: Command, works: Works
     assert back["champion"] == "2"
     assert works.tracking().aliases.get("works.lens") == {"champion": "2", "previous": "1"}
     assert run("audit", "works.lens").code == 0
+
+
+@pytest.mark.parametrize("part", ["weights", "image", "scores", "record"])
+@pytest.mark.usefixtures("ledger")
+def test_a_rollback_to_what_is_no_longer_what_it_was_moves_nothing(
+    run: Command, works: Works, part: str
+) -> None:
+    tracking = works.tracking()
+    known = tracking.version("works.lens", "1")
+    artifacts = tracking.artifacts(known)
+    file = {
+        "weights": tracking.model_folder(known) / WEIGHTS_FOLDER / "model.safetensors",
+        "image": next((artifacts / FOLDER).iterdir()),
+        "scores": artifacts / "scores.csv",
+        "record": artifacts / "lineage.json",
+    }[part]
+    rows, whole = works.plant.ledger.entries(), file.read_bytes()
+    file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    try:
+        refused = run("rollback", "works.lens", "--reason", "false alarms")
+    finally:
+        file.write_bytes(whole)
+    assert refused.code == 1
+    assert "version 1 of works.lens must not be used" in refused.err
+    assert "choose another version" in refused.err
+    assert works.plant.ledger.entries() == rows
+    assert tracking.aliases.get("works.lens") == {"champion": "2", "previous": "1"}
+
+
+@pytest.mark.usefixtures("ledger")
+def test_a_rollback_to_a_version_that_scores_otherwise_here_moves_nothing(
+    run: Command, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = run("rollback", "works.lens", "--reason", "false alarms")
+    assert re.search(r"test/hole/\d+.png scores (\d+\.\d{6}); recorded: \1", done.out)
+    monkeypatch.setattr(probing, "TOLERANCE", -1.0)  # as if another library rounded otherwise
+    refused = run("rollback", "works.lens", "--to", "2", "--reason", "mended")
+    assert refused.code == 1
+    assert re.search(r"scores \d\.\d+, and \d\.\d+ was recorded", refused.err)
+    assert works.tracking().aliases.get("works.lens") == {"champion": "1"}
+    monkeypatch.undo()
+    monkeypatch.chdir(works.plant.project.root)
+    assert run("rollback", "works.lens", "--to", "2", "--reason", "mended").code == 0
 
 
 def images(works: Works) -> tuple[Path, Path]:
