@@ -6,7 +6,6 @@ import contextlib
 import os
 import pwd
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -17,6 +16,8 @@ from uuid import uuid4
 
 PASSWORD = "s3cret"  # noqa: S105 - of a database that lives for one test run
 _SECONDS = 60
+# Stops the server when the other end of its input is closed: also when the tests were killed.
+_GUARD = 'exec 3<&0; "$@" </dev/null 3<&- & read -r _ <&3; kill -QUIT $!; wait'
 
 
 def binaries() -> Path | None:
@@ -84,9 +85,11 @@ def serving(folder: Path) -> Iterator[Server]:
         with (Path(scratch) / "log").open("wb") as log:
             process = subprocess.Popen(
                 [
+                    *("/bin/sh", "-c", _GUARD, "sh"),
                     *(folder / "postgres", "-D", data, "-p", str(server.port), "-k", scratch),
                     *("-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"),
                 ],
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 cwd=scratch,
@@ -94,10 +97,11 @@ def serving(folder: Path) -> Iterator[Server]:
                 **who,  # type: ignore[call-overload]
             )
             try:
-                _wait(server, process, Path(log.name))
+                _wait(server, Path(log.name))
                 yield server
             finally:
-                process.send_signal(signal.SIGQUIT)  # at once: nothing of it is kept
+                assert process.stdin is not None
+                process.stdin.close()
                 process.wait()
 
 
@@ -106,7 +110,7 @@ def _other_user() -> pwd.struct_passwd:
     return known.get("postgres") or known["nobody"]
 
 
-def _wait(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait(server: Server, log: Path) -> None:
     import psycopg
 
     end = time.monotonic() + _SECONDS
@@ -114,7 +118,7 @@ def _wait(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
         try:
             server.execute("postgres", "SELECT 1")
         except psycopg.OperationalError:
-            if process.poll() is not None or time.monotonic() > end:
+            if time.monotonic() > end:
                 raise RuntimeError(log.read_text()) from None
             time.sleep(0.05)
         else:

@@ -8,20 +8,27 @@ did. What a crash interrupts is finished by the next command, see `alignment`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from patchae.errors import NegativeFinding, UsageError
+from patchae.registry.admission import (
+    check_about,
+    check_current,
+    check_newest,
+    check_not_retired,
+    judge_again,
+    row,
+    target_of,
+    who_moved,
+)
 from patchae.registry.alignment import MOVING, Aliases, compare, follow, settle_within
 from patchae.registry.chain import Entry
 from patchae.registry.ledger import Begin, Ledger
 from patchae.registry.standing import (
     CHAMPION,
     champion_of,
-    former_champions,
     last_verdict,
-    moves,
-    retired,
 )
 from patchae.registry.verdict import Verdict
 from patchae.registry.wording import explain
@@ -49,12 +56,12 @@ def promote(
             or the champion that it compared with is no longer the champion.
         AliasMoved: an alias was moved past the ledger.
     """
-    _check_about(model, version, verdict)
+    check_about(model, version, verdict)
     if verdict.body["outcome"] != "promote":
         raise NegativeFinding(
             f"version {version} of {model} may not become champion:"
             f" {explain(Verdict.from_body(verdict.body))}",
-            where=_row(verdict),
+            where=row(verdict),
         )
     return _promote(ledger, aliases, model, verdict, why="promoted", actor=actor, reason=reason)
 
@@ -80,18 +87,18 @@ def override(
         raise UsageError("an override needs a reason", mend="say why with --reason")
     verdict = last_verdict(ledger.entries(model), version)
     if verdict is None:
-        raise UsageError(f"version {version} of {model} was never judged", mend=_judge_again(model))
+        raise UsageError(f"version {version} of {model} was never judged", mend=judge_again(model))
     if verdict.body["outcome"] == "promote":
         raise UsageError(
             f"version {version} of {model} needs no override: its verdict is `promote`",
-            where=_row(verdict),
+            where=row(verdict),
             mend="leave out --override",
         )
     if verdict.body["outcome"] != "hold":
         raise NegativeFinding(
             f"version {version} of {model} was rejected, and nobody may override that:"
             f" {explain(Verdict.from_body(verdict.body))}",
-            where=_row(verdict),
+            where=row(verdict),
             mend="if the limits are wrong, change `gates:` of the line, and judge it again",
         )
     return _promote(ledger, aliases, model, verdict, why="overridden", actor=actor, reason=reason)
@@ -131,16 +138,16 @@ def rollback(
             )
         if champion_of(entries).current != expected:
             raise NegativeFinding(
-                f"{model} was moved meanwhile: {_who(entries)}",
+                f"{model} was moved meanwhile: {who_moved(entries)}",
                 where="the ledger",
                 mend="look at `patchae history`, then repeat the command if you still want to",
             )
-        target = _target(entries, model, to)
+        target = target_of(entries, model, to)
         if check:
             check(target)
         body = _body(to=target, before=expected, why="rolled_back", reason=reason, verdict=None)
         with begin() as transaction:
-            _check_not_retired(transaction.entries(model, MOVING), model, target)
+            check_not_retired(transaction.entries(model, MOVING), model, target)
             move = transaction.append("move", model, body, actor)
         follow(begin, aliases, move, actor=actor)
     return move
@@ -165,7 +172,7 @@ def adopt(ledger: Ledger, aliases: Aliases, model: str, *, actor: str, reason: s
                     f"MLflow shows no champion of {model} that could be adopted",
                     mend="see `patchae status`; --put-back sets the aliases as the ledger says",
                 )
-            _check_not_retired(entries, model, version)
+            check_not_retired(entries, model, version)
             verdict = last_verdict(entries, version)
             if verdict is None or verdict.body["outcome"] == "reject":
                 why = "was never judged" if verdict is None else "was rejected by the gate"
@@ -197,7 +204,7 @@ def retire(ledger: Ledger, model: str, version: str, *, actor: str, reason: str)
                 f" {'the champion' if version == champion.current else 'what a rollback leads to'}",
                 mend="retire others",
             )
-        _check_not_retired(entries, model, version)
+        check_not_retired(entries, model, version)
         if not any(e.kind == "registered" and e.body["version"] == version for e in entries):
             raise UsageError(f"the ledger knows no version {version} of {model}")
         return transaction.append("retired", model, {"version": version, "reason": reason}, actor)
@@ -217,100 +224,19 @@ def _promote(
     with ledger.turn(model) as begin:
         entries = _read(begin, model)
         settle_within(begin, aliases, model, entries, actor=actor)
-        _check_current(entries, model, verdict)
+        check_current(entries, model, verdict)
         with begin() as transaction:
             entries = transaction.entries(model)
-            _check_newest(entries, model, verdict)
-            _check_current(entries, model, verdict)
+            check_newest(entries, model, verdict)
+            check_current(entries, model, verdict)
             current = champion_of(entries).current
             if current == version:
                 raise UsageError(f"version {version} of {model} is already the champion")
-            _check_not_retired(entries, model, version)
+            check_not_retired(entries, model, version)
             body = _body(to=version, before=current, why=why, reason=reason, verdict=verdict.seq)
             move = transaction.append("move", model, body, actor)
         follow(begin, aliases, move, actor=actor)
     return move
-
-
-def _check_about(model: str, version: str, verdict: Entry) -> None:
-    if verdict.kind != "verdict" or verdict.model != model:
-        raise UsageError(
-            f"row {verdict.seq} is not a verdict on {model}",
-            where="the ledger",
-            mend=_judge_again(model),
-        )
-    if verdict.body["version"] != version:
-        raise UsageError(
-            f"the verdict is on version {verdict.body['version']}, not on version {version}",
-            where=_row(verdict),
-            mend=_judge_again(model),
-        )
-
-
-def _check_current(entries: Sequence[Entry], model: str, verdict: Entry) -> None:
-    version, current = verdict.body["version"], champion_of(entries).current
-    if any(move.body["verdict"] == verdict.seq for move in moves(entries)):
-        raise UsageError(
-            f"the verdict on version {version} of {model} was already used for a promotion",
-            where=_row(verdict),
-            mend=f"{_judge_again(model)}; or return to it with `patchae rollback {model} --to"
-            f" {version}`",
-        )
-    if verdict.body["champion"] != current:
-        raise NegativeFinding(
-            f"the verdict compared version {version} of {model} with"
-            f" {_champion(verdict.body['champion'])}, but now {_champion(current)} is in use:"
-            f" {_who(entries)}",
-            where=_row(verdict),
-            mend=_judge_again(model),
-        )
-
-
-def _check_newest(entries: Sequence[Entry], model: str, verdict: Entry) -> None:
-    version = verdict.body["version"]
-    if verdict not in entries:
-        raise UsageError(
-            f"row {verdict.seq} is not a verdict on {model}",
-            where="the ledger",
-            mend=_judge_again(model),
-        )
-    if last_verdict(entries, version) != verdict:
-        raise NegativeFinding(
-            f"there is a newer verdict on version {version} of {model}",
-            where=_row(verdict),
-            mend=_judge_again(model),
-        )
-
-
-def _check_not_retired(entries: Sequence[Entry], model: str, version: str) -> None:
-    if version in retired(entries):
-        raise UsageError(
-            f"version {version} of {model} is retired",
-            where="the ledger",
-            mend="choose another version",
-        )
-
-
-def _target(entries: Sequence[Entry], model: str, to: str | None) -> str:
-    champion = champion_of(entries)
-    target = champion.previous if to is None else to
-    if target is None:
-        raise UsageError(
-            f"{model} has no earlier champion to return to",
-            where="the ledger",
-            mend=f"see `patchae history {model}`",
-        )
-    if target == champion.current:
-        raise UsageError(f"version {target} of {model} is already the champion")
-    earlier = [known for known in former_champions(entries) if known != champion.current]
-    if target not in earlier:
-        raise UsageError(
-            f"version {target} of {model} never was champion",
-            where="the ledger",
-            mend=f"roll back to one of: {', '.join(earlier) or 'none'};"
-            " or promote it through the gate",
-        )
-    return target
 
 
 def _read(begin: Begin, model: str) -> list[Entry]:
@@ -322,26 +248,3 @@ def _body(
     *, to: str, before: str | None, why: str, reason: str, verdict: int | None
 ) -> dict[str, Any]:
     return {"to": to, "from": before, "why": why, "reason": reason, "verdict": verdict}
-
-
-def _who(entries: Sequence[Entry]) -> str:
-    """Who moved the champion last: what the loser of a race is told."""
-    made = moves(entries)
-    if not made:
-        return "nobody moved it yet"
-    last = made[-1]
-    why = last.body["why"].replace("_", " ")
-    on = f" on {last.host}" if last.host else ""
-    return f"{last.actor}{on} {why} version {last.body['to']} at {last.time}"
-
-
-def _judge_again(model: str) -> str:
-    return f"judge it again: `patchae retrain {model.partition('.')[0]}`"
-
-
-def _row(entry: Entry) -> str:
-    return f"row {entry.seq} of the ledger"
-
-
-def _champion(version: str | None) -> str:
-    return "no champion" if version is None else f"champion version {version}"
