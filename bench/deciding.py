@@ -57,6 +57,7 @@ def evidence(paired: Paired | None, one: Measured) -> Evidence:
         lineage_complete=True,
         data_recorded=None,
         champion=champion,
+        seeds={},
     )
 
 

@@ -7,10 +7,12 @@ not (bad data, a defect) fails at once.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from prefect import task
+from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 
@@ -21,6 +23,8 @@ from patchae.project import Project
 from patchae.registry.chain import Entry
 from patchae.registry.ledger import Ledger
 from patchae.registry.tracking import Tracking, Version
+from patchae.registry.verdict import Verdict
+from patchae.registry.wording import explain
 from patchae.steps.decide import decide_class
 from patchae.steps.enrol import enrol_class, read_lineage
 from patchae.steps.job import ClassJob
@@ -104,6 +108,7 @@ def train_and_judge(run: LineRun, class_name: str) -> ClassOutcome:
         evaluate(job)
     version = register(job, tracking, ledger)
     verdict = gate(job, version, tracking, ledger)
+    _note(job, version, verdict)
     metrics = read_lineage(tracking, version).get("evaluation", {})
     outcome = judged(job, metrics, verdict, trained=trained)
     say(
@@ -111,3 +116,16 @@ def train_and_judge(run: LineRun, class_name: str) -> ClassOutcome:
         f"{'' if trained else ' (not trained again)'}: {outcome.because}"
     )
     return outcome
+
+
+def _note(job: ClassJob, version: Version, verdict: Entry) -> None:
+    """An artifact of the flow run that leads to the ledger and to MLflow; they lead back to it."""
+    told = Verdict.from_body(verdict.body)
+    create_markdown_artifact(
+        f"**{job.model}/{version.version}: {told.outcome}**: {explain(told)}\n\n"
+        f"- row {verdict.seq} of the ledger, digest `{verdict.digest}`\n"
+        f"- MLflow run `{version.run_id}`\n"
+        f"- data version `{job.data_version}`\n",
+        key=re.sub(r"[^a-z0-9]+", "-", f"verdict-{job.model}".lower()),
+        description=f"Verdict on {job.model}",
+    )

@@ -40,6 +40,9 @@ def gate(
     before = Verdict.from_body(row.body)
     verdict = judge(Evidence.from_dict(before.evidence), _gates(row.model, policy))
     _show(row, verdict)
+    seeds = verdict.evidence["seeds"]
+    if len(seeds) > 1:
+        print(f"image AUROC of {len(seeds)} seeds: {_spread(list(seeds.values()))}")
     champion = champion_of(entries).current
     if row.body["champion"] != champion:
         then = f"champion version {row.body['champion']}" if row.body["champion"] else "none"
@@ -59,6 +62,10 @@ def gate(
                 "recorded": before.outcome,
                 "champion": row.body["champion"],
                 "champion_now": champion,
+                "seeds": [
+                    {"seed": int(seed), "image_auroc": auroc}
+                    for seed, auroc in sorted(seeds.items())
+                ],
             }
         )
     if verdict.outcome != "promote":
@@ -121,6 +128,15 @@ def _show(row: Entry, verdict: Verdict) -> None:
     ]
     columns = ("finding", "says", "about", "value", "interval", "limit", "images", "more wanted")
     table(columns, rows, title=f"{row.model}/{row.body['version']}: {verdict.outcome}")
+
+
+def _spread(aurocs: list[float]) -> str:
+    from statistics import fmean, stdev
+
+    return (
+        f"mean {fmean(aurocs):.4f}, standard deviation {stdev(aurocs):.4f},"
+        f" {min(aurocs):.4f} to {max(aurocs):.4f}"
+    )
 
 
 def _number(value: float | None) -> str:

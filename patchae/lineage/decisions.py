@@ -118,6 +118,7 @@ def verdict_recomputed(facts: Facts) -> str:
         validation_passed=record.validation.passed,
         lineage_complete=facts.lineage_complete,
         data_recorded=told.data_recorded,
+        seeds=told.seeds,
     )
     champion = told.champion.version if told.champion else None
     if champion != row.body["champion"] or not _close(found.to_dict(), told.to_dict()):

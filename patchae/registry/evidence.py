@@ -73,6 +73,9 @@ class Evidence(_Part):
     data_recorded: str | None
     """When the data version was made (ISO 8601); None: not known."""
     champion: Rival | None
+    seeds: dict[str, float]
+    """Image AUROC by seed, of trainings that differ in nothing else; for the eye, not for the gate:
+    an interval says what other images could do, this what another seed could."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -96,6 +99,7 @@ def evidence_of(
     validation_passed: bool,
     lineage_complete: bool,
     data_recorded: str | None,
+    seeds: Mapping[str, float] | None = None,
 ) -> Evidence:
     """The evidence that the scores of a model give, with the facts that are no scores."""
     labels, scores = [row.label for row in rows], [row.score for row in rows]
@@ -114,6 +118,7 @@ def evidence_of(
         lineage_complete=lineage_complete,
         data_recorded=data_recorded,
         champion=champion,
+        seeds=dict(seeds or {}),
     )
 
 

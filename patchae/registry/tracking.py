@@ -23,6 +23,8 @@ from patchae.types import TrainingKey
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+    from patchae.registry.chain import Entry
+
 TAG = "patchae."
 _PROBE_SECONDS = 5
 
@@ -126,6 +128,35 @@ class Tracking:
         with translated(self.uri):
             self.client.log_text(version.run_id, text, path)
 
+    def link(self, version: Version, name: str, row: Entry) -> None:
+        """Note a row of the ledger at a version, as the tag `patchae.ledger_<name>`: seq:digest."""
+        value, tag = f"{row.seq}:{row.digest}", f"{TAG}ledger_{name}"
+        if version.tags.get(tag) != value:
+            with translated(self.uri):
+                self.client.set_model_version_tag(version.model, version.version, tag, value)
+
+    def seeds(self, version: Version) -> dict[str, float]:
+        """Image AUROC by seed, of registered trainings that differ from this one in nothing else.
+
+        The same class, data version and settings; this one is among them.
+        """
+        with translated(self.uri):
+            own = self.client.get_run(version.run_id)
+            wanted = _but_seed(own.data.params)
+            same = [
+                f"tags.`{TAG}{tag}` = '{own.data.tags[TAG + tag]}'"
+                for tag in ("line", "class", "data_version")
+            ]
+            runs = self.client.search_runs([own.info.experiment_id], " and ".join(same))
+        registered = {known.run_id for known in self.versions(version.model)}
+        return {
+            run.data.params["seed"]: run.data.metrics["image_auroc"]
+            for run in runs
+            if run.info.run_id in registered
+            and _but_seed(run.data.params) == wanted
+            and "image_auroc" in run.data.metrics
+        }
+
     def log_report(self, line: str, page: Path) -> None:
         """Keep the newest report of a line in MLflow: one run of its experiment, `report`."""
         experiment = self.experiment(line)
@@ -218,6 +249,10 @@ def translated(uri: str) -> Iterator[None]:
         if not isinstance(error, MlflowException | RequestException | SQLAlchemyError):
             raise
         raise _unreachable(uri, str(error).partition("\n")[0]) from error
+
+
+def _but_seed(params: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in params.items() if name != "seed"}
 
 
 def _version(item: Any) -> Version:

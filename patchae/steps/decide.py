@@ -42,6 +42,12 @@ def decide_class(job: ClassJob, version: Version, tracking: Tracking, ledger: Le
     except AliasMoved:
         _verdict(job, version, tracking, ledger)
         raise
+    verdict = _acted_upon(job, version, tracking, ledger)
+    tracking.link(version, "verdict", verdict)
+    return verdict
+
+
+def _acted_upon(job: ClassJob, version: Version, tracking: Tracking, ledger: Ledger) -> Entry:
     for attempt in range(_ATTEMPTS):
         verdict = _verdict(job, version, tracking, ledger)
         if open_promotion(ledger.entries(job.model), version.version) != verdict:
@@ -89,6 +95,7 @@ def _verdict(job: ClassJob, version: Version, tracking: Tracking, ledger: Ledger
         validation_passed=record.get("validation", {}).get("passed", False),
         lineage_complete=not missing(record),
         data_recorded=version_log.made(job.project, job.data_version),
+        seeds=tracking.seeds(version),
     )
     rival_digest = None
     if rival_scores is not None:

@@ -34,14 +34,16 @@ def enrol_class(job: ClassJob, tracking: Tracking, ledger: Ledger) -> Version:
     else:  # perhaps made by a process that was killed right after
         finish(tracking, version)
     with ledger.transaction() as transaction:
-        if not registrations(transaction.entries(job.model), version.version):
+        rows = registrations(transaction.entries(job.model), version.version)
+        if not rows:
             body = {
                 "version": version.version,
                 "run_id": version.run_id,
                 "training_key": job.key,
                 "lineage_sha256": version.tags["patchae.lineage_sha256"],
             }
-            transaction.append("registered", job.model, body, settings().who())
+            rows = [transaction.append("registered", job.model, body, settings().who())]
+    tracking.link(version, "registered", rows[0])
     return version
 
 

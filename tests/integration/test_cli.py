@@ -89,7 +89,7 @@ class TestReporting:
         assert (done.code, told["outcome"], told["recorded"]) == (0, "promote", "promote")
         assert set(told) == {
             *("model", "version", "outcome", "reasons", "findings", "policy", "seq"),
-            *("recorded", "champion", "champion_now"),
+            *("recorded", "champion", "champion_now", "seeds"),
         }
         assert (told["version"], told["champion"], told["champion_now"]) == ("2", "1", "2")
         assert "compared with champion version 1" in done.out

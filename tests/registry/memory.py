@@ -77,6 +77,7 @@ def evidence(auroc: float | None = 0.97, **changes: Any) -> Evidence:
         "validation_passed": True,
         "lineage_complete": True,
         "data_recorded": None,
+        "seeds": {},
         "champion": None
         if champion_auroc is None
         else rival(auroc if known else None, champion_auroc, version, n=n, m=m),

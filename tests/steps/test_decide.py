@@ -41,6 +41,22 @@ def test_the_champions_scores_are_kept_with_their_digest(works: Works) -> None:
     assert verdict.body["scores_sha256"] == sha256_bytes((folder / "scores.csv").read_bytes())
 
 
+def test_versions_lead_to_their_rows_and_know_their_other_seeds(works: Works) -> None:
+    tracking, ledger = works.tracking(), works.plant.ledger
+    rows = {row.seq: row for row in ledger.entries("works.lens")}
+    for number in ("1", "2"):
+        tags = tracking.version("works.lens", number).tags
+        for name, kind in (("registered", "registered"), ("verdict", "verdict")):
+            seq, _, digest = tags[f"patchae.ledger_{name}"].partition(":")
+            row = rows[int(seq)]
+            assert (row.kind, row.digest, row.body["version"]) == (kind, digest, number)
+    version = tracking.version("works.lens", "2")
+    assert list(tracking.seeds(version)) == ["0"]
+    assert works.plant.verdicts("works.lens")[-1].body["evidence"]["seeds"] == tracking.seeds(
+        version
+    )
+
+
 def test_the_champion_keeps_its_verdict_whatever_the_gates_say_later(works: Works) -> None:
     rows = works.plant.ledger.entries()
     works.plant.gates("works", min_test_good=1000)
