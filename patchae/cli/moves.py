@@ -1,4 +1,4 @@
-"""Commands that move a champion: promote, rollback, reconcile."""
+"""Commands that decide what may be champion: promote, rollback, reconcile, retire."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Model = Annotated[str, typer.Argument(metavar="MODEL", help="A registered model,
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (promote, rollback, reconcile):
+    for command in (promote, rollback, reconcile, retire):
         app.command()(command)
 
 
@@ -43,11 +43,7 @@ def promote(
     from patchae.settings import settings
 
     project = here()
-    model, _, number = version.partition("/")
-    if not number.isdigit():
-        raise UsageError(
-            f"'{version}' names no version", mend="write MODEL/VERSION, for example sample.bolt/3"
-        )
+    model, number = _model_and_number(version)
     tracking, ledger, who = Tracking.open(project), Ledger.of(project), settings().who()
     _proven(tracking, ledger, model)(number)
     if override:
@@ -136,6 +132,34 @@ def reconcile(
                 "adopted": adopt,
             }
         )
+
+
+def retire(
+    version: Annotated[str, typer.Argument(metavar="MODEL/VERSION", help="What to retire.")],
+    reason: Reason,
+    json: Json = False,
+) -> None:
+    """Take a version out of use for good: it never becomes champion again. Nothing is deleted."""
+    from patchae.registry.ledger import Ledger
+    from patchae.registry.promotion import retire as take_out
+    from patchae.settings import settings
+
+    model, number = _model_and_number(version)
+    row = take_out(Ledger.of(here()), model, number, actor=settings().who(), reason=reason)
+    print(f"{model}/{number} is retired, row {row.seq} of the ledger")
+    if json:
+        as_json({"model": model, "version": number, "seq": row.seq})
+
+
+def _model_and_number(name: str) -> tuple[str, str]:
+    from patchae.errors import UsageError
+
+    model, _, number = name.partition("/")
+    if not number.isdigit():
+        raise UsageError(
+            f"'{name}' names no version", mend="write MODEL/VERSION, for example sample.bolt/3"
+        )
+    return model, number
 
 
 def _proven(tracking: Tracking, ledger: Ledger, model: str) -> Check:

@@ -193,8 +193,11 @@ def retire(ledger: Ledger, model: str, version: str, *, actor: str, reason: str)
     """Record that a version is out of use for good; returns the row.
 
     Raises:
-        UsageError: it is champion or the one before, was never registered, or is retired.
+        UsageError: no reason is given; it is champion or the one before, was never registered, or
+            is retired.
     """
+    if not reason.strip():
+        raise UsageError("retiring a version needs a reason", mend="say why with --reason")
     with ledger.transaction() as transaction:
         entries = transaction.entries(model)
         champion = champion_of(entries)

@@ -32,7 +32,7 @@ def _found(finding: Finding, evidence: dict[str, object]) -> str:
     if reason in _AUROC:
         return _auroc(finding)
     if reason in _BESIDE:
-        return _beside(finding)
+        return _beside(finding) + _then(evidence)
     if reason in _RECALL:
         return _recall(finding)
     if reason in _ALARMS:
@@ -75,6 +75,18 @@ def _beside(finding: Finding) -> str:
         return told
     _, value, low, high = _apart(finding, signed=True)
     return f"{told} ({value}, {low} to {high})"
+
+
+def _then(evidence: dict[str, object]) -> str:
+    """The champion's old number beside today's, where it was judged on other test images."""
+    champion = evidence.get("champion")
+    if not isinstance(champion, dict) or champion["same_images"] is not False:
+        return ""
+    paired, then = champion["paired"], champion["image_auroc_then"]
+    if paired is None or then is None:
+        return ""
+    now = paired["champion"]["auroc"]
+    return f"; on its own test images the champion had {then:.3f}, on these it has {now:.3f}"
 
 
 def _recall(finding: Finding) -> str:

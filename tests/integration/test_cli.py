@@ -263,6 +263,24 @@ def test_a_rollback_to_a_version_that_scores_otherwise_here_moves_nothing(
     assert run("rollback", "works.lens", "--to", "2", "--reason", "mended").code == 0
 
 
+@pytest.mark.usefixtures("ledger")
+def test_a_retired_version_is_never_returned_to(run: Command, works: Works) -> None:
+    kept = run("retire", "works.lens/1", "--reason", "old lamp")
+    assert (kept.code, "what a rollback leads to" in kept.err) == (2, True)
+    assert run("retire", "works.lens", "--reason", "old lamp").code == 2
+    works.plant.ledger.append(
+        "registered",
+        "works.lens",
+        {"version": "7", "run_id": "r", "training_key": "k", "lineage_sha256": "d"},
+        "tester",
+    )
+    told = last_json(run("retire", "works.lens/7", "--reason", "old lamp", "--json"))
+    row = works.plant.ledger.entries("works.lens")[-1]
+    assert told == {"model": "works.lens", "version": "7", "seq": row.seq}
+    assert (row.kind, row.body["reason"]) == ("retired", "old lamp")
+    assert "is retired" in run("retire", "works.lens/7", "--reason", "again").err
+
+
 def images(works: Works) -> tuple[Path, Path]:
     """A good image and a defective one of the class `disc`."""
     test = works.plant.project.data / "disc" / "test"

@@ -38,8 +38,8 @@ def contend(place: Place, shared: Path, name: str, line: Connection) -> None:
 def judged_together(ledger: Ledger, attempt: int) -> list[Entry]:
     """A verdict on a version for each process, against the champion of the moment."""
     champion = champion_of(ledger.entries(MODEL, ["move"])).current
-    rival = {"champion": champion, "champion_image_auroc": 0.95 if champion else None}
-    verdict = judge(evidence(**rival), Gates())
+    beside = {"champion_auroc": 0.97, "champion_version": champion} if champion else {}
+    verdict = judge(evidence(**beside), Gates())
     with ledger.transaction() as transaction:
         return [
             transaction.append(
