@@ -53,14 +53,15 @@ lock: $(STAMP) ## resolve requirements.lock anew from pyproject.toml
 
 install: $(STAMP) ## the environment alone
 
-# uv installs in parallel and shows what it does; --no-deps, since the lock is complete.
+# uv installs in parallel and shows what it does; --no-deps, since the lock is complete. Without
+# compiled files every first command would compile a few thousand of them, one after the other.
 $(STAMP): $(LOCK) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || (echo "patchae needs Python 3.11 or later: make PYTHON=python3.12 ..."; exit 2)
 	@test -x $(BIN)/python || (echo "creating $(VENV)"; $(PYTHON) -m venv $(VENV))
 	@echo "installing about 6 GB of packages from $(LOCK), once; this takes minutes"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' $(LOCK))"
-	@$(BIN)/uv pip install --python $(BIN)/python --no-deps -r $(LOCK)
+	@$(BIN)/uv pip install --python $(BIN)/python --no-deps --compile-bytecode -r $(LOCK)
 	@$(BIN)/uv pip install --python $(BIN)/python --no-deps --quiet -e .
 	@touch $@
 
