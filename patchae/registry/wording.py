@@ -16,6 +16,8 @@ _ALARMS = {Reason.FEW_FALSE_ALARMS, Reason.FALSE_ALARMS_UNCERTAIN, Reason.TOO_MA
 
 def explain(verdict: Verdict) -> str:
     """The reasons of a verdict in one sentence, without a full stop."""
+    if not verdict.decisive:  # no gate gives such a verdict; a forged row of the ledger may
+        return ", ".join(verdict.reasons) or "no reason is given"
     *clauses, last = (sentence(finding, verdict.evidence) for finding in verdict.decisive)
     if verdict.outcome == "hold":
         return "; ".join((*clauses, last))

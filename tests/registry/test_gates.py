@@ -327,13 +327,18 @@ def test_the_champions_old_number_is_kept_beside_the_one_of_today() -> None:
     assert found.paired is not None
     assert found.paired.champion.auroc == pytest.approx(0.55)
     sentence = explain(
-        judge(told(rows).model_copy(update={"champion": found}), Gates(max_drop=0.9))
+        judge(
+            told(rows).model_copy(update={"champion": found}),
+            Gates(min_image_auroc=0, max_drop=0.9),
+        )
     )
     assert "on its own test images the champion had 1.000, on these it has 0.550" in sentence
     same = rival_of("1", rows, rows, then=rows, data_recorded=None)
     assert same.same_images is True
     assert "own test images" not in explain(
-        judge(told(rows).model_copy(update={"champion": same}), Gates(max_drop=0.9))
+        judge(
+            told(rows).model_copy(update={"champion": same}), Gates(min_image_auroc=0, max_drop=0.9)
+        )
     )
 
 
