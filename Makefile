@@ -42,7 +42,7 @@ bench-scale: $(STAMP) ## cost by number of training images: make bench-scale DAT
 bench-data: $(STAMP) ## versioning, reading and checking many images, beside plain DVC
 	@$(BIN)/python -m bench.data $(ARGS)
 
-bench-gates: $(STAMP) ## how often the interval of an AUROC holds the truth, by simulation
+bench-gates: $(STAMP) ## how often intervals hold the truth and gates are wrong, by simulation
 	@$(BIN)/python -m bench.gates $(ARGS)
 
 bench-rivals: $(RIVALS)/.installed ## the environment of the methods compared with
