@@ -23,6 +23,12 @@ from patchae.registry.standing import (
 )
 
 
+def check_reason(what: str, reason: str) -> None:
+    """Refuse what nobody says why of."""
+    if not reason.strip():
+        raise UsageError(f"{what} needs a reason", mend="say why with --reason")
+
+
 def check_about(model: str, version: str, verdict: Entry) -> None:
     """Refuse what is no verdict on this version."""
     if verdict.kind != "verdict" or verdict.model != model:

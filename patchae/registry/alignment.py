@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from patchae.errors import AliasMoved, UsageError
+from patchae.registry.admission import check_reason
 from patchae.registry.chain import Entry, Kind
 from patchae.registry.ledger import Begin, Ledger
 from patchae.registry.standing import ALIASES, champion_of, last_intent, settled_by
@@ -100,7 +101,7 @@ def settle(ledger: Ledger, aliases: Aliases, model: str, *, actor: str) -> bool:
         AliasMoved: an alias was moved past the ledger; nothing is changed.
     """
     with ledger.turn(model) as begin:
-        return settle_within(begin, aliases, model, _read(begin, model), actor=actor)
+        return settle_within(begin, aliases, model, read_moves(begin, model), actor=actor)
 
 
 def settle_within(
@@ -128,7 +129,7 @@ def settle_within(
 def follow(begin: Begin, aliases: Aliases, intent: Entry, *, actor: str) -> None:
     """Set the aliases after a row that means it, and confirm it; for who has the turn."""
     model = intent.model
-    found = compare(_read(begin, model), aliases.get(model))
+    found = compare(read_moves(begin, model), aliases.get(model))
     _set(aliases, model, found)
     with begin() as transaction:
         body = {"move": intent.seq, "aliases": found.wanted}
@@ -141,10 +142,9 @@ def put_back(ledger: Ledger, aliases: Aliases, model: str, *, actor: str, reason
     Raises:
         UsageError: no reason is given, or nothing was moved.
     """
-    if not reason.strip():
-        raise UsageError("putting aliases back needs a reason", mend="say why with --reason")
+    check_reason("putting aliases back", reason)
     with ledger.turn(model) as begin:
-        entries = _read(begin, model)
+        entries = read_moves(begin, model)
         found = compare(entries, aliases.get(model))
         if found.state != "moved":
             raise UsageError(
@@ -165,7 +165,8 @@ def put_back(ledger: Ledger, aliases: Aliases, model: str, *, actor: str, reason
     return found
 
 
-def _read(begin: Begin, model: str) -> list[Entry]:
+def read_moves(begin: Begin, model: str) -> list[Entry]:
+    """The entries of a model that are `MOVING`, for who has its turn."""
     with begin() as transaction:
         return transaction.entries(model, MOVING)
 

@@ -19,21 +19,20 @@ from collections.abc import Iterator
 from patchae.config import Gates
 from patchae.evidence.wanted import to_compare, to_reach, to_share
 from patchae.registry.evidence import Alarms, Evidence, Rival
-from patchae.registry.verdict import Finding, Outcome, Reason, Verdict
+from patchae.registry.verdict import (
+    ALARMS,
+    AUROC,
+    BESIDE,
+    RECALL,
+    Finding,
+    Outcome,
+    Reason,
+    Verdict,
+)
 
 _SLACK = 1e-9
 # AUROC of n good and m defective images moves in steps of 1/(2nm): far more than this, while
 # 0.8 - 0.1 in floating point lies above 0.7.
-
-_AUROC = (Reason.AUROC_REACHES_MINIMUM, Reason.AUROC_UNCERTAIN, Reason.AUROC_BELOW_MINIMUM)
-_BESIDE = (
-    Reason.NOT_WORSE_THAN_CHAMPION,
-    Reason.COMPARISON_UNCERTAIN,
-    Reason.WORSE_THAN_CHAMPION,
-)
-_RECALL = (Reason.RECALL_REACHES_MINIMUM, Reason.RECALL_UNCERTAIN, Reason.RECALL_BELOW_MINIMUM)
-_ALARMS = (Reason.FEW_FALSE_ALARMS, Reason.FALSE_ALARMS_UNCERTAIN, Reason.TOO_MANY_FALSE_ALARMS)
-# Each: kept, not certain, broken.
 
 
 def judge(evidence: Evidence, gates: Gates) -> Verdict:
@@ -109,7 +108,7 @@ def _auroc(evidence: Evidence, gates: Gates) -> Finding:
     if found is None:
         return Finding(Reason.AUROC_UNCERTAIN, "hold", limit=limit, n_good=n, n_defect=m)
     low, high = found.interval(gates.confidence)
-    outcome, reason = _held(low, high, limit, _AUROC)
+    outcome, reason = _held(low, high, limit, AUROC)
     more = to_reach(found, limit, gates.confidence) if outcome == "hold" else None
     good, defect = more if more else (None, None)
     return Finding(reason, outcome, limit, found.auroc, low, high, n, m, good, defect)
@@ -121,10 +120,10 @@ def _beside(evidence: Evidence, champion: Rival | None, gates: Gates) -> Finding
     limit, about, found = -gates.max_drop, champion.version, champion.paired
     n, m = evidence.n_good, evidence.n_defect
     if found is None:
-        unscored = Reason.CHAMPION_NOT_COMPARABLE if champion.problem else _BESIDE[1]
+        unscored = Reason.CHAMPION_NOT_COMPARABLE if champion.problem else BESIDE[1]
         return Finding(unscored, "hold", limit=limit, n_good=n, n_defect=m, about=about)
     low, high = found.interval(gates.confidence)
-    outcome, reason = _held(low, high, limit, _BESIDE)
+    outcome, reason = _held(low, high, limit, BESIDE)
     more = to_compare(found, limit, gates.confidence) if outcome == "hold" else None
     good, defect = more if more else (None, None)
     return Finding(reason, outcome, limit, found.difference, low, high, n, m, good, defect, about)
@@ -136,7 +135,7 @@ def _recall(evidence: Evidence, gates: Gates) -> Iterator[Finding]:
         if limit > 0:
             told = evidence.recall.get(kind, Alarms(0, 0))
             low, high = told.interval(gates.confidence)
-            outcome, reason = _held(low, high, limit, _RECALL)
+            outcome, reason = _held(low, high, limit, RECALL)
             more = _more(outcome, told, limit, gates)
             yield Finding(
                 reason, outcome, limit, told.share, low, high, None, told.n, None, more, kind
@@ -147,7 +146,7 @@ def _false_alarms(told: Alarms, gates: Gates) -> Iterator[Finding]:
     limit = gates.max_false_alarms
     if limit < 1:
         low, high = told.interval(gates.confidence)
-        outcome, reason = _held(-high, -low, -limit, _ALARMS)
+        outcome, reason = _held(-high, -low, -limit, ALARMS)
         more = _more(outcome, told, limit, gates)
         yield Finding(reason, outcome, limit, told.share, low, high, told.n, None, more)
 

@@ -17,14 +17,22 @@ from patchae.registry.admission import (
     check_current,
     check_newest,
     check_not_retired,
+    check_reason,
     judge_again,
     row,
     target_of,
     who_moved,
 )
-from patchae.registry.alignment import MOVING, Aliases, compare, follow, settle_within
+from patchae.registry.alignment import (
+    MOVING,
+    Aliases,
+    compare,
+    follow,
+    read_moves,
+    settle_within,
+)
 from patchae.registry.chain import Entry
-from patchae.registry.ledger import Begin, Ledger
+from patchae.registry.ledger import Ledger
 from patchae.registry.standing import (
     CHAMPION,
     champion_of,
@@ -63,7 +71,7 @@ def promote(
             f" {explain(Verdict.from_body(verdict.body))}",
             where=row(verdict),
         )
-    return _promote(ledger, aliases, model, verdict, why="promoted", actor=actor, reason=reason)
+    return _promote(ledger, aliases, verdict, why="promoted", actor=actor, reason=reason)
 
 
 def override(
@@ -83,8 +91,7 @@ def override(
         NegativeFinding: the gate rejected it, or held it against another champion.
         AliasMoved: an alias was moved past the ledger.
     """
-    if not reason.strip():
-        raise UsageError("an override needs a reason", mend="say why with --reason")
+    check_reason("an override", reason)
     verdict = last_verdict(ledger.entries(model), version)
     if verdict is None:
         raise UsageError(f"version {version} of {model} was never judged", mend=judge_again(model))
@@ -101,7 +108,7 @@ def override(
             where=row(verdict),
             mend="if the limits are wrong, change `gates:` of the line, and judge it again",
         )
-    return _promote(ledger, aliases, model, verdict, why="overridden", actor=actor, reason=reason)
+    return _promote(ledger, aliases, verdict, why="overridden", actor=actor, reason=reason)
 
 
 def rollback(
@@ -122,11 +129,10 @@ def rollback(
         NegativeFinding: somebody else moved the champion meanwhile.
         AliasMoved: an alias was moved past the ledger.
     """
-    if not reason.strip():
-        raise UsageError("a rollback needs a reason", mend="say why with --reason")
+    check_reason("a rollback", reason)
     expected = champion_of(ledger.entries(model, MOVING)).current
     with ledger.turn(model) as begin:
-        entries = _read(begin, model)
+        entries = read_moves(begin, model)
         if settle_within(begin, aliases, model, entries, actor=actor):
             # A move was recorded and MLflow never heard of it: perhaps this very command, repeated.
             raise UsageError(
@@ -160,8 +166,7 @@ def adopt(ledger: Ledger, aliases: Aliases, model: str, *, actor: str, reason: s
         UsageError: no reason is given, or MLflow shows no other champion than the ledger.
         NegativeFinding: the gate rejected that version, or never judged it.
     """
-    if not reason.strip():
-        raise UsageError("adopting an alias needs a reason", mend="say why with --reason")
+    check_reason("adopting an alias", reason)
     with ledger.turn(model) as begin:
         with begin() as transaction:
             entries = transaction.entries(model)
@@ -196,8 +201,7 @@ def retire(ledger: Ledger, model: str, version: str, *, actor: str, reason: str)
         UsageError: no reason is given; it is champion or the one before, was never registered, or
             is retired.
     """
-    if not reason.strip():
-        raise UsageError("retiring a version needs a reason", mend="say why with --reason")
+    check_reason("retiring a version", reason)
     with ledger.transaction() as transaction:
         entries = transaction.entries(model)
         champion = champion_of(entries)
@@ -216,16 +220,15 @@ def retire(ledger: Ledger, model: str, version: str, *, actor: str, reason: str)
 def _promote(
     ledger: Ledger,
     aliases: Aliases,
-    model: str,
     verdict: Entry,
     *,
     why: str,
     actor: str,
     reason: str,
 ) -> Entry:
-    version = verdict.body["version"]
+    model, version = verdict.model, verdict.body["version"]
     with ledger.turn(model) as begin:
-        entries = _read(begin, model)
+        entries = read_moves(begin, model)
         settle_within(begin, aliases, model, entries, actor=actor)
         check_current(entries, model, verdict)
         with begin() as transaction:
@@ -240,11 +243,6 @@ def _promote(
             move = transaction.append("move", model, body, actor)
         follow(begin, aliases, move, actor=actor)
     return move
-
-
-def _read(begin: Begin, model: str) -> list[Entry]:
-    with begin() as transaction:
-        return transaction.entries(model, MOVING)
 
 
 def _body(

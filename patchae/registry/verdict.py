@@ -38,6 +38,16 @@ class Reason(StrEnum):
     TOO_SLOW = "too_slow"
 
 
+AUROC = (Reason.AUROC_REACHES_MINIMUM, Reason.AUROC_UNCERTAIN, Reason.AUROC_BELOW_MINIMUM)
+BESIDE = (
+    Reason.NOT_WORSE_THAN_CHAMPION,
+    Reason.COMPARISON_UNCERTAIN,
+    Reason.WORSE_THAN_CHAMPION,
+)
+RECALL = (Reason.RECALL_REACHES_MINIMUM, Reason.RECALL_UNCERTAIN, Reason.RECALL_BELOW_MINIMUM)
+ALARMS = (Reason.FEW_FALSE_ALARMS, Reason.FALSE_ALARMS_UNCERTAIN, Reason.TOO_MANY_FALSE_ALARMS)
+# What each criterion says of a limit: kept, not certain, broken.
+
 MEANING: dict[Reason, str] = {
     Reason.AUROC_REACHES_MINIMUM: (
         "The interval of its image AUROC lies at `min_image_auroc` or above."

@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-from patchae.registry.verdict import Finding, Reason, Verdict
-
-_AUROC = {Reason.AUROC_REACHES_MINIMUM, Reason.AUROC_UNCERTAIN, Reason.AUROC_BELOW_MINIMUM}
-_BESIDE = {
-    Reason.NOT_WORSE_THAN_CHAMPION,
-    Reason.COMPARISON_UNCERTAIN,
-    Reason.WORSE_THAN_CHAMPION,
-}
-_RECALL = {Reason.RECALL_REACHES_MINIMUM, Reason.RECALL_UNCERTAIN, Reason.RECALL_BELOW_MINIMUM}
-_ALARMS = {Reason.FEW_FALSE_ALARMS, Reason.FALSE_ALARMS_UNCERTAIN, Reason.TOO_MANY_FALSE_ALARMS}
+from patchae.registry.verdict import ALARMS, AUROC, BESIDE, RECALL, Finding, Reason, Verdict
 
 
 def explain(verdict: Verdict) -> str:
@@ -31,13 +22,13 @@ def sentence(finding: Finding, evidence: dict[str, object] | None = None) -> str
 
 def _found(finding: Finding, evidence: dict[str, object]) -> str:
     reason, about = finding.reason, finding.about
-    if reason in _AUROC:
+    if reason in AUROC:
         return _auroc(finding)
-    if reason in _BESIDE:
+    if reason in BESIDE:
         return _beside(finding) + _then(evidence)
-    if reason in _RECALL:
+    if reason in RECALL:
         return _recall(finding)
-    if reason in _ALARMS:
+    if reason in ALARMS:
         return _alarms(finding)
     champion = evidence.get("champion")
     problem = champion["problem"] if isinstance(champion, dict) else ""
@@ -119,7 +110,7 @@ def _wanted(finding: Finding) -> str:
         return f"; {' and '.join(parts)} are needed"
     if not parts:
         return "; no number of images would decide" if finding.value is not None else ""
-    what = f" of '{finding.about}'" if finding.reason in _RECALL else ""
+    what = f" of '{finding.about}'" if finding.reason in RECALL else ""
     return f"; about {' and '.join(parts)} test images{what} would decide"
 
 
