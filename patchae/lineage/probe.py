@@ -11,11 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from patchae.evidence.scores import SCORES_FILE, Scored, read_scores
+from patchae.errors import AuditBroken
+from patchae.evidence.scores import SCORES_FILE, Scored
 from patchae.files import sha256_bytes, sha256_file
-from patchae.lineage.target import unusable, verify_files
+from patchae.lineage.contents import model_files
+from patchae.lineage.decisions import registered
+from patchae.lineage.material import Broken, Facts, Material, NotCheckable
 from patchae.registry.ledger import Ledger
-from patchae.registry.loading import load_version
+from patchae.registry.loading import load_model
 from patchae.registry.tracking import Tracking
 
 FOLDER = "probe"
@@ -51,22 +54,43 @@ def probe(tracking: Tracking, ledger: Ledger, model: str, version: str) -> Probe
         UsageError: there is no such version.
         StoreUnreachable: MLflow or the ledger cannot be used.
     """
-    record = verify_files(tracking, ledger, model, version)
     known = tracking.version(model, version)
-    artifacts = tracking.artifacts(known)
+    artifacts, model_folder = tracking.artifacts(known), tracking.model_folder(known)
+    facts = Facts(
+        Material(
+            model=model,
+            version=version,
+            entries=ledger.entries(model),
+            artifacts=artifacts,
+            model_folder=model_folder,
+        )
+    )
     try:
-        text = (artifacts / SCORES_FILE).read_text()
-    except OSError:
-        text = ""
-    if sha256_bytes(text.encode()) != record["evaluation"]["scores_sha256"]:
-        raise unusable(model, version, f"{SCORES_FILE} is not what was registered")
-    row = probe_of(read_scores(text))
+        record = facts.record
+    except NotCheckable:
+        raise _unusable(facts, "its lineage record cannot be read") from None
+    try:
+        registered(facts)
+        model_files(facts)
+        scores = facts.artifact(SCORES_FILE)
+    except Broken as error:
+        raise _unusable(facts, str(error)) from None
+    if sha256_bytes(scores) != record.evaluation.scores_sha256:
+        raise _unusable(facts, f"{SCORES_FILE} is not what was registered")
+    row = probe_of(facts.scores)
     image = artifacts / FOLDER / Path(row.path).name
     if not image.is_file() or sha256_file(image) != row.sha256:
-        raise unusable(model, version, f"{FOLDER}/{image.name} is not the image that was scored")
-    found = load_version(tracking, known).score([image])[0].score
+        raise _unusable(facts, f"{FOLDER}/{image.name} is not the image that was scored")
+    found = load_model(model_folder).score([image])[0].score
     if not abs(found - row.score) <= TOLERANCE * abs(row.score):
-        raise unusable(
-            model, version, f"{row.path} scores {found:.6g}, and {row.score:.6g} was recorded"
-        )
+        raise _unusable(facts, f"{row.path} scores {found:.6g}, and {row.score:.6g} was recorded")
     return Probed(row.path, row.score, found)
+
+
+def _unusable(facts: Facts, why: str) -> AuditBroken:
+    name = f"{facts.model}/{facts.version}"
+    return AuditBroken(
+        f"version {facts.version} of {facts.model} must not be used: {why}",
+        where="MLflow",
+        mend=f"`patchae audit {name}` says more; choose another version with --to",
+    )

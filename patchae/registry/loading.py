@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from patchae.registry.tracking import Tracking, Version
@@ -21,8 +22,12 @@ def load_version(tracking: Tracking, version: Version) -> PatchAE:
         DataError: its files are gone, damaged, or of another format.
         StoreUnreachable: MLflow does not answer.
     """
+    return load_model(tracking.model_folder(version))
+
+
+def load_model(folder: Path) -> PatchAE:
+    """The model in the folder of an MLflow model; otherwise as `load_version`."""
     from patchae.model.detector import PatchAE
     from patchae.model.training import pick_device
 
-    folder = tracking.model_folder(version) / WEIGHTS_FOLDER
-    return PatchAE.load(folder, pick_device(settings().device))
+    return PatchAE.load(folder / WEIGHTS_FOLDER, pick_device(settings().device))

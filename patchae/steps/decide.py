@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from patchae.dataset import version_log
 from patchae.errors import AliasMoved, DataError, NegativeFinding, UsageError
 from patchae.evidence.scores import SCORES_FILE, Scored, read_scores
@@ -18,7 +20,7 @@ from patchae.registry.standing import champion_of, last_verdict, moves, open_pro
 from patchae.registry.tracking import Tracking, Version
 from patchae.registry.verdict import rival_scores_file
 from patchae.settings import settings
-from patchae.steps.enrol import read_lineage
+from patchae.steps.enrol import lineage_in
 from patchae.steps.job import ClassJob
 from patchae.steps.learn import score_tests, scores_csv
 
@@ -84,8 +86,8 @@ def _verdict(job: ClassJob, version: Version, tracking: Tracking, ledger: Ledger
         or (last.body["policy"] == policy and _taken_back(entries, version.version))
     ):
         return last
-    record = read_lineage(tracking, version)
-    text = _scores_of(tracking, version)
+    artifacts = tracking.artifacts(version)
+    record, text = lineage_in(artifacts), _scores_of(version, artifacts)
     rows = read_scores(text)
     rival, rival_scores = _rescore(job, champion, rows, tracking)
     evidence = evidence_of(
@@ -132,25 +134,26 @@ def _rescore(
     except (DataError, UsageError) as error:
         return unscored_rival(champion, error.what), None
     text = scores_csv(score_tests(job, model, keep_maps=0))
-    data_version = read_lineage(tracking, known).get("data", {}).get("version", "")
+    artifacts = tracking.artifacts(known)
+    data_version = lineage_in(artifacts).get("data", {}).get("version", "")
     rival = rival_of(
         champion,
         rows,
         read_scores(text),
-        then=_scores_then(tracking, known),
+        then=_scores_then(known, artifacts),
         data_recorded=version_log.made(job.project, data_version),
     )
     return rival, text
 
 
-def _scores_of(tracking: Tracking, version: Version) -> str:
+def _scores_of(version: Version, artifacts: Path) -> str:
     """The scores of a version as CSV.
 
     Raises:
         DataError: they are gone.
     """
     try:
-        return (tracking.artifacts(version) / SCORES_FILE).read_text()
+        return (artifacts / SCORES_FILE).read_text()
     except OSError as error:
         raise DataError(
             f"the scores of {version.model}/{version.version} cannot be read: {error.strerror}",
@@ -159,9 +162,9 @@ def _scores_of(tracking: Tracking, version: Version) -> str:
         ) from None
 
 
-def _scores_then(tracking: Tracking, version: Version) -> list[Scored] | None:
+def _scores_then(version: Version, artifacts: Path) -> list[Scored] | None:
     """The scores from when a version was judged; None when they are gone."""
     try:
-        return read_scores(_scores_of(tracking, version))
+        return read_scores(_scores_of(version, artifacts))
     except (DataError, ValueError):
         return None

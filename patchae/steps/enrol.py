@@ -133,8 +133,13 @@ def lineage_record(
 
 def read_lineage(tracking: Tracking, version: Version) -> dict[str, Any]:
     """The lineage record of a registered version, as it stands; empty when it cannot be read."""
+    return lineage_in(tracking.artifacts(version))
+
+
+def lineage_in(artifacts: Path) -> dict[str, Any]:
+    """The lineage record in a folder of artifacts; otherwise as `read_lineage`."""
     try:
-        return lineage.load((tracking.artifacts(version) / LINEAGE_FILE).read_text())
+        return lineage.load((artifacts / LINEAGE_FILE).read_text())
     except (OSError, ValueError):
         return {}
 
