@@ -7,7 +7,7 @@ measured on each class (bench/results/scores.json). From these, test sets of sev
 again and again; each interval is asked whether it holds the truth, and each gate (`bench.deciding`)
 what it decides. All see the same draws.
 
-Writes bench/results/gates.json, docs/benchmarks.md and docs/gates.svg.
+Writes bench/results/gates.json, docs/benchmarks.md and the charts beside it.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +55,11 @@ class Population:
 
 def _width(scores: Scores) -> float:
     """Of the smoothing: Silverman's rule, a little less, since scores have tails."""
-    return 0.7 * 1.06 * float(scores.std()) * len(scores) ** -0.2
+    return float(scores.std()) * _bandwidth(scores)
+
+
+def _bandwidth(scores: Scores) -> float:
+    return 0.7 * 1.06 * len(scores) ** -0.2
 
 
 @dataclass(frozen=True)
@@ -85,40 +90,40 @@ class Pair:
 
 def _root(scores: Scores) -> Scores:
     """Root of the covariance (2, 2) of the smoothing, as wide to each side as `_width`."""
-    share = 0.7 * 1.06 * len(scores) ** -0.2
-    values, vectors = np.linalg.eigh(np.cov(scores.T, ddof=0) * share**2)
+    values, vectors = np.linalg.eigh(np.cov(scores.T, ddof=0) * _bandwidth(scores) ** 2)
     root: Scores = np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
     return root
 
 
 def populations(results: Path) -> dict[str, Population]:
     """Of each class whose scores the bench has kept, from the first seed of `METHOD`."""
-    classes = json.loads(results.read_text())["classes"]
-    kept = json.loads(results.with_name("scores.json").read_text())
-    found = {}
-    for name, of_class in classes.items():
-        runs = of_class["methods"].get(METHOD)
-        if runs:
-            labels = np.array(kept[name]["labels"], bool)
-            scores = np.log(np.array(kept[name]["runs"][runs[0]["run"]]))
-            found[name] = Population(scores[~labels], scores[labels])
-    return found
+    return {
+        name: Population(scores[0][~labels], scores[0][labels])
+        for name, labels, _, scores in _kept(results)
+    }
 
 
 def pairs(results: Path) -> dict[str, Pair]:
     """Of each class whose scores the bench has kept, every challenger beside the champion."""
+    return {
+        f"{name}, {title}": Pair(both[~labels], both[labels])
+        for name, labels, titles, scores in _kept(results)
+        for title, challenger in zip(titles[1:], scores[1:], strict=True)
+        for both in [np.stack([challenger, scores[0]], axis=1)]
+    }
+
+
+def _kept(results: Path) -> Iterator[tuple[str, NDArray[np.bool_], list[str], list[Scores]]]:
+    """Class, labels, and name and scores of each run of `RIVALS`, one of `METHOD` the first."""
     classes = json.loads(results.read_text())["classes"]
     kept = json.loads(results.with_name("scores.json").read_text())
-    found = {}
     for name, of_class in classes.items():
         runs = [
-            (f"{name}, {method}, seed {run['seed']}", kept[name]["runs"][run["run"]])
+            (f"{method}, seed {run['seed']}", np.log(np.array(kept[name]["runs"][run["run"]])))
             for method in RIVALS
             for run in of_class["methods"].get(method, [])
             if run["run"] in kept[name]["runs"]
         ]
-        labels = np.array(kept[name]["labels"], bool)
-        for title, scores in runs[1:] if of_class["methods"].get(METHOD) else []:
-            both = np.log(np.array([scores, runs[0][1]])).T
-            found[title] = Pair(both[~labels], both[labels])
-    return found
+        if runs and runs[0][0].startswith(METHOD):
+            titles, scores = (list(column) for column in zip(*runs, strict=True))
+            yield name, np.array(kept[name]["labels"], bool), titles, scores
