@@ -23,8 +23,6 @@ from patchae.project import Project
 from patchae.registry.chain import Entry
 from patchae.registry.ledger import Ledger
 from patchae.registry.tracking import Tracking, Version
-from patchae.registry.verdict import Verdict
-from patchae.registry.wording import explain
 from patchae.steps.decide import decide_class
 from patchae.steps.enrol import enrol_class, read_lineage
 from patchae.steps.job import ClassJob
@@ -108,9 +106,9 @@ def train_and_judge(run: LineRun, class_name: str) -> ClassOutcome:
         evaluate(job)
     version = register(job, tracking, ledger)
     verdict = gate(job, version, tracking, ledger)
-    _note(job, version, verdict)
     metrics = read_lineage(tracking, version).get("evaluation", {})
     outcome = judged(job, metrics, verdict, trained=trained)
+    _note(job, version, verdict, outcome)
     say(
         f"{job.class_name}: {outcome.verdict}, version {version.version}"
         f"{'' if trained else ' (not trained again)'}: {outcome.because}"
@@ -118,11 +116,10 @@ def train_and_judge(run: LineRun, class_name: str) -> ClassOutcome:
     return outcome
 
 
-def _note(job: ClassJob, version: Version, verdict: Entry) -> None:
+def _note(job: ClassJob, version: Version, verdict: Entry, outcome: ClassOutcome) -> None:
     """An artifact of the flow run that leads to the ledger and to MLflow; they lead back to it."""
-    told = Verdict.from_body(verdict.body)
     create_markdown_artifact(
-        f"**{job.model}/{version.version}: {told.outcome}**: {explain(told)}\n\n"
+        f"**{job.model}/{version.version}: {outcome.verdict}**: {outcome.because}\n\n"
         f"- row {verdict.seq} of the ledger, digest `{verdict.digest}`\n"
         f"- MLflow run `{version.run_id}`\n"
         f"- data version `{job.data_version}`\n",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 SIDE = 64
@@ -65,3 +67,20 @@ def write_class(
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(mask).save(path)
     return folder
+
+
+def patchae(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: str
+) -> tuple[int, str, str]:
+    """Run a command as the console script does, in this process: exit code, output, errors."""
+    from patchae.cli import main
+
+    capsys.readouterr()
+    monkeypatch.setattr("sys.argv", ["patchae", *words])
+    code: Any = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code or 0
+    out, err = capsys.readouterr()
+    return code, out, err

@@ -12,6 +12,7 @@ from patchae.cli.output import Json, as_json, here, table
 
 if TYPE_CHECKING:
     from patchae.config import Gates
+    from patchae.project import Project
     from patchae.registry.chain import Entry
     from patchae.registry.verdict import Finding, Verdict
 
@@ -36,9 +37,10 @@ def gate(
     from patchae.registry.verdict import Verdict
     from patchae.registry.wording import explain
 
-    row, entries = _last_verdict(model)
+    project = here()
+    row, entries = _last_verdict(project, model)
     before = Verdict.from_body(row.body)
-    verdict = judge(Evidence.from_dict(before.evidence), _gates(row.model, policy))
+    verdict = judge(Evidence.from_dict(before.evidence), _gates(project, row.model, policy))
     _show(row, verdict)
     seeds = verdict.evidence["seeds"]
     if len(seeds) > 1:
@@ -74,7 +76,7 @@ def gate(
         )
 
 
-def _last_verdict(name: str) -> tuple[Entry, list[Entry]]:
+def _last_verdict(project: Project, name: str) -> tuple[Entry, list[Entry]]:
     """The last verdict on a version, and all rows on its model.
 
     Raises:
@@ -86,7 +88,6 @@ def _last_verdict(name: str) -> tuple[Entry, list[Entry]]:
     from patchae.registry.standing import last_verdict
     from patchae.registry.tracking import Tracking
 
-    project = here()
     model, _, version = name.partition("/")
     if not version:
         model, version, _ = resolve(project, Tracking.open(project), name)
@@ -101,12 +102,12 @@ def _last_verdict(name: str) -> tuple[Entry, list[Entry]]:
     return row, entries
 
 
-def _gates(model: str, policy: Path | None) -> Gates:
+def _gates(project: Project, model: str, policy: Path | None) -> Gates:
     """The gates of a model's class in `lines.yaml`, with what a file has otherwise."""
     from patchae.lines_file import load_gates, load_lines
 
     line, _, class_name = model.partition(".")
-    own = load_lines(here().lines_file).line(line).gates_of(class_name)
+    own = load_lines(project.lines_file).line(line).gates_of(class_name)
     return load_gates(policy, own) if policy else own
 
 

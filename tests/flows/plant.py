@@ -213,23 +213,6 @@ def runs(tracking: Tracking, line: str, class_name: str) -> list[Any]:
     return list(tracking.client.search_runs([experiment], query))
 
 
-def patchae(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: str
-) -> tuple[int, str, str]:
-    """Run a command as the console script does, in this process: exit code, output, errors."""
-    from patchae.cli import main
-
-    capsys.readouterr()
-    monkeypatch.setattr("sys.argv", ["patchae", *words])
-    code: Any = 0
-    try:
-        main()
-    except SystemExit as end:
-        code = end.code or 0
-    out, err = capsys.readouterr()
-    return code, out, err
-
-
 def only(found: Sequence[Any]) -> Any:
     """The one element."""
     assert len(found) == 1

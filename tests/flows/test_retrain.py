@@ -14,7 +14,8 @@ from patchae.lineage.record import load, missing
 from patchae.registry.promotion import rollback
 from patchae.registry.verdict import rival_scores_file
 from patchae.steps.outcome import LineFailed, LineOutcome
-from tests.flows.plant import Plant, clean, only, patchae, runs
+from tests.flows.plant import Plant, clean, only, runs
+from tests.support import patchae
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.flows.plant import Works, patchae, the_works
+from tests.flows.plant import Works, the_works
+from tests.support import patchae
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from patchae.cli import main
 from patchae.project import Project, prepare_environment
 from patchae.registry.ledger import Ledger
 from patchae.registry.promotion import promote
 from patchae.registry.tracking import Tracking
 from tests.registry.memory import MODEL, judged
+from tests.support import patchae
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -40,15 +40,9 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     """Runs a command as the console script does: code, standard output, standard error."""
 
     def command(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["patchae", *words])
-        code: Any = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code or 0
-        told = capsys.readouterr()
-        assert "Traceback" not in told.out + told.err
-        return code, told.out, told.err
+        code, out, err = patchae(capsys, monkeypatch, *words)
+        assert "Traceback" not in out + err
+        return code, out, err
 
     return command
 
