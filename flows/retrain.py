@@ -15,8 +15,9 @@ from typing import Any
 from prefect import flow, task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture
-from prefect.runtime import flow_run
+from prefect.runtime import deployment, flow_run
 
 from flows.train_class import LineRun, train_and_judge
 from patchae.config import Line
@@ -24,9 +25,11 @@ from patchae.console import progress_of, say
 from patchae.dataset.version import Snapshot
 from patchae.dataset.version import snapshot as take_snapshot
 from patchae.errors import PatchaeError
+from patchae.lineage.parts import Trigger
 from patchae.project import Project, prepare_environment
 from patchae.registry.tracking import Tracking
 from patchae.report.site import write_report
+from patchae.steps.job import Origin
 from patchae.steps.outcome import ClassOutcome, LineFailed, LineOutcome
 from patchae.steps.plan import classes_of, open_line
 
@@ -68,6 +71,7 @@ def retrain(
     classes: list[str] | None = None,
     root: Path | None = None,
     reason: str = "on demand",
+    trigger: Trigger | None = None,
 ) -> LineOutcome:
     """Retrain a line.
 
@@ -76,6 +80,8 @@ def retrain(
         classes: only these of its classes; all by default.
         root: a folder in the project; the current folder by default.
         reason: why, for the lineage record and the ledger.
+        trigger: what started it; by default the schedule when Prefect's scheduler did, and else a
+            person.
 
     Raises:
         UsageError, ConfigError: there is no such line or class.
@@ -89,7 +95,7 @@ def retrain(
     with project.lock(f"retrain-{line.name}"):
         tracking = Tracking.open(project)
         version = snapshot(project).version
-        run = LineRun(project, line, version, tracking, reason, _run_id())
+        run = LineRun(project, line, version, tracking, _origin(reason, trigger))
         futures = [train_and_judge.submit(run, name) for name in names]
         outcomes = [
             _outcome(line, name, future) for name, future in zip(names, futures, strict=True)
@@ -113,8 +119,17 @@ def _outcome(line: Line, name: str, future: PrefectFuture[ClassOutcome]) -> Clas
     return ClassOutcome(name, line.model_name(name), failed=told)
 
 
-def _run_id() -> str | None:
-    return str(flow_run.id) if flow_run.id else None
+def _origin(reason: str, trigger: Trigger | None) -> Origin:
+    context = FlowRunContext.get()
+    run = context.flow_run if context else None
+    scheduled = run is not None and run.auto_scheduled
+    return Origin(
+        reason=reason,
+        trigger=trigger or ("schedule" if scheduled else "person"),
+        flow_run_id=str(flow_run.id) if flow_run.id else None,
+        deployment=deployment.name,
+        work_pool=run.work_pool_name if run else None,
+    )
 
 
 def _key(name: str) -> str:

@@ -25,7 +25,7 @@ from patchae.registry.ledger import Ledger
 from patchae.registry.tracking import Tracking, Version
 from patchae.steps.decide import decide_class
 from patchae.steps.enrol import enrol_class, read_lineage
-from patchae.steps.job import ClassJob
+from patchae.steps.job import ClassJob, Origin
 from patchae.steps.learn import evaluate_class, train_class
 from patchae.steps.outcome import ClassOutcome, judged
 from patchae.steps.plan import training_slot
@@ -55,8 +55,7 @@ class LineRun:
     line: Line
     version: DataVersion
     tracking: Tracking
-    reason: str
-    flow_run_id: str | None
+    origin: Origin
 
 
 @task(name="validate", task_run_name="validate {class_name}", cache_policy=NO_CACHE)
@@ -66,7 +65,7 @@ def validate(run: LineRun, class_name: str) -> ClassJob:
     for warning in checked.validation.warnings:
         where = f" ({warning.paths[0]})" if warning.paths else ""
         say(f"{class_name}: warning {warning.code}, {warning.found} found{where}")
-    return job_of(run.project, run.line, checked, reason=run.reason, flow_run_id=run.flow_run_id)
+    return job_of(run.project, run.line, checked, run.origin)
 
 
 @task(name="train", task_run_name="train {job.class_name}", cache_policy=NO_CACHE)
@@ -98,7 +97,7 @@ def gate(job: ClassJob, version: Version, tracking: Tracking, ledger: Ledger) ->
 def train_and_judge(run: LineRun, class_name: str) -> ClassOutcome:
     """All steps of one class."""
     tracking = run.tracking
-    ledger = Ledger.of(run.project, flow_run=run.flow_run_id)
+    ledger = Ledger.of(run.project, flow_run=run.origin.flow_run_id)
     job = validate(run, class_name)
     trained = False
     if tracking.with_key(job.model, job.key) is None:

@@ -36,6 +36,7 @@ LINKS: dict[str, tuple[str, Callable[[Facts], str]]] = {
     "validation": ("The images passed validation", contents.validation),
     "scores": ("Exactly the test images were scored", contents.scores),
     "split": ("No image is in both training and test", contents.split),
+    "environment": ("The list of components is unaltered", contents.environment),
 }
 """Every link in order: its code, its title and its check. `docs/audit.md` explains each."""
 

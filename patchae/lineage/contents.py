@@ -12,8 +12,10 @@ from pathlib import Path
 
 from patchae.evidence.scores import read_scores
 from patchae.files import sha256_bytes, sha256_file
+from patchae.lineage.environment import COMPONENTS_FILE
 from patchae.lineage.material import Broken, Facts, reachable
 from patchae.lineage.record import load
+from patchae.lineage.split_file import SPLIT_FILE, read_split
 from patchae.registry.registration import WRITTEN_ON_DOWNLOAD
 from patchae.types import DataVersion
 
@@ -153,15 +155,40 @@ def scores(facts: Facts) -> str:
 
 
 def split(facts: Facts) -> str:
-    """No image stands both in training and in test, under whatever name."""
-    rows = facts.manifest
+    """Every image of train/good was used once, none of test/, and no image stands in both."""
+    text, training, rows = facts.artifact(SPLIT_FILE), facts.record.training, facts.manifest
+    if sha256_bytes(text) != training.split_sha256:
+        raise Broken(f"{SPLIT_FILE}: its content is not what was logged")
+    try:
+        used = read_split(text.decode())
+    except ValueError as error:
+        raise Broken(f"{SPLIT_FILE}: {error}") from None
+    good = rows[(rows["split"] == "train") & (rows["defect"] == "good")]
+    expected = sorted(zip(good["path"], good["sha256"], strict=True))
+    if sorted((one.path, one.sha256) for one in used) != expected:
+        raise Broken(f"{SPLIT_FILE}: it does not hold exactly the images of train/good")
+    for use, told in (("learned", training.learned), ("calibration", training.calibration)):
+        found = sum(one.use == use for one in used)
+        if found != told:
+            raise Broken(f"{SPLIT_FILE}: {found} images {use}; lineage.json: {told}")
     paths: dict[str, dict[str, str]] = defaultdict(dict)
     for part, sha256, path in zip(rows["split"], rows["sha256"], rows["path"], strict=True):
         paths[sha256].setdefault(part, path)
     for where in paths.values():
         if {"train", "test"} <= set(where):
             raise Broken(f"{where['train']} and {where['test']} are the same image")
-    return "no image is in both train and test"
+    return f"{training.learned} learned, {training.calibration} calibrated, none of them in test"
+
+
+def environment(facts: Facts) -> str:
+    """The list of components is the one that was logged, and names the packages of the record."""
+    text, told = facts.artifact(COMPONENTS_FILE), facts.record.environment
+    if sha256_bytes(text) != told.components_sha256:
+        raise Broken(f"{COMPONENTS_FILE}: its content is not what was logged")
+    listed = {one["name"]: one["version"] for one in load(text.decode())["components"]}
+    if listed != told.packages:
+        raise Broken(f"{COMPONENTS_FILE}: it does not name the packages in lineage.json")
+    return f"{len(listed)} packages, Python {told.python}, {told.device_name}"
 
 
 def _files(folder: Path) -> set[str]:

@@ -59,6 +59,7 @@ def registered(facts: Facts) -> str:
                     f"lineage.json: {key} is {value}; row {row.seq} of the ledger says"
                     f" {row.body[key]}"
                 )
+    _check_position(facts, rows[0])
     return f"row {rows[0].seq}, by {rows[0].actor} at {rows[0].time}"
 
 
@@ -202,6 +203,19 @@ def lineage_record(facts: Facts) -> str:
     if not compared:
         raise NotCheckable("neither MLflow nor the ledger holds a digest to compare with")
     return f"complete; its digest is in {' and in '.join(compared)}"
+
+
+def _check_position(facts: Facts, registration: Entry) -> None:
+    """The row that was the newest when the record was written stands before its registration."""
+    told = facts.record.ledger
+    if told is None:
+        return
+    before = {row.seq: row.digest for row in reachable(facts.material.entries, "the ledger")}
+    if told.seq >= registration.seq or before.get(told.seq) != told.digest:
+        raise Broken(
+            f"lineage.json: it was written after row {told.seq} of another ledger;"
+            f" row {registration.seq} registers it"
+        )
 
 
 def _check_move(facts: Facts, move: Entry, before: list[Entry]) -> None:

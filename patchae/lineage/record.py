@@ -1,151 +1,25 @@
 """The lineage record: one versioned JSON document that ties a model to everything that made it.
 
-`lineage.json` holds it, schema `patchae.lineage/1`. Its digest is written to the ledger when the
-version is registered, so the record cannot change afterwards without an audit saying so.
+`lineage.json` holds it, schema `patchae.lineage/2`; `parts` says what its fields are. It is written
+once, before the version is registered. Its digest is written to the ledger when it is, so the
+record cannot change afterwards without an audit saying so.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import ValidationError, model_validator
 
 from patchae.files import canonical_json, digest_json
+from patchae.lineage.parts import SCHEMA, Record
 from patchae.types import Sha256
 
-SCHEMA = "patchae.lineage/1"
 
-
-def _inside(path: str) -> str:
-    # An audit opens these paths below a folder: none may lead out of it.
-    parts = PurePosixPath(path)
-    if parts.is_absolute() or ".." in parts.parts or "\\" in path or str(parts) != path:
-        raise ValueError("expected a relative path with forward slashes")
-    return path
-
-
-Text = Annotated[str, StringConstraints(min_length=1)]
-Hex64 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
-Version = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}\.dir$")]
-Moment = Annotated[
-    str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)$")
-]
-Count = Annotated[int, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Interval = Annotated[list[Share], Field(min_length=2, max_length=2)]
-"""Lower and upper end."""
-Duration = Annotated[float, Field(ge=0)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Images(_Part):
-    train_good: Count
-    test_good: Count
-    test_defect: Count
-
-
-class Data(_Part):
-    version: Version
-    class_digest: Hex64
-    manifest_sha256: Hex64
-    images: Images
-
-
-class Validation(_Part):
-    sha256: Hex64
-    passed: bool
-    checks: Count
-
-
-class Source(_Part):
-    git_commit: Commit | None
-    git_clean: bool | None
-    model_source_sha256: Hex64
-    patchae_version: Text
-    lock_sha256: Hex64 | None
-
-
-class Training(_Part):
-    settings: Annotated[dict[str, Any], Field(min_length=1)]
-    backbone: Text
-    weights_sha256: Hex64
-    seed: int
-    device: Text
-    torch: Text
-    python: Text
-    threads: Annotated[int, Field(ge=1)]
-    seconds: Duration
-    learned: Count
-    """Images of train/good that the network and its memory learned from."""
-    calibration: Count
-    """Images of train/good that set the threshold."""
-
-
-class Found(_Part):
-    found: Count
-    n: Count
-
-
-class Evaluation(_Part):
-    image_auroc: Share
-    pixel_auroc: Share | None
-    pixel_auroc_interval: Interval | None
-    aupro: Share | None
-    aupro_interval: Interval | None
-    threshold: float
-    recall: Share
-    false_alarm_rate: Share
-    n_good: Count
-    n_defect: Count
-    recall_by_defect: dict[str, Found]
-    ms_per_image: Duration
-    scores_sha256: Hex64
-
-
-class File(_Part):
-    sha256: Hex64
-    bytes: Count
-
-
-class Run(_Part):
-    mlflow_run_id: Text
-    prefect_flow_run_id: Text | None
-    reason: str
-    actor: Text
-    started: Moment
-    finished: Moment
-
-
-class LineageRecord(_Part):
+class LineageRecord(Record):
     """A lineage record, checked. Read by attribute; the digest is taken over the JSON, not this."""
-
-    schema_name: Literal["patchae.lineage/1"] = Field(alias="schema")
-    line: Text
-    class_name: Text = Field(alias="class")
-    model: Text
-    training_key: Hex64
-    data: Data
-    validation: Validation
-    source: Source
-    training: Training
-    evaluation: Evaluation
-    files: Annotated[dict[Annotated[str, AfterValidator(_inside)], File], Field(min_length=1)]
-    run: Run
 
     @model_validator(mode="after")
     def _named_for_its_line(self) -> LineageRecord:
@@ -162,8 +36,11 @@ def build(
     data: Mapping[str, Any],
     validation: Mapping[str, Any],
     source: Mapping[str, Any],
+    environment: Mapping[str, Any],
     training: Mapping[str, Any],
     evaluation: Mapping[str, Any],
+    policy: Mapping[str, Any],
+    ledger: Mapping[str, Any] | None,
     files: Mapping[str, Mapping[str, Any]],
     run: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -181,8 +58,11 @@ def build(
         "data": data,
         "validation": validation,
         "source": source,
+        "environment": environment,
         "training": training,
         "evaluation": evaluation,
+        "policy": policy,
+        "ledger": ledger,
         "files": files,
         "run": run,
     }
@@ -199,10 +79,8 @@ def digest(record: Mapping[str, Any]) -> Sha256:
 def missing(record: Mapping[str, Any]) -> list[str]:
     """The parts that are absent, empty or not what belongs there, as dotted paths, sorted.
 
-    A model may only be promoted when there are none. What may be unknown (`source.git_commit`,
-    `source.git_clean`, `source.lock_sha256`, `run.prefect_flow_run_id`, and
-    without masks `evaluation.pixel_auroc`, `evaluation.aupro` and their intervals) counts as
-    present when it is null.
+    A model may only be promoted when there are none. What may be unknown counts as present when it
+    is null; `parts` says of which fields that is true and when.
     """
     return sorted({path for path, _ in _problems(record)})
 

@@ -55,8 +55,8 @@ class Entry:
 
     `seq` counts from 1; `time` is UTC, ISO 8601 with microseconds and `Z`; `actor`, `host` and
     `flow_run` (empty outside a flow) say who wrote it; `previous` is the digest of the row before
-    (`GENESIS` for the first); `digest` is the sha256 over the canonical JSON of all the other
-    fields. `body` holds at least the `KEYS` of its kind.
+    (`GENESIS` for the first); `digest` is what `link` makes of it and of all the other fields.
+    `body` holds at least the `KEYS` of its kind.
     """
 
     seq: int
@@ -122,8 +122,8 @@ def follow(
     return Entry.of(Row(**{**_values(draft), "digest": digest_of(draft)}))
 
 
-def digest_of(row: Row) -> Sha256:
-    """sha256 over the canonical JSON of all fields but the digest itself.
+def content_of(row: Row) -> Sha256:
+    """sha256 over the canonical JSON of what a row says: all fields but `previous` and `digest`.
 
     Raises:
         ValueError: the body is not JSON, or not the canonical text of it.
@@ -132,8 +132,26 @@ def digest_of(row: Row) -> Sha256:
     if canonical_json(body) != row.body:
         raise ValueError("the body is not canonical JSON")
     content = {**_values(row), "body": body}
-    del content["digest"]
+    del content["previous"], content["digest"]
     return digest_json(content)
+
+
+def link(content: str, previous: str) -> Sha256:
+    """The digest of a row: what it says, chained to the digest of the row before.
+
+    In two steps, so that a row can be shown to stand in the chain without showing the others: of
+    them the digest of their content is enough. An audit bundle tells nothing of other models.
+    """
+    return digest_json({"content": content, "previous": previous})
+
+
+def digest_of(row: Row) -> Sha256:
+    """The digest that a row must have.
+
+    Raises:
+        ValueError: as `content_of`.
+    """
+    return link(content_of(row), row.previous)
 
 
 def faults(rows: Sequence[Row]) -> list[str]:

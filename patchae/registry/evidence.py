@@ -122,6 +122,19 @@ def evidence_of(
     )
 
 
+def intervals(rows: Sequence[Scored], confidence: float = 0.95) -> dict[str, list[float] | None]:
+    """The intervals of a lineage record that scores give: image AUROC, recall, false alarms."""
+    labels, scores = [row.label for row in rows], [row.score for row in rows]
+    auroc = _measured(labels, scores)
+    found = _alarms([row for row in rows if row.label])
+    false = _alarms([row for row in rows if not row.label])
+    return {
+        "image_auroc_interval": list(auroc.interval(confidence)) if auroc else None,
+        "recall_interval": list(found.interval(confidence)) if found.n else None,
+        "false_alarm_rate_interval": list(false.interval(confidence)) if false.n else None,
+    }
+
+
 def rival_of(
     version: str,
     rows: Sequence[Scored],

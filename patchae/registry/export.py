@@ -1,8 +1,8 @@
 """The ledger as text that anybody can check, and a mark of how far it had come.
 
-An export has one row a line: canonical JSON of all fields, `body` as an object. The digest of a
-row is the sha256 over that line without `digest` and `signature`; nothing of patchae is needed to
-recompute it.
+An export has one row a line: canonical JSON of all fields, `body` as an object. Nothing of patchae
+is needed to recompute the digest of a row: the sha256 over that line without `previous`, `digest`
+and `signature` is its content, and the sha256 over content and `previous` is the digest.
 
     {"actor":"ann","body":{...},"digest":"...","kind":"move","model":"a.b","previous":"...",...}
 

@@ -168,7 +168,7 @@ def _evidence(
             git_commit=source["git_commit"],
             git_clean=source["git_clean"],
             patchae_version=source["patchae_version"],
-            device=record["training"]["device"],
+            device=record["environment"]["device"],
             **data["images"],
         ),
     )

@@ -62,7 +62,7 @@ def _acted_upon(job: ClassJob, version: Version, tracking: Tracking, ledger: Led
                 version.version,
                 verdict=verdict,
                 actor=settings().who(),
-                reason=job.reason,
+                reason=job.origin.reason,
             )
         except AliasMoved:
             raise

@@ -11,9 +11,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from patchae.dataset import manifest as manifests
-from patchae.files import sha256_bytes, write_json, write_text
+from patchae.evidence.scores import SCORES_FILE, read_scores
+from patchae.files import sha256_file, write_json, write_text
 from patchae.lineage import record as lineage
+from patchae.lineage.environment import COMPONENTS_FILE
 from patchae.lineage.source import source_of
+from patchae.lineage.split_file import SPLIT_FILE, Used, split_csv
+from patchae.registry.chain import Entry
+from patchae.registry.evidence import intervals
 from patchae.registry.ledger import Ledger
 from patchae.registry.registration import LINEAGE_FILE, Training, finish, register
 from patchae.registry.standing import registrations
@@ -30,7 +35,7 @@ def enrol_class(job: ClassJob, tracking: Tracking, ledger: Ledger) -> Version:
     """
     version = tracking.with_key(job.model, job.key)
     if version is None:
-        version = _register(job, tracking)
+        version = _register(job, tracking, ledger)
     else:  # perhaps made by a process that was killed right after
         finish(tracking, version)
     with ledger.transaction() as transaction:
@@ -47,16 +52,18 @@ def enrol_class(job: ClassJob, tracking: Tracking, ledger: Ledger) -> Version:
     return version
 
 
-def _register(job: ClassJob, tracking: Tracking) -> Version:
+def _register(job: ClassJob, tracking: Tracking, ledger: Ledger) -> Version:
     manifest_csv = manifests.to_csv(job.manifest)
     with TemporaryDirectory(prefix="patchae-") as name:
         artifacts = Path(name) / "artifacts"
         shutil.copytree(job.evaluated, artifacts)
         write_text(artifacts / "manifest.csv", manifest_csv)
         write_json(artifacts / "validation.json", job.validation.to_dict())
+        write_text(artifacts / SPLIT_FILE, _split(job))
+        shutil.copy(job.trained / COMPONENTS_FILE, artifacts)
 
         def complete(run_id: str, files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-            return lineage_record(job, run_id, files, sha256_bytes(manifest_csv.encode()))
+            return lineage_record(job, run_id, files, artifacts, ledger.head())
 
         return register(tracking, _training(job, artifacts), complete)
 
@@ -72,16 +79,31 @@ def _training(job: ClassJob, artifacts: Path) -> Training:
         data_source={"path": f"data/{job.class_name}", "dvc": "data.dvc", "md5": job.data_version},
         model_folder=job.trained / "model",
         artifacts=artifacts,
-        params={**job.line.training.model_dump(mode="json"), "device": training["device"]},
+        params={
+            **job.line.training.model_dump(mode="json"),
+            "device": training["environment"]["device"],
+        },
         metrics={**plain, "training_seconds": training["seconds"]},
         losses=tuple(training["losses"]),
     )
 
 
 def lineage_record(
-    job: ClassJob, run_id: str, files: Mapping[str, Mapping[str, Any]], manifest_sha256: str
+    job: ClassJob,
+    run_id: str,
+    files: Mapping[str, Mapping[str, Any]],
+    artifacts: Path,
+    head: Entry | None,
 ) -> dict[str, Any]:
-    """The lineage record of a job, as plain JSON values."""
+    """The lineage record of a job, as plain JSON values.
+
+    Args:
+        job: the job.
+        run_id: of the run in MLflow.
+        files: the model's files, with their digests and sizes.
+        artifacts: folder with the artifacts of the run.
+        head: the newest row of the ledger.
+    """
     training = _json(job.trained / "training.json")
     counts = job.validation.counts
     return lineage.build(
@@ -91,7 +113,7 @@ def lineage_record(
         data={
             "version": job.data_version,
             "class_digest": job.digest,
-            "manifest_sha256": manifest_sha256,
+            "manifest_sha256": sha256_file(artifacts / "manifest.csv"),
             "images": {
                 "train_good": counts.train_good,
                 "test_good": counts.test_good,
@@ -102,32 +124,52 @@ def lineage_record(
             "sha256": job.validation.digest,
             "passed": job.validation.passed,
             "checks": len(job.validation.checks),
+            "findings": [
+                {"code": check.code, "severity": check.severity, "found": check.found}
+                for check in job.validation.checks
+                if not check.passed
+            ],
         },
         source=source_of(job.project),
+        environment=training["environment"],
         training={
             "settings": job.line.training.model_dump(mode="json"),
             "backbone": job.line.training.backbone,
             "seed": job.line.training.seed,
             **{
                 name: training[name]
-                for name in ("weights_sha256", "device", "torch", "python", "threads", "seconds")
+                for name in ("weights_sha256", "torch", "seconds", "learned", "calibration")
             },
-            "learned": training["learned"],
-            "calibration": training["calibration"],
+            "split_sha256": sha256_file(artifacts / SPLIT_FILE),
         },
         evaluation={
             **_metrics(job),
-            "scores_sha256": sha256_bytes((job.evaluated / "scores.csv").read_bytes()),
+            **intervals(read_scores((artifacts / SCORES_FILE).read_text())),
+            "scores_sha256": sha256_file(artifacts / SCORES_FILE),
         },
+        policy=job.line.gates_of(job.class_name).model_dump(mode="json"),
+        ledger={"seq": head.seq, "digest": head.digest} if head else None,
         files=files,
         run={
             "mlflow_run_id": run_id,
-            "prefect_flow_run_id": job.flow_run_id,
-            "reason": job.reason,
+            **job.origin.to_record(),
+            "host": training["host"],
             "actor": settings().who(),
             "started": training["started"],
             "finished": datetime.now(UTC).isoformat(),
         },
+    )
+
+
+def _split(job: ClassJob) -> str:
+    """`split.csv`: the same split that the training made, of the same images."""
+    from patchae.model.split import calibration_split
+
+    rows, settings_ = job.train_rows, job.line.training
+    aside = calibration_split(list(rows["sha256"]), settings_.calibration_share, settings_.seed)
+    return split_csv(
+        Used(path, sha256, "calibration" if calibrates else "learned")
+        for path, sha256, calibrates in zip(rows["path"], rows["sha256"], aside, strict=True)
     )
 
 

@@ -4,15 +4,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from patchae.config import Line
 from patchae.dataset.validation.record import ValidationRecord
+from patchae.lineage.parts import Trigger
 from patchae.project import Project
 from patchae.types import ClassDigest, DataVersion, TrainingKey
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Why a retraining runs, and what in Prefect it runs for; a run by hand has nothing of that."""
+
+    reason: str
+    """In words, for the ledger."""
+    trigger: Trigger = "person"
+    flow_run_id: str | None = None
+    deployment: str | None = None
+    work_pool: str | None = None
+
+    def to_record(self) -> dict[str, Any]:
+        """What a lineage record says of it."""
+        return {
+            "prefect_flow_run_id": self.flow_run_id,
+            "prefect_deployment": self.deployment,
+            "work_pool": self.work_pool,
+            "trigger": self.trigger,
+            "reason": self.reason,
+        }
 
 
 @dataclass(frozen=True)
@@ -27,10 +50,7 @@ class ClassJob:
     digest: ClassDigest
     validation: ValidationRecord
     key: TrainingKey
-    reason: str
-    """Why this retraining runs, in words."""
-    flow_run_id: str | None
-    """Prefect's id of the run; None when the steps are called without Prefect."""
+    origin: Origin
 
     @property
     def model(self) -> str:

@@ -25,6 +25,7 @@ from patchae.files import (
     write_json,
     write_text,
 )
+from patchae.lineage.environment import COMPONENTS_FILE, environment_of
 from patchae.lineage.probe import FOLDER, probe_of
 from patchae.settings import settings
 from patchae.steps.job import ClassJob
@@ -70,14 +71,17 @@ def train_class(job: ClassJob, progress: Progress = silent) -> bool:
             say(f"{job.class_name}: {warning}")
         require_unchanged(job, rows)
         model.save(draft / "model")
-        facts = {name: model.facts[name] for name in ("device", "threads", "torch", "losses")}
-        facts |= {name: model.facts[name] for name in ("learned", "calibration", "weights_sha256")}
+        told = ("torch", "losses", "learned", "calibration", "weights_sha256")
+        facts = {name: model.facts[name] for name in told}
+        environment, listed = environment_of(device)
+        write_text(draft / COMPONENTS_FILE, listed)
         write_json(
             draft / "training.json",
             facts
             | {
                 "files": digests_of(draft / "model"),
-                "python": platform.python_version(),
+                "environment": environment,
+                "host": platform.node(),
                 "seconds": time.perf_counter() - clock,
                 "started": started.isoformat(),
                 "finished": datetime.now(UTC).isoformat(),
@@ -94,7 +98,8 @@ def _is_trained(job: ClassJob) -> bool:
         files = json.loads((job.trained / "training.json").read_text())["files"]
     except (OSError, ValueError, KeyError):
         return False
-    return bool(files == digests_of(job.trained / "model"))
+    listed = (job.trained / COMPONENTS_FILE).is_file()
+    return bool(listed and files == digests_of(job.trained / "model"))
 
 
 def _is_evaluated(job: ClassJob) -> bool:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from patchae.dataset.validation.record import ValidationRecord
-    from patchae.steps.job import ClassJob
+    from patchae.steps.job import ClassJob, Origin
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,7 @@ def job(
     project: Project,
     line: Line,
     checked: Checked,
-    *,
-    reason: str,
-    flow_run_id: str | None = None,
+    origin: Origin,
 ) -> ClassJob:
     """The job of a class that passed.
 
@@ -129,8 +127,7 @@ def job(
         digest=checked.digest,
         validation=checked.validation,
         key=training_key(checked.digest, line.training),
-        reason=reason,
-        flow_run_id=flow_run_id,
+        origin=origin,
     )
 
 

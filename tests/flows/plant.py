@@ -26,7 +26,7 @@ from patchae.registry.standing import champion_of, moves, verdicts
 from patchae.registry.tracking import Tracking
 from patchae.steps.decide import decide_class
 from patchae.steps.enrol import enrol_class
-from patchae.steps.job import ClassJob
+from patchae.steps.job import ClassJob, Origin
 from patchae.steps.learn import evaluate_class, train_class
 from patchae.steps.prepare import check, job
 from tests.support import git_init, write_class, write_image
@@ -141,7 +141,7 @@ def job_of(project: Project, line: str, class_name: str) -> ClassJob:
     """The job of a class as its images are now."""
     chosen = load_lines(project.lines_file).line(line)
     checked = check(project, chosen, class_name, snapshot(project).version)
-    return job(project, chosen, checked, reason="on demand")
+    return job(project, chosen, checked, Origin("on demand"))
 
 
 def learned(project: Project, line: str, class_name: str) -> ClassJob:

@@ -10,6 +10,8 @@ OF_THE_RECORD = {"registered", "verdict_recomputed", "model_files", "manifest"} 
     "data_version",
     "validation",
     "scores",
+    "split",
+    "environment",
 }
 """Links that read the lineage record and can say nothing without it."""
 

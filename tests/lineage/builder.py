@@ -21,10 +21,12 @@ from patchae.dataset.validation.record import Check, Counts, ValidationRecord
 from patchae.evidence.scores import HEADER, Scored, read_scores
 from patchae.files import canonical_json, sha256_bytes, sha256_file, write_json, write_text
 from patchae.lineage.audit import Material
+from patchae.lineage.environment import COMPONENTS_FILE, components
 from patchae.lineage.ranks import image_auroc
 from patchae.lineage.record import build as build_record
 from patchae.lineage.record import digest, missing
-from patchae.registry.evidence import evidence_of
+from patchae.lineage.split_file import SPLIT_FILE, Used, split_csv
+from patchae.registry.evidence import evidence_of, intervals
 from patchae.registry.gates import judge
 from patchae.registry.ledger import Ledger
 from patchae.registry.promotion import promote
@@ -35,6 +37,8 @@ from tests.support import write_class
 VERSION = DataVersion("1" * 32 + ".dir")
 RUN = "4d1f0c6e9a5b4a3f8f5f2f3e6f7a8b9c"
 THRESHOLD = 0.5
+LAX = Gates(min_image_auroc=0.5, max_false_alarms=1)
+PACKAGES = {"numpy": "2.3.1", "torch": "2.14.1"}
 
 
 @dataclass
@@ -102,8 +106,8 @@ def build(
 ) -> Built:
     """Train, judge and promote version 1 of `sample.bolt`, all pretended; 24 + 6 + 6 images.
 
-    `forge` changes the text of manifest.csv or scores.csv, `forge_record` the record, before any
-    digest of it is taken.
+    `forge` changes the text of manifest.csv, split.csv or scores.csv, `forge_record` the record,
+    before any digest of it is taken.
     """
     forgers = forge or {}
     data = folder / "data"
@@ -129,6 +133,10 @@ def build(
     record["data"]["manifest_sha256"] = sha256_bytes(table.encode())
     record["evaluation"]["image_auroc"] = auroc if claimed_auroc is None else claimed_auroc
     record["evaluation"]["scores_sha256"] = sha256_bytes(scores.encode())
+    split = forgers.get(SPLIT_FILE, unchanged)(_split(manifest))
+    write_text(artifacts / SPLIT_FILE, split)
+    write_text(artifacts / COMPONENTS_FILE, components(PACKAGES))
+    record["training"]["split_sha256"] = sha256_bytes(split.encode())
     forge_record(record)
     assert missing(record) == []
     write_text(artifacts / "lineage.json", canonical_json(record))
@@ -184,6 +192,15 @@ def _validation(classes: ClassDigest, *, passed: bool) -> ValidationRecord:
     )
 
 
+def _split(manifest: pd.DataFrame) -> str:
+    """The first 5 images of train/good calibrate."""
+    good = manifest[manifest["split"] == "train"]
+    return split_csv(
+        Used(path, sha256, "calibration" if number < 5 else "learned")
+        for number, (path, sha256) in enumerate(zip(good["path"], good["sha256"], strict=True))
+    )
+
+
 def _scores(manifest: pd.DataFrame) -> str:
     """Good images score 0.1, 0.2 ..., defective ones 0.55, 0.65 ...: one pair is out of order."""
     lines = [",".join(HEADER)]
@@ -217,6 +234,7 @@ def _record(
             "sha256": validation.digest,
             "passed": validation.passed,
             "checks": len(validation.checks),
+            "findings": [],
         },
         source={
             "git_commit": None,
@@ -225,21 +243,30 @@ def _record(
             "patchae_version": "0.1.0",
             "lock_sha256": None,
         },
+        environment={
+            "python": "3.11.2",
+            "platform": "Linux-6.1-x86_64",
+            "device": "cpu",
+            "device_name": "a processor",
+            "driver": None,
+            "threads": 2,
+            "packages": PACKAGES,
+            "components_sha256": sha256_bytes(components(PACKAGES).encode()),
+        },
         training={
             "settings": Training().model_dump(mode="json"),
             "backbone": "tf_efficientnet_lite0",
             "weights_sha256": "a" * 64,
             "seed": 0,
-            "device": "cpu",
             "torch": "2.14.1",
-            "python": "3.11.2",
-            "threads": 2,
             "seconds": 12.5,
             "learned": 19,
             "calibration": 5,
+            "split_sha256": "",
         },
         evaluation={
             "image_auroc": 0.0,
+            **intervals(rows),
             "pixel_auroc": None,
             "pixel_auroc_interval": None,
             "aupro": None,
@@ -253,6 +280,8 @@ def _record(
             "ms_per_image": 31.2,
             "scores_sha256": "",
         },
+        policy=LAX.model_dump(mode="json"),
+        ledger=None,
         files={
             path.relative_to(model).as_posix(): {
                 "sha256": sha256_file(path),
@@ -263,6 +292,10 @@ def _record(
         run={
             "mlflow_run_id": RUN,
             "prefect_flow_run_id": None,
+            "prefect_deployment": None,
+            "work_pool": None,
+            "host": "here",
+            "trigger": "person",
             "reason": "",
             "actor": "tester",
             "started": "2026-05-01T10:00:00.000000Z",
@@ -292,10 +325,9 @@ def _decide(
         lineage_complete=True,
         data_recorded=None,
     )
-    lax = Gates(min_image_auroc=0.5, max_false_alarms=1)
-    verdict = judge(evidence, Gates(min_image_auroc=0.995) if ignored_gate else lax)
+    verdict = judge(evidence, Gates(min_image_auroc=0.995) if ignored_gate else LAX)
     if verdict.outcome != "promote":
-        honest = judge(evidence.model_copy(update={"validation_passed": True}), lax)
+        honest = judge(evidence.model_copy(update={"validation_passed": True}), LAX)
         verdict = replace(verdict, outcome="promote", reasons=honest.reasons)
     body = verdict.to_body("1", scores_sha256=record["evaluation"]["scores_sha256"])
     row = ledger.append("verdict", MODEL, body, "tester")

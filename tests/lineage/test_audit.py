@@ -38,7 +38,7 @@ def test_an_audit_is_json(honest: Built) -> None:
     assert json.loads(canonical_json(content)) == content
     assert (content["model"], content["version"], content["state"]) == (MODEL, "1", "intact")
     assert content["not_checkable"] == 0
-    assert [set(link) for link in content["links"]] == [{"code", "title", "state", "detail"}] * 12
+    assert [set(link) for link in content["links"]] == [{"code", "title", "state", "detail"}] * 13
 
 
 def test_an_audit_changes_nothing(built: Built) -> None:
@@ -54,7 +54,7 @@ def test_nothing_can_be_reached(honest: Built) -> None:
     result = audit(Material(MODEL, "1"))
     assert not_checkable(result) == ALL
     assert result.state == "intact"
-    assert result.to_dict()["not_checkable"] == 12
+    assert result.to_dict()["not_checkable"] == 13
 
 
 def test_each_store_takes_only_its_own_links_along(honest: Built) -> None:
@@ -63,7 +63,7 @@ def test_each_store_takes_only_its_own_links_along(honest: Built) -> None:
         ("aliases", {"champion"}),
         ("tags", set()),
         ("entries", {"ledger_chain", "registered", "champion", "verdict", "verdict_recomputed"}),
-        ("artifacts", OF_THE_RECORD | {"lineage_record", "split"}),
+        ("artifacts", OF_THE_RECORD | {"lineage_record"}),
         ("model_folder", {"model_files"}),
         ("listing", {"data_version"}),
         ("stored", {"data_version"}),
@@ -89,7 +89,10 @@ def test_a_store_that_fails_while_asked(honest: Built) -> None:
     }
 
 
-ARTIFACTS = ("lineage.json", "manifest.csv", "validation.json", "scores.csv")
+ARTIFACTS = (
+    *("lineage.json", "manifest.csv", "validation.json", "scores.csv"),
+    *("split.csv", "components.json"),
+)
 
 
 @settings(deadline=None, max_examples=60)
