@@ -23,7 +23,7 @@ def of_gates(gates: Path) -> str:
     if not gates.exists():
         return "Not measured yet: `make bench-gates`.\n"
     found = json.loads(gates.read_text())
-    return f"{_coverage(found)}\n{_beside(found)}\n{_first(found)}"
+    return f"{_coverage(found)}\n\n{_beside(found)}\n\n{_first(found)}\n"
 
 
 def _coverage(found: Any) -> str:
@@ -35,14 +35,15 @@ def _coverage(found: Any) -> str:
         for name in titles:
             shares = [of_class[name]["coverage"] for of_class in one["classes"].values()]
             width = fmean(of_class[name]["width"] for of_class in one["classes"].values())
-            cells += [
-                f"{fmean(shares):.3f} ({min(shares):.3f} to {max(shares):.3f})",
-                f"{width:.3f}",
-            ]
+            cells.append(f"{fmean(shares):.3f} ({min(shares):.3f} to {max(shares):.3f})")
+            if name == "patchae":
+                ours = [of_class[name] for of_class in one["classes"].values()]
+                cells += [f"{fmean(of[side] for of in ours):.3f}" for side in ("above", "below")]
+            cells.append(f"{width:.3f}")
         rows.append([f"{one['good']}, {one['defective']}", f"{one['truth']:g}", *cells])
     head = ["good, defective", "true AUROC"]
     for title in titles.values():
-        head += [title, "width"]
+        head += [title, *(["above", "below"] if title == "patchae" else []), "width"]
     what = f"{found['draws']:,} test sets of each size, AUROC and class; classes:"
     names = ", ".join(found["coverage"][0]["classes"])
     return f"{what} {names}.\n\n{table(head, rows)}"

@@ -64,19 +64,27 @@ INTERVALS: dict[str, Callable[[Sequence[int], Sequence[float]], Interval]] = {
 
 
 def covered(population: Population, n: int, m: int, truth: float, draws: int) -> dict[str, Any]:
-    """Of each interval: how often it held the truth, and how wide it was on average."""
+    """Of each interval: how often it held the truth, on which side it missed it, and its width."""
     random = np.random.default_rng([n, m, round(1000 * truth)])
     labels, shift = [0] * n + [1] * m, population.shift(truth)
-    held: dict[str, list[bool]] = {name: [] for name in INTERVALS}
+    above: dict[str, list[bool]] = {name: [] for name in INTERVALS}
+    below: dict[str, list[bool]] = {name: [] for name in INTERVALS}
     widths: dict[str, list[float]] = {name: [] for name in INTERVALS}
     for _ in range(draws):
         scores = population.draw(n, m, shift, random).tolist()
         for name, interval in INTERVALS.items():
             low, high = interval(labels, scores)
-            held[name].append(low <= truth <= high)
+            above[name].append(low > truth)
+            below[name].append(high < truth)
             widths[name].append(min(high, 1) - max(low, 0))
     return {
-        name: {"coverage": fmean(held[name]), "width": fmean(widths[name])} for name in INTERVALS
+        name: {
+            "coverage": 1 - fmean(above[name]) - fmean(below[name]),
+            "above": fmean(above[name]),
+            "below": fmean(below[name]),
+            "width": fmean(widths[name]),
+        }
+        for name in INTERVALS
     }
 
 
