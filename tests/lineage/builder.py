@@ -1,55 +1,81 @@
 """A model version with everything that an audit looks at, made on the spot.
 
 `build` writes what an honest run writes. Its options make runs that were dishonest from the start,
-where every digest fits and only a recomputation shows it.
+where every digest fits and only a recomputation shows it. The clock of the ledger stands in May
+2026, so that a version is the same whenever it is built.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 
-from patchae.config import Gates, Training
+from patchae.config import Training
 from patchae.dataset.manifest import class_digest, read_manifest, to_csv
+from patchae.dataset.objects import State
 from patchae.dataset.validation.drift import Appearance, Level
 from patchae.dataset.validation.record import Check, Counts, ValidationRecord
 from patchae.evidence.scores import HEADER, Scored, read_scores
-from patchae.files import canonical_json, sha256_bytes, sha256_file, write_json, write_text
+from patchae.files import (
+    canonical_json,
+    sha256_bytes,
+    sha256_file,
+    write_bytes,
+    write_json,
+    write_text,
+)
 from patchae.lineage.audit import Material
 from patchae.lineage.environment import COMPONENTS_FILE, components
+from patchae.lineage.ledger_view import view
+from patchae.lineage.probe import FOLDER, probe_of
 from patchae.lineage.ranks import image_auroc
 from patchae.lineage.record import build as build_record
 from patchae.lineage.record import digest, missing
 from patchae.lineage.split_file import SPLIT_FILE, Used, split_csv
-from patchae.registry.evidence import evidence_of, intervals
-from patchae.registry.gates import judge
+from patchae.registry.evidence import intervals
+from patchae.registry.export import Anchor
 from patchae.registry.ledger import Ledger
-from patchae.registry.promotion import promote
+from patchae.registry.runs import LoggedRun
+from patchae.registry.signing import Signer, generate
 from patchae.types import ClassDigest, DataVersion, Sha256
-from tests.registry.memory import MODEL, MemoryAliases
+from tests.lineage.history import LAX, RUN, History, champion_scores
+from tests.registry.memory import MODEL
 from tests.support import write_class
 
-VERSION = DataVersion("1" * 32 + ".dir")
-RUN = "4d1f0c6e9a5b4a3f8f5f2f3e6f7a8b9c"
 THRESHOLD = 0.5
-LAX = Gates(min_image_auroc=0.5, max_false_alarms=1)
+MADE = "2026-05-01T09:30:00+00:00"
+"""When the data version was made."""
+STARTED, FINISHED = "2026-05-01T10:00:00.000000Z", "2026-05-01T10:00:12.500000Z"
 PACKAGES = {"numpy": "2.3.1", "torch": "2.14.1"}
 
 
 @dataclass
 class Built:
-    """One version on disk, and the store of its images in memory."""
+    """One version on disk: its files, the store of its images, and the ledger; MLflow in memory."""
 
     folder: Path
+    version: str
+    data_version: DataVersion
     aliases: dict[str, str]
     tags: dict[str, str]
+    run: LoggedRun
     listing: dict[str, str]
-    objects: set[str]
+    made: str | None = MADE
+    """When the data version was made, as the version log has it."""
+    policy: dict[str, Any] = field(default_factory=lambda: LAX.model_dump(mode="json"))
+    """The gates in `lines.yaml`."""
+    anchor: Anchor | None = None
+    """What the auditor noted of the ledger."""
 
     @property
     def artifacts(self) -> Path:
@@ -60,31 +86,58 @@ class Built:
         return self.folder / "model"
 
     @property
+    def remote(self) -> Path:
+        """The store of the images: objects by their names."""
+        return self.folder / "remote"
+
+    @property
+    def key(self) -> Path:
+        """The private key that the ledger is signed with, where it is."""
+        return self.folder / "keys" / "ledger"
+
+    @property
     def ledger(self) -> Ledger:
         return Ledger(self.folder / "ledger.db")
 
     def copy(self, folder: Path) -> Built:
         """The same version in another folder, to be tampered with."""
         shutil.copytree(self.folder, folder)
-        return Built(
-            folder, dict(self.aliases), dict(self.tags), dict(self.listing), set(self.objects)
-        )
+        return replace(deepcopy(self), folder=folder)
+
+    def stored(self, md5s: Iterable[str]) -> set[str]:
+        """As `patchae.dataset.version.stored`."""
+        return {md5 for md5 in md5s if (self.remote / md5).is_file()}
+
+    def states(self, names: Iterable[str]) -> dict[str, State]:
+        """As `patchae.dataset.version.stored_states`."""
+        found: dict[str, State] = {}
+        for name in names:
+            file = self.remote / name
+            whole = file.is_file() and _md5(file.read_bytes()) == name.removesuffix(".dir")
+            found[name] = "whole" if whole else "damaged" if file.is_file() else "missing"
+        return found
 
     def material(self, **changes: Any) -> Material:
-        """What there is to audit."""
-        stored: Callable[[Iterable[str]], set[str]] = lambda md5s: set(md5s) & self.objects  # noqa: E731
+        """What there is to audit, for somebody who holds the public key and the anchor."""
+        trusted = [Signer.read(self.key).public] if self.key.is_file() else None
+        book = view(self.ledger, trusted, self.anchor)
         material = Material(
             model=MODEL,
-            version="1",
+            version=self.version,
             alias="champion",
             aliases=self.aliases,
             tags=self.tags,
-            entries=self.ledger.entries(),
-            faults=self.ledger.verify(),
+            run=self.run,
+            entries=book.entries,
+            faults=book.faults,
+            proven=book.proven,
+            policy=self.policy,
             artifacts=self.artifacts,
             model_folder=self.model,
-            listing=lambda version: self.listing if version == VERSION else {},
-            stored=stored,
+            listing=lambda version: self.listing if version == self.data_version else {},
+            stored=self.stored,
+            states=self.states,
+            made=lambda version: self.made if version == self.data_version else None,
         )
         return replace(material, **changes)
 
@@ -100,11 +153,15 @@ def build(
     leak: bool = False,
     failed_validation: bool = False,
     ignored_gate: bool = False,
+    proven: bool = False,
     claimed_auroc: float | None = None,
     forge: Mapping[str, Callable[[str], str]] | None = None,
     forge_record: Callable[[dict[str, Any]], object] = lambda record: None,
 ) -> Built:
-    """Train, judge and promote version 1 of `sample.bolt`, all pretended; 24 + 6 + 6 images.
+    """Train, judge and promote a version of `sample.bolt`, all pretended; 24 + 6 + 6 images.
+
+    It is version 1; with `proven` it is version 2, compared with champion 1, in a ledger that is
+    signed and of which the newest row was noted.
 
     `forge` changes the text of manifest.csv, split.csv or scores.csv, `forge_record` the record,
     before any digest of it is taken.
@@ -115,12 +172,13 @@ def build(
     if leak:
         shutil.copy(data / "bolt/train/good/003.png", data / "bolt/test/good/002.png")
     manifest = read_manifest(data, "bolt")
-    listing = _listing(manifest)
+    listing = _store(data, folder / "remote", manifest)
+    version = DataVersion(next(p.name for p in (folder / "remote").glob("*.dir")))
     artifacts = folder / "artifacts"
     table = forgers.get("manifest.csv", unchanged)(to_csv(manifest))
     write_text(artifacts / "manifest.csv", table)
     classes = class_digest(manifest)
-    validation = _validation(classes, passed=not failed_validation)
+    validation = _validation(version, classes, passed=not failed_validation)
     write_json(artifacts / "validation.json", validation.to_dict())
     honest = _scores(manifest)
     scores = forgers.get("scores.csv", unchanged)(honest)
@@ -129,7 +187,7 @@ def build(
     write_text(folder / "model" / "artifacts" / "model.safetensors", "weights")
     rows = read_scores(scores if scores.startswith("path,") else honest)
     auroc = image_auroc([row.label for row in rows], [row.score for row in rows])
-    record = _record(folder, classes, validation, rows)
+    record = _record(folder, validation, rows)
     record["data"]["manifest_sha256"] = sha256_bytes(table.encode())
     record["evaluation"]["image_auroc"] = auroc if claimed_auroc is None else claimed_auroc
     record["evaluation"]["scores_sha256"] = sha256_bytes(scores.encode())
@@ -137,43 +195,61 @@ def build(
     write_text(artifacts / SPLIT_FILE, split)
     write_text(artifacts / COMPONENTS_FILE, components(PACKAGES))
     record["training"]["split_sha256"] = sha256_bytes(split.encode())
-    forge_record(record)
-    assert missing(record) == []
-    write_text(artifacts / "lineage.json", canonical_json(record))
-    aliases = _decide(folder, record, rows, ignored_gate=ignored_gate)
+    image = probe_of(rows).path
+    write_bytes(artifacts / FOLDER / Path(image).name, (data / image).read_bytes())
+    with pytest.MonkeyPatch.context() as patch:
+        if proven:
+            generate(folder / "keys" / "ledger")
+            patch.setenv("PATCHAE_LEDGER_KEY", str(folder / "keys" / "ledger"))
+        history = History(folder / "ledger.db")
+        history.begin(champion=proven)
+        record["ledger"] = history.newest()
+        forge_record(record)
+        assert missing(record) == []
+        write_text(artifacts / "lineage.json", canonical_json(record))
+        own = champion_scores(artifacts, scores) if proven else None
+        history.decide(record, rows, own, ignored_gate=ignored_gate)
     shutil.rmtree(data)
+    head = history.ledger.head()
     return Built(
         folder=folder,
-        aliases=aliases,
-        tags={
-            "patchae.training_key": record["training_key"],
-            "patchae.lineage_sha256": digest(record),
-            "patchae.line": "sample",
-            "patchae.class": "bolt",
-            "patchae.data_version": VERSION,
-        },
+        version=history.version,
+        data_version=version,
+        aliases=history.aliases.get(MODEL),
+        tags={**_tags(record), "patchae.lineage_sha256": digest(record), **history.links()},
+        run=_run(record),
         listing=listing,
-        objects=set(listing.values()),
+        anchor=Anchor(head.seq, Sha256(head.digest)) if proven and head else None,
     )
 
 
-def _listing(manifest: pd.DataFrame) -> dict[str, str]:
-    """The whole data version: this class, its masks, litter, and another class."""
-    masks = {mask: f"{number:032x}" for number, mask in enumerate(manifest["mask"].dropna())}
-    others = {
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def _store(data: Path, remote: Path, manifest: pd.DataFrame) -> dict[str, str]:
+    """Store the images, and a version of this class, its masks, litter, and another class."""
+    listing = {
         "bolt/readme.txt": "2" * 32,
         "bolt/test/good/Thumbs.db": "3" * 32,
         "bolt/ground_truth/hole/999_mask.png": "4" * 32,
         "nut/train/good/000.png": "5" * 32,
     }
-    return {**dict(zip(manifest["path"], manifest["md5"], strict=True)), **masks, **others}
+    for path in (*manifest["path"], *manifest["mask"].dropna()):
+        content = (data / path).read_bytes()
+        listing[path] = _md5(content)
+        write_bytes(remote / listing[path], content)
+    entries = [{"md5": md5, "relpath": path} for path, md5 in sorted(listing.items())]
+    text = json.dumps(entries).encode()
+    write_bytes(remote / f"{_md5(text)}.dir", text)
+    return listing
 
 
-def _validation(classes: ClassDigest, *, passed: bool) -> ValidationRecord:
+def _validation(version: DataVersion, classes: ClassDigest, *, passed: bool) -> ValidationRecord:
     codes = ("evaluated", "decodable", "no_leak")
     return ValidationRecord(
         class_name="bolt",
-        data_version=VERSION,
+        data_version=version,
         class_digest=classes,
         passed=passed,
         checks=tuple(
@@ -214,19 +290,21 @@ def _scores(manifest: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _record(
-    folder: Path, classes: ClassDigest, validation: ValidationRecord, rows: list[Scored]
-) -> dict[str, Any]:
+def _record(folder: Path, validation: ValidationRecord, rows: list[Scored]) -> dict[str, Any]:
     """A whole record; `build` fills in the digests of what may be forged."""
     model = folder / "model"
     files = [path for path in sorted(model.rglob("*")) if path.is_file()]
+    alarms: dict[str, list[int]] = {}
+    for row in rows:
+        if row.label:
+            alarms.setdefault(row.defect, []).append(row.decision)
     return build_record(
         line="sample",
         class_name="bolt",
         training_key="8" * 64,
         data={
-            "version": VERSION,
-            "class_digest": classes,
+            "version": validation.data_version,
+            "class_digest": validation.class_digest,
             "manifest_sha256": "",
             "images": {"train_good": 24, "test_good": 6, "test_defect": 6},
         },
@@ -272,11 +350,13 @@ def _record(
             "aupro": None,
             "aupro_interval": None,
             "threshold": THRESHOLD,
-            "recall": 1.0,
-            "false_alarm_rate": 0.0,
+            "recall": _share(row.decision for row in rows if row.label),
+            "false_alarm_rate": _share(row.decision for row in rows if not row.label),
             "n_good": sum(not row.label for row in rows),
             "n_defect": sum(row.label for row in rows),
-            "recall_by_defect": {"hole": {"found": 6, "n": 6}},
+            "recall_by_defect": {
+                kind: {"found": sum(found), "n": len(found)} for kind, found in alarms.items()
+            },
             "ms_per_image": 31.2,
             "scores_sha256": "",
         },
@@ -298,43 +378,40 @@ def _record(
             "trigger": "person",
             "reason": "",
             "actor": "tester",
-            "started": "2026-05-01T10:00:00.000000Z",
-            "finished": "2026-05-01T10:00:12.500000Z",
+            "started": STARTED,
+            "finished": FINISHED,
         },
     )
 
 
-def _decide(
-    folder: Path, record: dict[str, Any], rows: list[Scored], *, ignored_gate: bool
-) -> dict[str, str]:
-    """Register, judge and promote, whatever the gate says; `ignored_gate` asks for too much."""
-    ledger, aliases = Ledger(folder / "ledger.db"), MemoryAliases()
-    ledger.append("verdict", "other.model", {**_other_verdict(), "version": "1"}, "tester")
-    registered = {
-        "version": "1",
-        "run_id": RUN,
-        "training_key": record["training_key"],
-        "lineage_sha256": digest(record),
+def _share(decisions: Iterable[int]) -> float:
+    found = list(decisions)
+    return sum(found) / len(found)
+
+
+def _tags(record: dict[str, Any]) -> dict[str, str]:
+    return {
+        "patchae.training_key": record["training_key"],
+        "patchae.line": record["line"],
+        "patchae.class": record["class"],
+        "patchae.data_version": record["data"]["version"],
     }
-    ledger.append("registered", MODEL, registered, "tester")
-    evidence = evidence_of(
-        rows,
-        champion=None,
-        ms_per_image=record["evaluation"]["ms_per_image"],
-        validation_passed=record["validation"]["passed"],
-        lineage_complete=True,
-        data_recorded=None,
+
+
+def _run(record: dict[str, Any]) -> LoggedRun:
+    """The run in MLflow of a record."""
+    plain = {
+        name: float(value)
+        for name, value in record["evaluation"].items()
+        if isinstance(value, int | float)
+    }
+    settings = {**record["training"]["settings"], "device": record["environment"]["device"]}
+    return LoggedRun(
+        run_id=record["run"]["mlflow_run_id"],
+        deleted=False,
+        started=datetime.fromisoformat(FINISHED),
+        ended=datetime.fromisoformat(FINISHED) + timedelta(seconds=5),
+        tags=_tags(record),
+        params={name: str(value) for name, value in settings.items()},
+        metrics={**plain, "training_seconds": record["training"]["seconds"], "loss": 0.25},
     )
-    verdict = judge(evidence, Gates(min_image_auroc=0.995) if ignored_gate else LAX)
-    if verdict.outcome != "promote":
-        honest = judge(evidence.model_copy(update={"validation_passed": True}), LAX)
-        verdict = replace(verdict, outcome="promote", reasons=honest.reasons)
-    body = verdict.to_body("1", scores_sha256=record["evaluation"]["scores_sha256"])
-    row = ledger.append("verdict", MODEL, body, "tester")
-    promote(ledger, aliases, MODEL, "1", verdict=row, actor="tester")
-    return aliases.get(MODEL)
-
-
-def _other_verdict() -> dict[str, Any]:
-    keys = ("outcome", "reasons", "evidence", "policy", "champion")
-    return dict.fromkeys((*keys, "scores_sha256", "champion_scores_sha256"))
