@@ -161,8 +161,8 @@ def _close(one: object, other: object) -> bool:
 
 def _decisive(facts: Facts) -> Entry | None:
     """The verdict that made the version champion last, or else the newest one on it."""
+    given = {row.seq: row for row in verdicts(facts.entries, facts.version)}
     for move in reversed(moves(facts.entries_then)):
-        if move.body["to"] == facts.version and move.body["verdict"] is not None:
-            named = [row for row in facts.entries if row.seq == move.body["verdict"]]
-            return named[0] if named else None
+        if move.body["to"] == facts.version and move.body["verdict"] in given:
+            return given[move.body["verdict"]]
     return last_verdict(facts.entries, facts.version)
