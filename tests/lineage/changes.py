@@ -14,7 +14,7 @@ from patchae.files import canonical_json, sha256_bytes
 from patchae.lineage.record import digest
 from patchae.registry.chain import Row
 from patchae.registry.signing import Signer
-from tests.lineage.builder import Built
+from tests.lineage.built import Built
 from tests.lineage.forging import (
     Rows,
     as_insider,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.lineage.builder import Built, build
+from tests.lineage.builder import build
+from tests.lineage.built import Built
 
 
 @pytest.fixture(scope="session")

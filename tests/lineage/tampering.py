@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.lineage import changes as do
-from tests.lineage.builder import Built
+from tests.lineage.built import Built
 from tests.lineage.changes import HOLE, MASK, TRAINED, row
 from tests.lineage.forging import (
     as_insider,

@@ -13,7 +13,7 @@ from patchae.errors import DataError, StoreUnreachable
 from patchae.files import canonical_json
 from patchae.lineage.audit import LINKS, Material, Unreachable, audit
 from tests.lineage.answers import OF_THE_LEDGER, OF_THE_RECORD, broken, detail, not_checkable
-from tests.lineage.builder import Built
+from tests.lineage.built import Built
 from tests.registry.memory import MODEL
 
 DOCS = Path(__file__).parents[2] / "docs" / "audit.md"

@@ -24,7 +24,8 @@ from patchae.registry.ledger import Entry
 from patchae.registry.promotion import promote, rollback
 from patchae.registry.verdict import rival_scores_file
 from tests.lineage.answers import OF_THE_RECORD, broken, detail, edit, not_checkable
-from tests.lineage.builder import Built, build
+from tests.lineage.builder import build
+from tests.lineage.built import Built
 from tests.registry.memory import MODEL, MemoryAliases, judged
 
 

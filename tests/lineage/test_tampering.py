@@ -8,7 +8,8 @@ import pytest
 
 from patchae.lineage.audit import LINKS, audit
 from tests.lineage.answers import broken, not_checkable
-from tests.lineage.builder import Built, build
+from tests.lineage.builder import build
+from tests.lineage.built import Built
 from tests.lineage.tampering import MATRIX, Tampering
 
 
