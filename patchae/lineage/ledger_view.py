@@ -50,7 +50,8 @@ def view(
         try:
             entries.append(Entry.of(row))
         except (ValueError, TypeError, RecursionError) as error:
-            faults.append(f"row {row.seq}: cannot be read ({error})")
+            if not any(fault.startswith(f"row {row.seq}:") for fault in faults):
+                faults.append(f"row {row.seq}: cannot be read ({error})")
     proven = []
     if signatures:
         trusted = " with a trusted key" if keys is not None else ""

@@ -113,6 +113,16 @@ def test_a_number_in_mlflow(run: Command, works: Works) -> None:
     assert run("audit", "works.disc").code == 0
 
 
+def test_a_run_in_the_trash(run: Command, works: Works) -> None:
+    tracking = works.tracking()
+    run_id = tracking.version("works.disc", "1").run_id
+    tracking.client.delete_run(run_id)
+    told = run("audit", "works.disc", "--json")
+    tracking.client.restore_run(run_id)
+    assert "MLflow no longer has the run of version 1" in detail(told, "mlflow")
+    assert run("audit", "works.disc").code == 0
+
+
 def test_what_was_in_use_at_a_time(run: Command) -> None:
     first, second = answer(run("history", "works.lens", "--json"))["moves"][:2]
     told = run("audit", "works.lens", "--at", first["time"], "--json")

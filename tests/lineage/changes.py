@@ -95,6 +95,16 @@ def exchanged(rows: Rows) -> None:
     rows[2], rows[3] = replace(rows[3], seq=3), replace(rows[2], seq=4)
 
 
+def spoiled(rows: Rows) -> None:
+    """A row can no longer be read."""
+    rows[2] = replace(rows[2], body=rows[2].body[:-1])
+
+
+def of_a_new_kind(rows: Rows) -> None:
+    """A row says something that no ledger says."""
+    rows[2] = replace(rows[2], kind="wished")
+
+
 def inserted(rows: Rows) -> Rows:
     """A row nobody wrote stands between others."""
     return [*rows[:5], reworded(rows[2], version="9"), *rows[5:]]

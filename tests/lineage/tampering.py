@@ -144,6 +144,12 @@ MLFLOW = (
 LEDGER = (
     _t("who wrote a row", lambda b: forge(b, do.by("eve")), "ledger_chain"),
     _t("a row dropped", lambda b: forge(b, lambda rows: [*rows[:2], *rows[3:]]), "ledger_chain"),
+    _t("a row that is no JSON", lambda b: forge(b, do.spoiled), "ledger_chain"),
+    _t(
+        "a row of an unknown kind, digests recomputed",
+        lambda b: forge_chained(b, do.of_a_new_kind),
+        *("ledger_chain", "registered", "mlflow"),
+    ),
     _t("two rows exchanged", lambda b: forge(b, do.exchanged), "ledger_chain"),
     _t(
         "a row inserted, digests recomputed",
