@@ -7,7 +7,7 @@ written: so a clock that was set back, or a date that was made up, contradicts a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from patchae.lineage.material import Broken, Facts, NotCheckable, Unreachable, reachable
@@ -41,10 +41,11 @@ def times(facts: Facts) -> str:
         raise NotCheckable(f"the ledger has no row on the registration of {facts.version}")
     registered = _row(rows[0], "registered it")
     _require(written, registered)
-    told = record.ledger
-    for row in reachable(facts.material.entries, "the ledger"):
-        if told is not None and row.seq == told.seq:
-            _require(_row(row, "was the newest"), written)
+    if record.ledger is not None:
+        entries = {row.seq: row for row in reachable(facts.material.entries, "the ledger")}
+        newest, before = (entries.get(record.ledger.seq - back) for back in (0, 1))
+        if newest is not None:
+            _require(_newest(newest, before), written)
     for row in verdicts(facts.entries, facts.version):
         if row.seq < rows[0].seq:
             raise Broken(f"row {row.seq} judged it before row {rows[0].seq} registered it")
@@ -91,6 +92,14 @@ def _made(facts: Facts) -> Iterator[_Event]:
     known = [_utc(time) for time in noted if time is not None]
     if known:
         yield _Event(f"data version {version} was made", min(known))
+
+
+def _newest(row: Entry, before: Entry | None) -> _Event:
+    """The row that a record follows. A row never has an earlier time than the one before it: where
+    both are equal, the time is that of the other's clock."""
+    event = _row(row, "was the newest")
+    taken_over = before is not None and before.time == row.time
+    return replace(event, host=None) if taken_over else event
 
 
 def _row(row: Entry, did: str) -> _Event:

@@ -12,7 +12,7 @@ from patchae.lineage.times import SKEW
 from patchae.registry.standing import champion_of, until
 from tests.lineage.answers import broken, detail
 from tests.lineage.built import Built
-from tests.lineage.forging import as_insider
+from tests.lineage.forging import Rows, as_insider, chained
 
 
 @pytest.mark.parametrize(("beyond", "links"), [(False, set()), (True, {"times"})])
@@ -34,6 +34,24 @@ def test_the_clock_of_one_machine_may_not(proven: Built) -> None:
     found = broken(audit(proven.material()))
     assert set(found) == {"times"}
     assert found["times"].startswith("the training began at 2026-05-01T10:02:30+00:00, after")
+
+
+@pytest.mark.parametrize(("since", "links"), [(4, set()), (5, {"times"})])
+def test_a_time_that_a_row_took_over_is_of_another_clock(
+    proven: Built, since: int, links: set[str]
+) -> None:
+    ahead = "2026-05-01T10:03:00Z"  # by somebody whose clock is minutes ahead
+
+    def rows(found: Rows) -> Rows:
+        return [
+            replace(row, time=max(row.time, ahead) if row.seq >= since else row.time)
+            for row in found
+        ]
+
+    newest = chained(rows(proven.ledger.signed_rows()[0]))[4]
+    followed = {"seq": newest.seq, "digest": newest.digest}
+    as_insider(proven, record=lambda record: record.update(ledger=followed), rows=rows)
+    assert set(broken(audit(proven.material()))) == links
 
 
 def test_a_version_that_came_back_was_made_when_it_was_made_first(proven: Built) -> None:
