@@ -13,21 +13,17 @@ from patchae.dataset.validation.record import ValidationRecord
 from patchae.files import canonical_json, sha256_bytes
 from patchae.lineage.record import digest
 from patchae.registry.chain import Row
-from patchae.registry.signing import Signer
+from tests.lineage.answers import edit
 from tests.lineage.built import Built
 from tests.lineage.forging import (
     Rows,
     as_insider,
+    cut,
     drop_line,
-    edit,
     find,
     reworded,
     rewrite,
-    store,
 )
-
-TRAINED, HOLE = "bolt/train/good/007.png", "bolt/test/hole/001.png"
-MASK = "bolt/ground_truth/hole/001_mask.png"
 
 
 def stored(built: Built, path: str) -> Path:
@@ -52,6 +48,11 @@ def other_images(built: Built) -> str:
     path = built.artifacts / "validation.json"
     rewrite(path, lambda told: told.update(class_digest="e" * 64))
     return str(ValidationRecord.from_dict(json.loads(path.read_text())).digest)
+
+
+def validated_as(sha256: str) -> Callable[[dict[str, Any]], None]:
+    """The record with the digest of another validation."""
+    return lambda record: record["validation"].update(sha256=sha256)
 
 
 def retagged(built: Built, change: Callable[[dict[str, Any]], object]) -> None:
@@ -136,12 +137,6 @@ def dated(kind: str, time: str) -> Callable[[Rows], None]:
         rows[at] = replace(rows[at], time=time)
 
     return change
-
-
-def cut(built: Built, keep: int) -> None:
-    """The end of the ledger is gone, signatures and all."""
-    rows, _ = built.ledger.signed_rows()
-    store(built, rows[:keep], Signer.read(built.key))
 
 
 def promotion_undone(built: Built) -> None:

@@ -104,6 +104,12 @@ def with_another_key(built: Built) -> None:
     store(built, rows, Signer.read(built.folder / "keys" / "other"))
 
 
+def cut(built: Built, keep: int) -> None:
+    """The end of the ledger is gone, signatures and all."""
+    rows, _ = built.ledger.signed_rows()
+    store(built, rows[:keep], Signer.read(built.key))
+
+
 def as_insider(
     built: Built,
     *,
@@ -125,13 +131,6 @@ def as_insider(
     for kind in ("registered", "verdict"):
         row = found[find(found, kind, built.version)]
         built.tags[f"patchae.ledger_{kind}"] = f"{row.seq}:{row.digest}"
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    """Replace a text that is there, once."""
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
 
 
 def drop_line(path: Path, part: str) -> None:

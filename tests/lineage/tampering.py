@@ -14,18 +14,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.lineage import changes as do
+from tests.lineage.answers import edit
 from tests.lineage.built import Built
-from tests.lineage.changes import HOLE, MASK, TRAINED, row
+from tests.lineage.changes import row
 from tests.lineage.forging import (
     as_insider,
+    cut,
     drop_line,
-    edit,
     flip,
     forge,
     forge_chained,
     rewrite,
     with_another_key,
 )
+
+TRAINED, HOLE = "bolt/train/good/007.png", "bolt/test/hole/001.png"
+MASK = "bolt/ground_truth/hole/001_mask.png"
 
 
 @dataclass(frozen=True)
@@ -157,11 +161,11 @@ LEDGER = (
         *("ledger_chain", "verdict", "mlflow"),
     ),
     _t("a row added without the key", lambda b: forge_chained(b, do.appended), "ledger_chain"),
-    _t("the last row cut off", lambda b: do.cut(b, 8), "ledger_chain"),
+    _t("the last row cut off", lambda b: cut(b, 8), "ledger_chain"),
     _t("the promotion cut off", do.promotion_undone, "ledger_chain", "champion"),
     _t(
         "all rows cut off",
-        lambda b: do.cut(b, 0),
+        lambda b: cut(b, 0),
         *("ledger_chain", "registered", "champion", "verdict", "mlflow"),
     ),
     _t("signed with another key", with_another_key, "ledger_chain"),
@@ -205,6 +209,11 @@ INSIDER = (
     _t("a better AUROC", lambda b: do.better(b, image_auroc=0.999), "evaluation"),
     _t("a test image left out", do.unscored, "scores", "evaluation", "verdict_recomputed"),
     _t("a calibration image learned from", do.split_adjusted, "split"),
+    _t(
+        "the validation of other images, and its digest",
+        lambda b: as_insider(b, record=do.validated_as(do.other_images(b))),
+        "validation",
+    ),
     _t("validation failed", do.failed_validation, "validation", "verdict_recomputed"),
     _t(
         "started after it ended",
