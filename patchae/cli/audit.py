@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from patchae.cli.moments import moment
 from patchae.cli.output import Json, LineName, as_json, here
+
+if TYPE_CHECKING:
+    from patchae.lineage.audit import Audit
+    from patchae.project import Project
+
+_STATES = {"intact": "intact", "broken": "BROKEN", "not_checkable": "not checkable"}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -16,42 +25,120 @@ def add_to(app: typer.Typer) -> None:
 
 
 def audit(
-    model: Annotated[str, typer.Argument(help="MODEL (its champion), MODEL/VERSION, MODEL@ALIAS.")],
+    model: Annotated[
+        str | None, typer.Argument(help="MODEL (its champion), MODEL/VERSION, MODEL@ALIAS.")
+    ] = None,
+    *,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every champion of every line and of the ledger.")
+    ] = False,
+    at: Annotated[
+        str | None,
+        typer.Option(help="What was in use at this time (ISO 8601; local zone if it has none)."),
+    ] = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read every stored image again, not a sample.")
+    ] = False,
+    key: Annotated[
+        list[Path] | None,
+        typer.Option(help="A public key that is trusted; the newest row must be signed with one."),
+    ] = None,
+    anchor: Annotated[
+        str | None, typer.Option(help="What `ledger anchor` printed earlier: is it still held?")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Verify everything behind a model, link by link; exit code 1 when one is broken."""
-    from patchae.errors import AuditBroken
-    from patchae.lineage.gather import audit_model
-    from patchae.registry.ledger import Ledger
-    from patchae.registry.standing import champion_of
+    from patchae.console import progress_of, watch
+    from patchae.errors import UsageError
+    from patchae.lineage.gather import Scope, audit_all, audit_model
+    from patchae.registry.export import Anchor
+    from patchae.registry.signing import read_public
     from patchae.registry.tracking import Tracking
 
+    if (model is None) != everything:
+        raise UsageError(
+            "name a model, or ask for all of them",
+            mend="patchae audit MODEL, or patchae audit --all",
+        )
+    scope = Scope(
+        at=moment(at) if at is not None else None,
+        deep=deep,
+        keys=tuple(read_public(one) for one in key) if key else None,
+        anchor=Anchor.of(anchor) if anchor is not None else None,
+        progress=progress_of("audit"),
+    )
     project = here()
-    found = audit_model(project, Tracking.open(project), model)
+    tracking = Tracking.open(project)
+    found = []
+    with watch() if deep else nullcontext():
+        for one in (
+            audit_all(project, tracking, scope)
+            if model is None
+            else [audit_model(project, tracking, model, scope)]
+        ):
+            _print_tree(one)
+            found.append(one)
+    if everything:
+        _print_sum(found)
+    if json:
+        told = [one.to_dict() for one in found]
+        as_json(told if everything else told[0])
+    _raise_if_broken(project, found)
+
+
+def _print_tree(found: Audit) -> None:
     print(f"{found.model}/{found.version}")
     for position, link in enumerate(found.links, 1):
         branch = "└─" if position == len(found.links) else "├─"
-        state = {"intact": "intact", "broken": "BROKEN", "not_checkable": "not checkable"}[
-            link.state
-        ]
-        print(f"{branch} {state:<13}  {link.title}: {link.detail}")
+        print(f"{branch} {_STATES[link.state]:<13}  {link.title}: {link.detail}")
     unknown = f", {len(found.not_checkable)} not checkable" if found.not_checkable else ""
     print(f"{found.state}: {len(found.links)} links{unknown}")
-    if json:
-        as_json(found.to_dict())
-    if found.broken:
-        current = champion_of(Ledger.of(project).entries(found.model)).current
-        way_back = (
-            f", `patchae rollback {found.model} --reason TEXT` returns to the champion before"
-            if current == found.version
-            else ""
+
+
+def _print_sum(found: list[Audit]) -> None:
+    broken = sum(bool(one.broken) for one in found)
+    unknown = sum(len(one.not_checkable) for one in found)
+    print(
+        f"{len(found)} champions: {len(found) - broken} intact, {broken} broken"
+        + (f", {unknown} links not checkable" if unknown else "")
+    )
+
+
+def _raise_if_broken(project: Project, found: list[Audit]) -> None:
+    from patchae.errors import AuditBroken
+
+    broken = [one for one in found if one.broken]
+    if not broken:
+        return
+    mend = "do not trust this version; docs/audit.md says what to do about each link"
+    if len(found) > 1:
+        names = ", ".join(
+            f"{one.model}/{one.version} ({', '.join(link.code for link in one.broken)})"
+            for one in broken
         )
-        names = "; ".join(f"{link.code}: {link.detail}" for link in found.broken)
         raise AuditBroken(
-            f"the lineage of {found.model}/{found.version} is broken at {names}",
-            mend="do not trust this version; docs/audit.md says what to do about each link"
-            + way_back,
+            f"{len(broken)} of {len(found)} champions are broken: {names}",
+            mend=mend.replace("this version", "these versions"),
         )
+    (one,) = broken
+    if _is_champion(project, one):
+        mend += f", `patchae rollback {one.model} --reason TEXT` returns to the champion before"
+    names = "; ".join(f"{link.code}: {link.detail}" for link in one.broken)
+    raise AuditBroken(f"the lineage of {one.model}/{one.version} is broken at {names}", mend=mend)
+
+
+def _is_champion(project: Project, found: Audit) -> bool:
+    from patchae.errors import StoreUnreachable
+    from patchae.lineage.ledger_view import view
+    from patchae.registry.ledger import Ledger
+    from patchae.registry.standing import champion_of
+
+    try:
+        entries = view(Ledger.of(project)).of(found.model)
+    except StoreUnreachable:
+        return False
+    return champion_of(entries).current == found.version
 
 
 def report(line: LineName, json: Json = False) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from patchae.cli.moments import local, moment
 from patchae.cli.output import Json, as_json, decimal, here, table
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def status(
         (
             told["model"],
             told["champion"] or "none",
-            _local(told["since"]) if told["since"] else "-",
+            local(told["since"]) if told["since"] else "-",
             decimal(told["image_auroc"]),
             f"{told['last_verdict']} (version {told['judged']})",
             told["because"],
@@ -125,7 +126,7 @@ def history(
     """Show what was champion when, moved by whom and why."""
     from patchae.errors import UsageError
     from patchae.registry.ledger import Ledger
-    from patchae.registry.standing import champion_of, moves
+    from patchae.registry.standing import champion_of, moves, until
 
     if at is not None and since is not None:
         raise UsageError("--at and --since exclude each other", mend="give one of them")
@@ -138,20 +139,20 @@ def history(
             mend="`patchae status` lists the models",
         )
     if at is not None:
-        moment = _moment(at)
-        before = [entry for entry in entries if datetime.fromisoformat(entry.time) <= moment]
+        then = moment(at)
+        before = until(entries, then)
         live = {
             model: champion_of([one for one in before if one.model == model]).current
             for model in models
         }
         for model, champion in live.items():
-            print(f"{model} at {_local(moment.isoformat())}: ", end="")
+            print(f"{model} at {local(then.isoformat())}: ", end="")
             print(f"version {champion}" if champion else "no champion")
         if json:
             told = [{"model": model, "champion": champion} for model, champion in live.items()]
-            as_json({"name": name, "at": moment.isoformat(), "champions": told})
+            as_json({"name": name, "at": then.isoformat(), "champions": told})
         return
-    start = _moment(since) if since is not None else None
+    start = moment(since) if since is not None else None
     made = [
         {
             "seq": move.seq,
@@ -171,7 +172,7 @@ def history(
     ]
     rows = [
         (
-            *(_local(m["time"]), m["model"], m["from"] or "none", m["to"], m["why"]),
+            *(local(m["time"]), m["model"], m["from"] or "none", m["to"], m["why"]),
             *(f"{m['actor']} on {m['host']}", m["reason"]),
         )
         for m in made
@@ -179,21 +180,6 @@ def history(
     if rows:
         table(("time", "model", "from", "to", "why", "by", "reason"), rows)
     else:
-        print(f"{name}: no move" + (f" since {_local(start.isoformat())}" if start else " yet"))
+        print(f"{name}: no move" + (f" since {local(start.isoformat())}" if start else " yet"))
     if json:
         as_json({"name": name, "since": start.isoformat() if start else None, "moves": made})
-
-
-def _moment(text: str) -> datetime:
-    from patchae.errors import UsageError
-
-    try:
-        return datetime.fromisoformat(text).astimezone()
-    except (ValueError, OverflowError):
-        raise UsageError(
-            f"'{text}' is not a time", mend="write for example 2026-03-03T14:00+01:00"
-        ) from None
-
-
-def _local(time: str) -> str:
-    return datetime.fromisoformat(time).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")

@@ -38,8 +38,8 @@ def here() -> Project:
     return project
 
 
-def as_json(value: dict[str, Any]) -> None:
-    """Print one JSON object as one line."""
+def as_json(value: dict[str, Any] | list[dict[str, Any]]) -> None:
+    """Print one JSON value as one line."""
     print(json.dumps(value, allow_nan=False))
 
 

@@ -19,6 +19,7 @@ from patchae.dataset import git, version_log
 from patchae.dataset.dvc_repo import config_text, initialise, open_store
 from patchae.dataset.dvc_store import Store
 from patchae.dataset.importing import staging_folder
+from patchae.dataset.objects import State
 from patchae.dataset.pin import read_pin, write_pin
 from patchae.errors import DataError, UsageError
 from patchae.files import Progress, silent
@@ -123,6 +124,18 @@ def stored(project: Project, md5s: Iterable[str]) -> set[str]:
     """
     with open_store(project) as store:
         return store.held(md5s)
+
+
+def stored_states(
+    project: Project, names: Iterable[str], progress: Progress = silent
+) -> dict[str, State]:
+    """In which state objects (md5s or versions) are in the remote, each read to its last byte.
+
+    Raises:
+        StoreUnreachable: the remote does not answer; what the cache holds proves nothing of it.
+    """
+    with open_store(project) as store:
+        return store.states("remote", list(dict.fromkeys(names)), progress)
 
 
 def read_object(project: Project, md5: str) -> bytes | None:

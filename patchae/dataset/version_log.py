@@ -69,6 +69,12 @@ def made(project: Project, version: DataVersion) -> str | None:
     return known[-1] if known else None
 
 
+def first_made(project: Project, version: DataVersion) -> str | None:
+    """When a version was made here for the first time; otherwise as `made`."""
+    known = (entry.made for entry in entries(project) if entry.version == version)
+    return next(known, None)
+
+
 def before(project: Project, version: DataVersion) -> list[DataVersion]:
     """The versions that were there before one (if it is noted, else all), newest first, each once.
 

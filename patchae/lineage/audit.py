@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from patchae.errors import PatchaeError, StoreUnreachable
-from patchae.lineage import contents, decisions
+from patchae.lineage import contents, decisions, recomputed
 from patchae.lineage.material import (
     Audit,
     Broken,
@@ -20,6 +20,9 @@ from patchae.lineage.material import (
     State,
     Unreachable,
 )
+from patchae.lineage.mlflow_side import mlflow
+from patchae.lineage.stored_images import data_version
+from patchae.lineage.times import times
 
 __all__ = ["LINKS", "Audit", "Link", "Material", "Unreachable", "audit"]
 
@@ -28,13 +31,17 @@ LINKS: dict[str, tuple[str, Callable[[Facts], str]]] = {
     "registered": ("The ledger recorded this version", decisions.registered),
     "champion": ("MLflow's aliases follow the ledger", decisions.champion),
     "verdict": ("The version was judged before it was used", decisions.verdict),
-    "verdict_recomputed": ("The verdict follows from the scores", decisions.verdict_recomputed),
+    "verdict_recomputed": ("The verdict follows from the scores", recomputed.verdict_recomputed),
     "lineage_record": ("The lineage record is complete and unaltered", decisions.lineage_record),
+    "mlflow": ("MLflow shows what the record says", mlflow),
+    "times": ("Everything happened in its order", times),
     "model_files": ("The model's files are unaltered", contents.model_files),
+    "probe": ("The image to try the model with is one of its tests", recomputed.probe),
     "manifest": ("The list of images is unaltered", contents.manifest),
-    "data_version": ("The images are in their data version and stored", contents.data_version),
+    "data_version": ("The images are in their data version and stored", data_version),
     "validation": ("The images passed validation", contents.validation),
     "scores": ("Exactly the test images were scored", contents.scores),
+    "evaluation": ("The record's results follow from the scores", recomputed.evaluation),
     "split": ("No image is in both training and test", contents.split),
     "environment": ("The list of components is unaltered", contents.environment),
 }

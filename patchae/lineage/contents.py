@@ -7,17 +7,15 @@ intact, or raises `Broken` or `NotCheckable`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from pathlib import Path
 
 from patchae.evidence.scores import read_scores
 from patchae.files import sha256_bytes, sha256_file
 from patchae.lineage.environment import COMPONENTS_FILE
-from patchae.lineage.material import Broken, Facts, reachable
+from patchae.lineage.material import Broken, Facts, reachable, some
 from patchae.lineage.record import load
 from patchae.lineage.split_file import SPLIT_FILE, read_split
 from patchae.registry.registration import WRITTEN_ON_DOWNLOAD
-from patchae.types import DataVersion
 
 
 def model_files(facts: Facts) -> str:
@@ -31,7 +29,7 @@ def model_files(facts: Facts) -> str:
             raise Broken(f"{name}: its content is not what was logged")
     unlisted = _files(folder) - set(expected) - WRITTEN_ON_DOWNLOAD
     if unlisted:
-        raise Broken(f"{_some(sorted(unlisted))}: not among the files that were logged")
+        raise Broken(f"{some(sorted(unlisted))}: not among the files that were logged")
     return f"{len(expected)} files"
 
 
@@ -61,40 +59,6 @@ def manifest(facts: Facts) -> str:
         if int(chosen.sum()) != told:
             raise Broken(f"manifest.csv: {int(chosen.sum())} images {name}; lineage.json: {told}")
     return f"{len(rows)} images, class digest {data.class_digest[:12]}"
-
-
-def data_version(facts: Facts) -> str:
-    """The data version holds exactly the images of the manifest, and the store holds them all."""
-    from patchae.dataset.layout import is_image_path
-
-    version = DataVersion(facts.record.data.version)
-    rows = facts.manifest
-    listed = reachable(facts.material.listing, "the data version")(version)
-    known = dict(zip(rows["path"], rows["md5"], strict=True))
-    masks = [mask for mask in rows["mask"] if isinstance(mask, str)]
-    for path, md5 in known.items():
-        if path not in listed:
-            raise Broken(f"{path}: not in data version {version}")
-        if listed[path] != md5:
-            raise Broken(f"{path}: data version {version} holds another content")
-    for mask in masks:
-        if mask not in listed:
-            raise Broken(f"{mask}: not in data version {version}")
-    unknown = [
-        path
-        for path in listed
-        if is_image_path(path, facts.record.class_name) and path not in known
-    ]
-    if unknown:
-        raise Broken(f"{_some(sorted(unknown))}: in data version {version}, not in the manifest")
-    needed = [*known, *masks]
-    present = reachable(facts.material.stored, "the store of the images")(
-        {listed[path] for path in needed}
-    )
-    gone = [path for path in needed if listed[path] not in present]
-    if gone:
-        raise Broken(f"{_some(gone)}: no longer in the store of the images")
-    return f"{version}: {len(known)} images and {len(masks)} masks, all stored"
 
 
 def validation(facts: Facts) -> str:
@@ -150,7 +114,7 @@ def scores(facts: Facts) -> str:
             raise Broken(f"scores.csv: {item.path}: its decision does not follow its score")
     unscored = sorted(set(expected) - seen)
     if unscored:
-        raise Broken(f"scores.csv: {_some(unscored)}: not scored")
+        raise Broken(f"scores.csv: {some(unscored)}: not scored")
     return f"{len(scored)} test images"
 
 
@@ -194,8 +158,3 @@ def environment(facts: Facts) -> str:
 def _files(folder: Path) -> set[str]:
     # Whatever is not a folder counts, so that a link to nowhere is seen as well.
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more

@@ -1,4 +1,4 @@
-"""Links that hold between the ledger, MLflow and the gate: who decided what on which evidence.
+"""Links that hold between the ledger, MLflow's aliases and the record: who decided what, and when.
 
 Each check returns what it found intact, or raises `Broken` or `NotCheckable`.
 """
@@ -6,30 +6,23 @@ Each check returns what it found intact, or raises `Broken` or `NotCheckable`.
 from __future__ import annotations
 
 from patchae.config import Gates
-from patchae.evidence.scores import SCORES_FILE, read_scores
-from patchae.files import sha256_bytes
 from patchae.lineage.material import Broken, Facts, NotCheckable, Unreachable, reachable
-from patchae.lineage.ranks import image_auroc
 from patchae.lineage.record import digest, parse
 from patchae.registry.chain import Entry
-from patchae.registry.evidence import Evidence, Rival, evidence_of, rival_of
-from patchae.registry.gates import judge
 from patchae.registry.standing import (
     ALIASES,
     champion_of,
     former_champions,
     last_verdict,
-    moves,
     registrations,
+    retired,
     verdicts,
 )
-from patchae.registry.verdict import Verdict, rival_scores_file
+from patchae.registry.verdict import Verdict
 from patchae.registry.wording import explain
 
 _ALLOWED = {"promoted": ("promote",), "overridden": ("hold",), "adopted": ("promote", "hold")}
 """The outcomes of the verdict that each kind of move may rest on."""
-TOLERANCE = 1e-9
-"""Two ways to compute the same AUROC may differ by this much in floating point."""
 
 
 def ledger_chain(facts: Facts) -> str:
@@ -39,7 +32,9 @@ def ledger_chain(facts: Facts) -> str:
     if faults:
         more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
         raise Broken("; ".join(faults[:3]) + more)
-    return f"{len(entries)} rows, each following the one before"
+    return ", ".join(
+        (f"{len(entries)} rows, each following the one before", *facts.material.proven)
+    )
 
 
 def registered(facts: Facts) -> str:
@@ -64,13 +59,17 @@ def registered(facts: Facts) -> str:
 
 
 def champion(facts: Facts) -> str:
-    """The aliases in MLflow, and the one that was asked for, point where the ledger says."""
-    standing = champion_of(facts.entries).aliases()
+    """The alias that was asked for led here, and the aliases in MLflow are as the ledger says now.
+
+    MLflow does not keep where its aliases pointed earlier: of an earlier moment the ledger answers.
+    """
+    standing, at = champion_of(facts.entries).aliases(), facts.material.at
+    then = champion_of(facts.entries_then).aliases()
     alias = facts.material.alias
-    if alias in ALIASES and standing.get(alias) != facts.version:
+    if alias in ALIASES and then.get(alias) != facts.version:
         raise Broken(
             f"{alias}: asked for as version {facts.version},"
-            f" but the ledger says {_version(standing.get(alias))}"
+            f" but the ledger says {_version(then.get(alias))}"
         )
     present = reachable(facts.material.aliases, "MLflow")
     for name in ALIASES:
@@ -81,92 +80,21 @@ def champion(facts: Facts) -> str:
             )
     if alias is not None and alias not in ALIASES and present.get(alias) != facts.version:
         raise Broken(f"{alias}: MLflow says {_version(present.get(alias))}")
-    return "; ".join(f"{name} is {_version(standing.get(name))}" for name in ALIASES)
+    now = "; ".join(f"{name} is {_version(standing.get(name))}" for name in ALIASES)
+    return f"{alias} at {at.isoformat()} was version {facts.version}; now {now}" if at else now
 
 
 def verdict(facts: Facts) -> str:
     """The version was judged, and every move to it rests on a verdict or on a rollback."""
     entries = facts.entries
-    last = last_verdict(entries, facts.version)
+    last = last_verdict(facts.entries_then, facts.version) or last_verdict(entries, facts.version)
     if last is None:
         raise Broken(f"the ledger has no verdict on version {facts.version}")
     for position, move in enumerate(entries):
         if move.kind == "move" and move.body["to"] == facts.version:
             _check_move(facts, move, entries[:position])
-    return f"row {last.seq}: {last.body['outcome']}; {explain(Verdict.from_body(last.body))}"
-
-
-def verdict_recomputed(facts: Facts) -> str:
-    """The scores give the evidence of the verdict, and the gate decides the same on it again."""
-    row = _decisive(facts)
-    if row is None:
-        raise NotCheckable(f"the ledger has no verdict on version {facts.version}")
-    scores, record = facts.scores, facts.record
-    if row.body["scores_sha256"] != sha256_bytes(facts.artifact(SCORES_FILE)):
-        raise Broken(f"scores.csv: row {row.seq} of the ledger was decided on other scores")
-    auroc = image_auroc([item.label for item in scores], [item.score for item in scores])
-    told = Evidence.from_dict(row.body["evidence"])
-    for name, value in (
-        ("lineage.json", record.evaluation.image_auroc),
-        (f"row {row.seq} of the ledger", told.image_auroc.auroc if told.image_auroc else auroc),
-    ):
-        if not abs(value - auroc) <= TOLERANCE:
-            raise Broken(f"image AUROC: scores.csv gives {auroc!r}, {name} says {value!r}")
-    found = evidence_of(
-        scores,
-        champion=_rival(facts, row, told.champion),
-        ms_per_image=record.evaluation.ms_per_image,
-        validation_passed=record.validation.passed,
-        lineage_complete=facts.lineage_complete,
-        data_recorded=told.data_recorded,
-        seeds=told.seeds,
-    )
-    champion = told.champion.version if told.champion else None
-    if champion != row.body["champion"] or not _close(found.to_dict(), told.to_dict()):
-        raise Broken(f"the evidence in row {row.seq} of the ledger is not what the records show")
-    given, again = Verdict.from_body(row.body), judge(told, Gates(**row.body["policy"]))
-    if (again.outcome, again.reasons) != (given.outcome, given.reasons):
-        raise Broken(
-            f"row {row.seq} of the ledger says {given.outcome} ({', '.join(given.reasons)});"
-            f" the gate says {again.outcome} ({', '.join(again.reasons)})"
-        )
-    return f"image AUROC {auroc:.6f} from {len(scores)} scores; {again.outcome} as in row {row.seq}"
-
-
-def _rival(facts: Facts, row: Entry, told: Rival | None) -> Rival | None:
-    """The champion's side of the evidence, from its scores; what they cannot give is as told."""
-    if told is None or told.paired is None:
-        return told
-    digest_told = row.body["champion_scores_sha256"]
-    name = rival_scores_file(told.version, digest_told)
-    text = facts.artifact(name)
-    if sha256_bytes(text) != digest_told:
-        raise Broken(f"{name}: row {row.seq} of the ledger was decided on other scores")
-    try:
-        own = read_scores(text.decode())
-        found = rival_of(
-            told.version, facts.scores, own, then=None, data_recorded=told.data_recorded
-        )
-    except ValueError as error:
-        raise Broken(f"{name}: {error}") from None
-    auroc = image_auroc([item.label for item in own], [item.score for item in own])
-    if not abs(told.paired.champion.auroc - auroc) <= TOLERANCE:
-        raise Broken(
-            f"image AUROC of champion version {told.version}: {name} gives {auroc!r},"
-            f" row {row.seq} of the ledger says {told.paired.champion.auroc!r}"
-        )
-    return found.model_copy(
-        update={"image_auroc_then": told.image_auroc_then, "same_images": told.same_images}
-    )
-
-
-def _close(one: object, other: object) -> bool:
-    """Whether two JSON values are equal, numbers up to `TOLERANCE`."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_close(one[key], other[key]) for key in one)
-    if isinstance(one, float) and isinstance(other, float):
-        return abs(one - other) <= TOLERANCE
-    return one == other
+    told = f"row {last.seq}: {last.body['outcome']}; {explain(Verdict.from_body(last.body))}"
+    return told + _policy_since(facts, last)
 
 
 def lineage_record(facts: Facts) -> str:
@@ -183,18 +111,12 @@ def lineage_record(facts: Facts) -> str:
     tags = facts.material.tags
     if not isinstance(tags, Unreachable):
         compared.append("MLflow")
-        for tag, value in (
-            ("lineage_sha256", own),
-            ("training_key", record.training_key),
-            ("line", record.line),
-            ("class", record.class_name),
-            ("data_version", record.data.version),
-        ):
-            if tags.get(f"patchae.{tag}") != value:
-                raise Broken(
-                    f"lineage.json: it says {value} where the tag patchae.{tag} in MLflow says"
-                    f" {tags.get(f'patchae.{tag}')}"
-                )
+        told = tags.get("patchae.lineage_sha256")
+        if told != own:
+            raise Broken(
+                f"lineage.json: its digest is {own}; the tag patchae.lineage_sha256 in MLflow says"
+                f" {told}"
+            )
     if not isinstance(facts.material.entries, Unreachable):
         for row in registrations(facts.entries, facts.version)[:1]:
             compared.append("the ledger")
@@ -222,6 +144,8 @@ def _check_move(facts: Facts, move: Entry, before: list[Entry]) -> None:
     seq, body, current = move.seq, move.body, champion_of(before).current
     if body["from"] != current:
         raise Broken(f"row {seq}: moved from {_version(body['from'])}, not from the champion")
+    if facts.version in retired(before):
+        raise Broken(f"row {seq}: moved to a version that is retired")
     if body["why"] == "rolled_back":
         if facts.version not in former_champions(before):
             raise Broken(f"row {seq}: rolled back to a version that never was champion")
@@ -237,13 +161,18 @@ def _check_move(facts: Facts, move: Entry, before: list[Entry]) -> None:
     raise Broken(f"row {seq}: {body['why']} without a verdict on version {facts.version} before it")
 
 
-def _decisive(facts: Facts) -> Entry | None:
-    """The verdict that made the version champion last, or else the newest one on it."""
-    for move in reversed(moves(facts.entries)):
-        if move.body["to"] == facts.version and move.body["verdict"] is not None:
-            named = [row for row in facts.entries if row.seq == move.body["verdict"]]
-            return named[0] if named else None
-    return last_verdict(facts.entries, facts.version)
+def _policy_since(facts: Facts, row: Entry) -> str:
+    """What `lines.yaml` says otherwise now than the policy of a verdict; a policy may change."""
+    now = facts.material.policy
+    if isinstance(now, Unreachable):
+        return ""
+    if now is None:
+        return "; lines.yaml no longer has this class"
+    then = Gates(**row.body["policy"]).model_dump(mode="json")
+    other = [
+        f"{key} {now[key]} instead of {then[key]}" for key in then if now.get(key) != then[key]
+    ]
+    return f"; lines.yaml has another policy now: {', '.join(other)}" if other else ""
 
 
 def _version(version: str | None) -> str:

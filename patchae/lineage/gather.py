@@ -3,54 +3,89 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from patchae.errors import StoreUnreachable, UsageError
-from patchae.lineage.audit import Audit, audit
+from patchae.errors import ConfigError, PatchaeError, StoreUnreachable, UsageError
+from patchae.files import Progress, silent
+from patchae.lineage.audit import LINKS, Audit, Link, audit
+from patchae.lineage.ledger_view import LedgerView, view
 from patchae.lineage.material import Material, Unreachable
+from patchae.lines_file import load_lines
 from patchae.project import Project
+from patchae.registry.chain import Entry
+from patchae.registry.export import Anchor
 from patchae.registry.ledger import Ledger
-from patchae.registry.standing import ALIASES, CHAMPION, champion_of
+from patchae.registry.runs import logged_run
+from patchae.registry.standing import ALIASES, CHAMPION, champion_of, until
 from patchae.registry.tracking import Tracking, Version
 
 T = TypeVar("T")
 _MODEL = re.compile(r"(?P<model>[A-Za-z0-9_.-]+)(?:/(?P<version>\d+)|@(?P<alias>[A-Za-z0-9_.-]+))?")
 
 
-def audit_model(project: Project, tracking: Tracking, name: str) -> Audit:
+@dataclass(frozen=True)
+class Scope:
+    """How far an audit goes, and what it is held against."""
+
+    at: datetime | None = None
+    """Audit what was in use at this moment; None: now."""
+    deep: bool = False
+    """Read every image in the store instead of a sample."""
+    keys: tuple[str, ...] | None = None
+    """Public keys that are trusted; None: every signature only has to fit its row."""
+    anchor: Anchor | None = None
+    """A row of the ledger that was noted elsewhere."""
+    progress: Progress = silent
+
+
+def audit_model(
+    project: Project, tracking: Tracking, name: str, scope: Scope | None = None
+) -> Audit:
     """Audit `MODEL`, `MODEL/VERSION` or `MODEL@ALIAS`; a model alone means its champion.
 
     Raises:
         UsageError: there is no such model, version or alias.
         StoreUnreachable: MLflow does not answer.
     """
-    from patchae.dataset import version as versions
-
-    model, version, alias = resolve(project, tracking, name)
-    known = tracking.version(model, version)
-    ledger = Ledger.of(project)
-    found = _or_why(ledger.verify)
-    faults = () if isinstance(found, Unreachable) else found
-    return audit(
-        Material(
-            model=model,
-            version=version,
-            alias=alias,
-            aliases=_or_why(lambda: tracking.aliases.get(model)),
-            tags=known.tags,
-            entries=_or_why(ledger.entries),
-            faults=faults,
-            artifacts=_folder(tracking.artifacts, known),
-            model_folder=_folder(tracking.model_folder, known),
-            listing=lambda data_version: versions.listing(project, data_version),
-            stored=lambda md5s: versions.stored(project, md5s),
-        )
-    )
+    auditor = _Auditor(project, tracking, scope or Scope())
+    return auditor.audit(*_resolve(auditor.entries, tracking, name, auditor.scope.at))
 
 
-def resolve(project: Project, tracking: Tracking, name: str) -> tuple[str, str, str | None]:
+def audit_all(project: Project, tracking: Tracking, scope: Scope | None = None) -> Iterator[Audit]:
+    """Audit the champion of every class in `lines.yaml` and of every model in the ledger.
+
+    A version that is gone, or was made champion in MLflow alone, is a broken one, too.
+
+    Raises:
+        ConfigError: `lines.yaml` cannot be read.
+        StoreUnreachable: MLflow or the ledger cannot be used.
+    """
+    auditor = _Auditor(project, tracking, scope or Scope())
+    at = auditor.scope.at
+    lines = load_lines(project.lines_file).lines
+    models = {line.model_name(name) for line in lines for name in line.classes}
+    for model in sorted(models | {entry.model for entry in auditor.entries(None)}):
+        version = champion_of(until(auditor.entries(model), at)).current
+        if version is None and at is None:
+            version = tracking.aliases.get(model).get(CHAMPION)
+        if version is None:
+            continue
+        try:
+            yield auditor.audit(model, version, CHAMPION)
+        except StoreUnreachable:
+            raise
+        except PatchaeError as error:  # it could not even begin
+            title, _ = LINKS["mlflow"]
+            yield Audit(model, version, (Link("mlflow", title, "broken", error.what),))
+
+
+def resolve(
+    project: Project, tracking: Tracking, name: str, at: datetime | None = None
+) -> tuple[str, str, str | None]:
     """Model, version and alias (if one was asked for) of a name.
 
     `champion` and `previous` are answered by the ledger, which is the truth; other aliases by
@@ -59,6 +94,76 @@ def resolve(project: Project, tracking: Tracking, name: str) -> tuple[str, str, 
     Raises:
         UsageError: the name is none, or nothing stands behind it.
     """
+    return _resolve(Ledger.of(project).entries, tracking, name, at)
+
+
+class _Auditor:
+    """Audits of one project: the ledger is read and verified once for all of them."""
+
+    def __init__(self, project: Project, tracking: Tracking, scope: Scope) -> None:
+        self.scope = scope
+        self._project = project
+        self._tracking = tracking
+        ledger = Ledger.of(project)
+        self._ledger = ledger
+        self._view: LedgerView | Unreachable = _or_why(
+            lambda: view(ledger, scope.keys, scope.anchor)
+        )
+
+    def entries(self, model: str | None) -> list[Entry]:
+        """The entries on one model, or on all.
+
+        Raises:
+            StoreUnreachable: the ledger cannot be used.
+        """
+        if isinstance(self._view, Unreachable):
+            return self._ledger.entries(model)  # says why it cannot be used
+        return list(self._view.entries) if model is None else self._view.of(model)
+
+    def audit(self, model: str, version: str, alias: str | None) -> Audit:
+        """Audit one version, also one that only the ledger still knows."""
+        from patchae.dataset import version as versions
+        from patchae.dataset import version_log
+
+        project, tracking, book = self._project, self._tracking, self._view
+        known = self._known(model, version)
+        return audit(
+            Material(
+                model=model,
+                version=version,
+                alias=alias,
+                at=self.scope.at,
+                aliases=_or_why(lambda: tracking.aliases.get(model)),
+                tags=known.tags if known else {},
+                run=_or_why(lambda: logged_run(tracking, known)) if known else None,
+                entries=book if isinstance(book, Unreachable) else book.entries,
+                faults=() if isinstance(book, Unreachable) else book.faults,
+                proven=() if isinstance(book, Unreachable) else book.proven,
+                policy=_policy(project, model),
+                artifacts=_folder(tracking, tracking.artifacts, known),
+                model_folder=_folder(tracking, tracking.model_folder, known),
+                listing=lambda data_version: versions.listing(project, data_version),
+                stored=lambda md5s: versions.stored(project, md5s),
+                states=lambda names: versions.stored_states(project, names, self.scope.progress),
+                deep=self.scope.deep,
+                made=lambda data_version: version_log.first_made(project, data_version),
+            )
+        )
+
+    def _known(self, model: str, version: str) -> Version | None:
+        """The version in MLflow; None when the ledger has it and MLflow no longer does."""
+        try:
+            return self._tracking.version(model, version)
+        except UsageError:
+            told = [] if isinstance(self._view, Unreachable) else self._view.of(model)
+            if not any(version in (row.body.get("version"), row.body.get("to")) for row in told):
+                raise
+            return None
+
+
+def _resolve(
+    entries: Callable[[str], list[Entry]], tracking: Tracking, name: str, at: datetime | None
+) -> tuple[str, str, str | None]:
     parts = _MODEL.fullmatch(name)
     if parts is None:
         raise UsageError(
@@ -66,18 +171,23 @@ def resolve(project: Project, tracking: Tracking, name: str) -> tuple[str, str, 
             mend="write MODEL, MODEL/VERSION or MODEL@ALIAS, for example sample.washer@champion",
         )
     model, version = parts["model"], parts["version"]
+    alias = parts["alias"] or CHAMPION
+    if at is not None and (version is not None or alias not in ALIASES):
+        raise UsageError(
+            f"what was '{name}' at a time is not recorded",
+            mend=f"the ledger knows it of {model}@champion and {model}@previous",
+        )
     if version is not None:
         return model, version, None
-    alias = parts["alias"] or CHAMPION
     if alias in ALIASES:
-        standing = champion_of(Ledger.of(project).entries(model)).aliases()
-        found = standing.get(alias)
+        found = champion_of(until(entries(model), at)).aliases().get(alias)
     else:
         found = tracking.aliases.get(model).get(alias)
     if found is None:
         known = [item.version for item in tracking.versions(model)]
+        when = f" at {at.isoformat()}" if at else ""
         raise UsageError(
-            f"{model} has no {alias}" if known else f"no model is called '{model}'",
+            f"{model} has no {alias}{when}" if known else f"no model is called '{model}'",
             where="the ledger",
             mend=f"name a version: {', '.join(f'{model}/{item}' for item in known)}"
             if known
@@ -86,8 +196,22 @@ def resolve(project: Project, tracking: Tracking, name: str) -> tuple[str, str, 
     return model, found, alias
 
 
-def _folder(fetch: Callable[[Version], Path], version: Version) -> Path | Unreachable:
-    return _or_why(lambda: fetch(version))
+def _policy(project: Project, model: str) -> dict[str, Any] | Unreachable | None:
+    """The gates of a model's class in `lines.yaml`."""
+    line, _, class_name = model.partition(".")
+    try:
+        own = load_lines(project.lines_file).line(line)
+    except ConfigError as error:
+        return Unreachable(error.what)
+    except UsageError:  # no such line
+        return None
+    return own.gates_of(class_name).model_dump(mode="json") if class_name in own.classes else None
+
+
+def _folder(
+    tracking: Tracking, fetch: Callable[[Version], Path], version: Version | None
+) -> Path | Unreachable:
+    return _or_why(lambda: fetch(version)) if version else tracking.nothing()
 
 
 def _or_why(ask: Callable[[], T]) -> T | Unreachable:

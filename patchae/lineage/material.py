@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -15,10 +16,14 @@ from patchae.errors import DataError
 from patchae.evidence.scores import Scored, read_scores
 from patchae.lineage.record import LineageRecord, load, missing, parse
 from patchae.registry.chain import Entry
+from patchae.registry.runs import LoggedRun
+from patchae.registry.standing import until
 from patchae.types import DataVersion
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from patchae.dataset.objects import State as ObjectState
 
 T = TypeVar("T")
 
@@ -47,14 +52,22 @@ class Material:
     version: str
     alias: str | None = None
     """The alias under which the version was asked for, if any."""
+    at: datetime | None = None
+    """The moment that was asked about; None: now."""
     aliases: Mapping[str, str] | Unreachable = _NOT_ASKED
     """All aliases of the model in MLflow."""
     tags: Mapping[str, str] | Unreachable = _NOT_ASKED
-    """Tags of the version in MLflow."""
+    """Tags of the version in MLflow; none when it is gone."""
+    run: LoggedRun | Unreachable | None = _NOT_ASKED
+    """The training run in MLflow; None when it is gone."""
     entries: Sequence[Entry] | Unreachable = _NOT_ASKED
     """The ledger; entries of other models may be among them."""
     faults: Sequence[str] = ()
-    """What `Ledger.verify` found."""
+    """What is wrong with the ledger as a whole."""
+    proven: Sequence[str] = ()
+    """What of the ledger was asked beyond its chain."""
+    policy: Mapping[str, Any] | Unreachable | None = _NOT_ASKED
+    """The gates that `lines.yaml` holds for the class now; None: it does not have the class."""
     artifacts: Path | Unreachable = _NOT_ASKED
     """Folder with the artifacts of the training run."""
     model_folder: Path | Unreachable = _NOT_ASKED
@@ -63,6 +76,12 @@ class Material:
     """Paths relative to data/, each with its md5, of a data version."""
     stored: Callable[[Iterable[str]], set[str]] | Unreachable = _NOT_ASKED
     """Those of some md5s whose objects the store of the images really holds."""
+    states: Callable[[Iterable[str]], Mapping[str, ObjectState]] | Unreachable = _NOT_ASKED
+    """In which state objects (md5s, data versions) are in that store, each read to its end."""
+    deep: bool = False
+    """Whether every object is to be read, rather than a sample."""
+    made: Callable[[DataVersion], str | None] | Unreachable = _NOT_ASKED
+    """When a data version was first made (ISO 8601), as far as that is noted here."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +162,11 @@ class Facts:
         entries = reachable(self.material.entries, "the ledger")
         return [entry for entry in entries if entry.model == self.model]
 
+    @cached_property
+    def entries_then(self) -> list[Entry]:
+        """Those of `entries` that stood there at the moment asked about."""
+        return until(self.entries, self.material.at)
+
     def artifact(self, name: str) -> bytes:
         """The content of an artifact of the run.
 
@@ -192,6 +216,12 @@ def reachable(value: T | Unreachable, what: str) -> T:
     if isinstance(value, Unreachable):
         raise NotCheckable(f"{what} cannot be reached: {value.why}")
     return value
+
+
+def some(names: Sequence[str]) -> str:
+    """The first names of a list, and how many more there are."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
 
 
 def _needed(name: str, read: Callable[[], T]) -> T:

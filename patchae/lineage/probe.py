@@ -60,7 +60,7 @@ def probe(tracking: Tracking, ledger: Ledger, model: str, version: str) -> Probe
         Material(
             model=model,
             version=version,
-            entries=ledger.entries(model),
+            entries=ledger.entries(),  # a record follows any row, also one on another model
             artifacts=artifacts,
             model_folder=model_folder,
         )

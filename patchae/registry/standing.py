@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from patchae.registry.chain import Entry
 
@@ -53,6 +54,13 @@ def champion_of(entries: Iterable[Entry]) -> Champion:
     return Champion(
         current=pile[-1] if pile else None, previous=pile[-2] if len(pile) > 1 else None
     )
+
+
+def until(entries: Iterable[Entry], moment: datetime | None) -> list[Entry]:
+    """The entries that stood there at a moment; all of them when it is None."""
+    return [
+        entry for entry in entries if moment is None or datetime.fromisoformat(entry.time) <= moment
+    ]
 
 
 def moves(entries: Iterable[Entry]) -> list[Entry]:

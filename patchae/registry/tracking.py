@@ -185,6 +185,10 @@ class Tracking:
         """
         return self._folder(artifact_uri=version.source)
 
+    def nothing(self) -> Path:
+        """An empty folder, in place of one whose version is gone."""
+        return Path(self._new_folder())
+
     def _folder(self, **what: str) -> Path:
         from mlflow.artifacts import download_artifacts
         from mlflow.exceptions import MlflowException
@@ -198,7 +202,7 @@ class Tracking:
                 if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                     raise
                 # An answer, not silence: an audit must find it broken, not unknown.
-                return Path(self._new_folder())
+                return self.nothing()
 
     def _new_folder(self) -> str:
         return mkdtemp(dir=self._downloads.name)

@@ -6,14 +6,16 @@ from pathlib import Path
 
 from patchae.lineage.audit import Audit
 
-OF_THE_RECORD = {"registered", "verdict_recomputed", "model_files", "manifest"} | {
-    "data_version",
-    "validation",
-    "scores",
-    "split",
-    "environment",
+OF_THE_RECORD = {
+    *("registered", "verdict_recomputed", "mlflow", "times", "model_files", "manifest"),
+    *("data_version", "validation", "scores", "evaluation", "split", "environment"),
 }
 """Links that read the lineage record and can say nothing without it."""
+OF_THE_LEDGER = {
+    *("ledger_chain", "registered", "champion", "verdict", "verdict_recomputed", "mlflow"),
+    "times",
+}
+"""Links that can say nothing without the ledger."""
 
 
 def broken(result: Audit) -> dict[str, str]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.lineage.builder import Built, build
+from tests.lineage.builder import build
+from tests.lineage.built import Built
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +20,15 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> Built:
 def built(honest: Built, tmp_path: Path) -> Built:
     """A copy to tamper with."""
     return honest.copy(tmp_path / "version")
+
+
+@pytest.fixture(scope="session")
+def proven_once(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """An intact version whose ledger is signed and noted; nobody leaves it changed."""
+    return build(tmp_path_factory.mktemp("proven") / "version", proven=True)
+
+
+@pytest.fixture
+def proven(proven_once: Built, tmp_path: Path) -> Built:
+    """A copy of it to tamper with."""
+    return proven_once.copy(tmp_path / "proven")

@@ -13,7 +13,8 @@ import pytest
 from patchae.dataset.manifest import class_digest, from_csv
 from patchae.lineage.audit import audit
 from tests.lineage.answers import broken, detail, edit, not_checkable
-from tests.lineage.builder import VERSION, Built, build
+from tests.lineage.builder import build
+from tests.lineage.built import Built
 
 
 @pytest.mark.parametrize("name", ["MLmodel", "artifacts/model.safetensors"])
@@ -44,7 +45,8 @@ def test_an_image_was_taken_off_the_manifest(built: Built) -> None:
     result = audit(built.material())
     assert broken(result) == {
         "manifest": "manifest.csv: its content is not what was logged",
-        "data_version": f"bolt/test/good/004.png: in data version {VERSION}, not in the manifest",
+        "data_version": f"bolt/test/good/004.png: in data version {built.data_version},"
+        " not in the manifest",
         "scores": "scores.csv: bolt/test/good/004.png: scored, but no test image",
     }
 
@@ -57,7 +59,7 @@ def test_the_manifest_is_gone(built: Built) -> None:
 
 
 def test_an_image_is_no_longer_stored(built: Built) -> None:
-    built.objects.discard(built.listing["bolt/train/good/007.png"])
+    (built.remote / built.listing["bolt/train/good/007.png"]).unlink()
     assert broken(audit(built.material())) == {
         "data_version": "bolt/train/good/007.png: no longer in the store of the images"
     }
@@ -110,7 +112,7 @@ def test_a_model_was_trained_although_validation_failed(tmp_path: Path) -> None:
 def test_a_score_was_changed(built: Built) -> None:
     edit(built.artifacts / "scores.csv", ",1,0.55,1", ",1,0.95,1")
     result = audit(built.material())
-    assert set(broken(result)) == {"scores", "verdict_recomputed"}
+    assert set(broken(result)) == {"scores", "verdict_recomputed", "evaluation", "probe"}
     assert detail(result, "scores") == "scores.csv: its content is not what was logged"
 
 
@@ -118,7 +120,7 @@ def test_the_scores_are_gone(built: Built) -> None:
     (built.artifacts / "scores.csv").unlink()
     result = audit(built.material())
     assert set(broken(result)) == {"scores"}
-    assert not_checkable(result) == {"verdict_recomputed"}
+    assert not_checkable(result) == {"verdict_recomputed", "evaluation", "probe"}
 
 
 FORGED_SCORES = {
@@ -152,7 +154,7 @@ def test_the_scores_never_were_a_table(tmp_path: Path) -> None:
     result = audit(build(tmp_path, forge={"scores.csv": lambda _: "all is well"}).material())
     assert detail(result, "scores").startswith("scores.csv: expected the header path,sha256")
     assert set(broken(result)) == {"scores"}
-    assert not_checkable(result) == {"verdict_recomputed"}
+    assert not_checkable(result) == {"verdict_recomputed", "evaluation", "probe"}
 
 
 def test_the_manifest_was_forged_before_it_was_logged(tmp_path: Path) -> None:
