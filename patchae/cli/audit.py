@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +18,15 @@ def add_to(app: typer.Typer) -> None:
 
 def audit(
     model: Annotated[str, typer.Argument(help="MODEL (its champion), MODEL/VERSION, MODEL@ALIAS.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE.zip", help="Write the audit bundle.")
+    ] = None,
+    with_model: Annotated[
+        bool, typer.Option("--with-model", help="Put the model's files into the bundle.")
+    ] = False,
+    with_images: Annotated[
+        bool, typer.Option("--with-images", help="Put the images into the bundle, from DVC.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Verify everything behind a model, link by link; exit code 1 when one is broken."""
@@ -25,9 +35,12 @@ def audit(
     from patchae.registry.ledger import Ledger
     from patchae.registry.standing import champion_of
     from patchae.registry.tracking import Tracking
+    from patchae.report.bundle import bundle_of, require_bundle
 
+    require_bundle(out, with_model, with_images)
     project = here()
-    found = audit_model(project, Tracking.open(project), model)
+    tracking = Tracking.open(project)
+    found = audit_model(project, tracking, model)
     print(f"{found.model}/{found.version}")
     for position, link in enumerate(found.links, 1):
         branch = "└─" if position == len(found.links) else "├─"
@@ -37,6 +50,11 @@ def audit(
         print(f"{branch} {state:<13}  {link.title}: {link.detail}")
     unknown = f", {len(found.not_checkable)} not checkable" if found.not_checkable else ""
     print(f"{found.state}: {len(found.links)} links{unknown}")
+    if out is not None:
+        sha256 = bundle_of(
+            project, tracking, found, out, with_model=with_model, with_images=with_images
+        )
+        print(f"bundle: {out} (sha256 {sha256})")
     if json:
         as_json(found.to_dict())
     if found.broken:
