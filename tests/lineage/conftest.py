@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.lineage.builder import Built, build
+from tests.lineage.bundles import Made, make
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +20,9 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> Built:
 def built(honest: Built, tmp_path: Path) -> Built:
     """A copy to tamper with."""
     return honest.copy(tmp_path / "version")
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Two versions in a signed ledger, built once; nobody leaves them changed."""
+    return make(tmp_path_factory.mktemp("made"))
