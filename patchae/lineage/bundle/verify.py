@@ -840,8 +840,9 @@ def close(one: Any, other: Any) -> bool:
         return one.keys() == other.keys() and all(close(one[key], other[key]) for key in one)
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(close, one, other))
-    numbers = [type(value) in (int, float) for value in (one, other)]
-    return bool(abs(one - other) <= TOLERANCE if all(numbers) else one == other)
+    if type(one) in (int, float) and type(other) in (int, float):
+        return bool(abs(one - other) <= TOLERANCE)
+    return type(one) is type(other) and bool(one == other)
 
 
 def _some(names: Sequence[str]) -> str:
