@@ -218,8 +218,6 @@ class Forged:
             for name, content in self.files.items()
             if name != "bundle.json"
         }
-        for part in ("model", "images"):
-            index["holds"][part] = any(name.startswith(f"{part}/") for name in self.files)
         self.put("bundle.json", index)
 
     def chain(self, rows: list[Any], signer: Signer | None = None) -> None:

@@ -105,7 +105,8 @@ def index_of(sources: Sources, digests: Mapping[str, tuple[str, int]]) -> bytes:
             "model": sources.audit.model,
             "version": sources.audit.version,
             "holds": {
-                part: any(name.startswith(f"{part}/") for name in digests) for part in verify.HELD
+                "images": sources.images is not None,
+                "model": sources.model_folder is not None,
             },
             "ledger": {"seq": newest.seq, "digest": newest.digest} if newest else None,
             "files": {
