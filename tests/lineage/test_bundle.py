@@ -239,3 +239,14 @@ def test_a_zip_depends_on_names_and_contents_alone(tmp_path: Path) -> None:
 def test_verify_knows_the_schema_of_today() -> None:
     assert schema.FILE.name == verify.SCHEMA_FILE
     assert sha256_file(schema.FILE) == verify.SCHEMA_SHA256
+
+
+def test_the_docs_explain_every_link() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "bundle.md").read_text()
+    for code, (title, _) in verify.LINKS.items():
+        assert f"| `{code}` | {title} |" in page
+    for name in ("model", "version", "state", "not_checkable", *(f"links[].{f}" for f in FIELDS)):
+        assert f"| `{name}` |" in page
+
+
+FIELDS = ("code", "title", "state", "detail")

@@ -32,7 +32,7 @@ import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from statistics import NormalDist
 from typing import IO, Any, TypeVar
@@ -1206,6 +1206,7 @@ _P = 2**255 - 19
 _ORDER = 2**252 + 27742317777372353535851937790883648493
 _D = -121665 * pow(121666, -1, _P) % _P
 _ROOT = pow(2, (_P - 1) // 4, _P)  # of -1
+_BASE = (4 * pow(5, -1, _P) % _P).to_bytes(32, "little")
 Point = tuple[int, int, int, int]
 """X, Y, Z, T with x = X/Z, y = Y/Z and x y = T/Z."""
 
@@ -1216,15 +1217,16 @@ def signature_holds(key: str, signature: str, message: bytes) -> bool:
         public, signed = bytes.fromhex(key), bytes.fromhex(signature)
     except (TypeError, ValueError):
         return False
-    if len(public) != 32 or len(signed) != 64:
-        return False
-    point, s = _decoded(public), int.from_bytes(signed[32:], "little")
-    if point is None or s >= _ORDER:
+    s = int.from_bytes(signed[32:], "little")
+    multiples = _multiples(public) if len(public) == 32 else None
+    if multiples is None or len(signed) != 64 or s >= _ORDER:
         return False
     digest = hashlib.sha512(signed[:32] + public + message).digest()
     k = int.from_bytes(digest, "little") % _ORDER
-    minus = (-point[0] % _P, point[1], point[2], -point[3] % _P)
-    return _encoded(_sum_of_products(s, _BASE, k, minus)) == signed[:32]
+    x, y, z, t = _times(k, multiples)
+    base = _multiples(_BASE)
+    # R = s B - k A, where B is the base point and A the key.
+    return base is not None and signed[:32] == _encoded(_added(_times(s, base), (-x, y, z, -t)))
 
 
 def _added(one: Point, two: Point) -> Point:
@@ -1235,15 +1237,24 @@ def _added(one: Point, two: Point) -> Point:
     return e * f % _P, g * h % _P, f * g % _P, e * h % _P
 
 
-def _sum_of_products(s: int, one: Point, k: int, two: Point) -> Point:
-    """s times one plus k times two, bit by bit for both at once."""
-    table = ((0, 1, 1, 0), one, two, _added(one, two))
-    total: Point = table[0]
-    for bit in range(max(s.bit_length(), k.bit_length()) - 1, -1, -1):
-        total = _added(total, total)
-        chosen = (s >> bit & 1) + 2 * (k >> bit & 1)
-        if chosen:
-            total = _added(total, table[chosen])
+@lru_cache(maxsize=16)
+def _multiples(encoded: bytes) -> list[list[Point]] | None:
+    """Of a point, 16**i times 0 to 15 in line i: one key signs many rows. None for no point."""
+    point, lines = _decoded(encoded), list[list[Point]]()
+    while point and len(lines) < 64:
+        line: list[Point] = [(0, 1, 1, 0)]
+        for _ in range(15):
+            line.append(_added(line[-1], point))
+        lines.append(line)
+        point = _added(line[-1], point)
+    return lines or None
+
+
+def _times(number: int, multiples: list[list[Point]]) -> Point:
+    total = multiples[0][0]
+    for line in multiples:
+        total = _added(total, line[number & 15])
+        number >>= 4
     return total
 
 
@@ -1268,13 +1279,6 @@ def _encoded(point: Point) -> bytes:
     return (y | (x & 1) << 255).to_bytes(32, "little")
 
 
-def _base() -> Point:
-    point = _decoded((4 * pow(5, -1, _P) % _P).to_bytes(32, "little"))
-    assert point is not None  # noqa: S101 - a constant
-    return point
-
-
-_BASE = _base()
 _HEAD = bytes.fromhex("302a300506032b6570032100")  # of an Ed25519 key in DER
 
 
