@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 
 from patchae.errors import DataError, UsageError
 from patchae.files import Progress, silent
-from patchae.lineage.bundle.content import Sources
+from patchae.lineage.bundle.content import Files, Sources
 from patchae.lineage.bundle.images import fetch_images
 from patchae.lineage.bundle.write import require_target, write_bundle
 from patchae.lineage.material import Audit
@@ -17,6 +18,8 @@ from patchae.registry.ledger import Ledger
 from patchae.registry.tracking import Tracking
 from patchae.report.bundle_page import render
 from patchae.types import DataVersion
+
+NO_PAGES: Files = MappingProxyType({})
 
 
 def require_bundle(target: Path | None, with_model: bool, with_images: bool) -> None:
@@ -81,13 +84,17 @@ def bundle_of(
         return write_pages(target, sources)
 
 
-def write_pages(target: Path, sources: Sources) -> str:
-    """Write a bundle with all pages for people; returns its sha256.
+def write_pages(target: Path, sources: Sources, pages: Files = NO_PAGES) -> str:
+    """Write a bundle with its page for people; returns its sha256.
+
+    Args:
+        target: the zip.
+        sources: what the bundle is made from.
+        pages: others about the model, by name; the page links to them.
 
     Raises:
         UsageError: the target is a folder, or `-`.
     """
-    pages: dict[str, bytes | Path] = {}
     index = render(sources, sorted(pages))
     return write_bundle(target, sources, {**pages, "index.html": index.encode()})
 

@@ -202,6 +202,14 @@ def test_the_page_tells_the_story_and_loads_nothing(made: Made, tmp_path: Path) 
     assert "https://" not in page
 
 
+def test_the_page_leads_to_other_pages_about_the_model(made: Made, tmp_path: Path) -> None:
+    write_pages(tmp_path / "b.zip", made.sources(), {"model-card.html": b"a card"})
+    forged = Forged(tmp_path / "b.zip")
+    assert forged.files["model-card.html"] == b"a card"
+    assert b'<a href="model-card.html">' in forged.files["index.html"]
+    assert in_state(answer(tmp_path / "b.zip"), "broken") == set()
+
+
 def test_a_bundle_appears_in_one_step(
     made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,9 +25,12 @@ from patchae.evidence.scores import Scored
 from patchae.intervals import newcombe_interval
 from patchae.lineage import schema
 from patchae.lineage.bundle import verify
+from patchae.registry.chain import Entry
 from patchae.registry.evidence import evidence_of, rival_of, unscored_rival
 from patchae.registry.gates import judge
+from patchae.registry.standing import champion_of
 from tests.lineage.builder import Built
+from tests.registry.memory import MODEL
 
 CLOSE = 1e-9
 FEW_SCORES = st.integers(0, 12).map(lambda value: value / 10)  # with many ties
@@ -153,6 +156,29 @@ def test_intervals_of_auroc_and_of_the_difference(
     assert both is not None
     paired = Paired.of(labels, scores, [row.score for row in other])
     assert verify.paired_interval(both, 0.9) == pytest.approx(paired.interval(0.9), abs=CLOSE)
+
+
+# What the ledger says
+
+VERSIONS = st.sampled_from("123")
+BODIES = st.tuples(st.just("move"), VERSIONS, st.sampled_from(["promoted", "rolled_back"])) | (
+    st.tuples(st.just("retired"), VERSIONS, st.just(""))
+)
+
+
+@given(st.lists(BODIES, max_size=12))
+def test_champion_and_previous_after_all_moves(rows: list[tuple[Any, str, str]]) -> None:
+    bodies = [
+        {"version": version, "reason": ""}
+        if kind == "retired"
+        else {"to": version, "why": why, "from": None, "reason": "", "verdict": None}
+        for kind, version, why in rows
+    ]
+    entries = [
+        Entry(1, "", kind, MODEL, "", "", "", body, "", "")
+        for (kind, _, _), body in zip(rows, bodies, strict=True)
+    ]
+    assert verify.standing([vars(one) for one in entries]) == champion_of(entries).aliases()
 
 
 # JSON Schema
