@@ -30,6 +30,7 @@ def audit(
     json: Json = False,
 ) -> None:
     """Verify everything behind a model, link by link; exit code 1 when one is broken."""
+    from patchae.console import progress_of, watch
     from patchae.errors import AuditBroken
     from patchae.lineage.gather import audit_model
     from patchae.registry.ledger import Ledger
@@ -51,9 +52,16 @@ def audit(
     unknown = f", {len(found.not_checkable)} not checkable" if found.not_checkable else ""
     print(f"{found.state}: {len(found.links)} links{unknown}")
     if out is not None:
-        sha256 = bundle_of(
-            project, tracking, found, out, with_model=with_model, with_images=with_images
-        )
+        with watch():
+            sha256 = bundle_of(
+                project,
+                tracking,
+                found,
+                out,
+                with_model=with_model,
+                with_images=with_images,
+                progress=progress_of(found.model),
+            )
         print(f"bundle: {out} (sha256 {sha256})")
     if json:
         as_json(found.to_dict())

@@ -41,11 +41,11 @@ def fetch_images(
             except DataError:
                 listed = {}
             wanted |= {mask: listed[mask] for mask in masks if mask in listed}
-        for number, (path, md5) in enumerate(sorted(wanted.items())):
-            progress("fetching images", number, len(wanted))
+        for number, (path, md5) in enumerate(sorted(wanted.items()), 1):
             content = store.read(md5)
             if content is not None:
                 # Numbered, so that no name of an image can lead out of the folder.
                 found[path] = folder / f"{number:08d}"
                 found[path].write_bytes(content)
+            progress("fetching images", number, len(wanted))
     return found

@@ -444,6 +444,8 @@ def manifest(facts: Facts) -> str:
         raise Broken("manifest.csv: its class digest is not that in lineage.json")
     if {row["class"] for row in rows} != {facts.record["class"]}:
         raise Broken("manifest.csv: it lists images of another class")
+    if len({row["path"] for row in rows}) != len(rows):
+        raise Broken("manifest.csv: it lists an image twice")
     found = {"train_good": 0, "test_good": 0, "test_defect": 0}
     for row in rows:
         part = f"{row['split']}_{'good' if row['defect'] == 'good' else 'defect'}"
@@ -520,6 +522,8 @@ def split(facts: Facts) -> str:
     expected = sorted((row["path"], row["sha256"]) for row in good)
     if sorted((row["path"], row["sha256"]) for row in rows) != expected:
         raise Broken("split.csv: it does not hold exactly the images of train/good")
+    if not {row["use"] for row in rows} <= {"learned", "calibration"}:
+        raise Broken("split.csv: an image was neither learned nor used for calibration")
     for use in ("learned", "calibration"):
         found = sum(row["use"] == use for row in rows)
         if found != training[use]:
