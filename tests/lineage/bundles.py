@@ -169,9 +169,14 @@ def champion_scores(text: str) -> str:
 class Forged:
     """The files of a bundle in memory, to be changed."""
 
-    def __init__(self, bundle: Path) -> None:
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self.files = dict(files)
+
+    @classmethod
+    def read(cls, bundle: Path) -> Forged:
+        """The files of a bundle that was written."""
         with zipfile.ZipFile(bundle) as opened:
-            self.files = {name: opened.read(name) for name in opened.namelist()}
+            return cls({name: opened.read(name) for name in opened.namelist()})
 
     def write(self, target: Path) -> Path:
         """The forged bundle as a zip."""

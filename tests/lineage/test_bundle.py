@@ -89,7 +89,7 @@ def test_the_zip_holds_no_time_and_compresses_nothing(made: Made, tmp_path: Path
 
 
 def test_nothing_of_other_models_is_in_it(made: Made, tmp_path: Path) -> None:
-    forged = Forged(made.write(tmp_path / "b.zip", images=False))
+    forged = Forged.read(made.write(tmp_path / "b.zip", images=False))
     everything = b"\n".join((*forged.files.values(), *(n.encode() for n in forged.files)))
     own = {row.model for row in made.built.ledger.entries()} - {MODEL}
     assert own == {OTHER, "other.model"}
@@ -100,7 +100,7 @@ def test_nothing_of_other_models_is_in_it(made: Made, tmp_path: Path) -> None:
 
 
 def test_what_is_in_it(made: Made, tmp_path: Path) -> None:
-    forged = Forged(made.write(tmp_path / "b.zip"))
+    forged = Forged.read(made.write(tmp_path / "b.zip"))
     files = {name for name in forged.files if not name.startswith(("images/", "keys/"))}
     (champion,) = (name for name in files if name.startswith("champion-1/scores-"))
     assert files == {
@@ -133,7 +133,7 @@ def test_a_broken_chain_is_bundled_all_the_same(made: Made, tmp_path: Path) -> N
     (built.model / "artifacts" / "model.safetensors").write_text("other")
     broken = Made(built, made.images, made.key)
     bundle = broken.write(tmp_path / "b.zip")
-    forged = Forged(bundle)
+    forged = Forged.read(bundle)
     assert "scores.csv" not in forged.files
     assert forged.json("audit.json")["state"] == "broken"
     assert b"The record&#39;s results" not in forged.files["index.html"]
@@ -187,7 +187,7 @@ def test_a_run_that_was_dishonest_from_the_start(
 
 
 def test_the_page_tells_the_story_and_loads_nothing(made: Made, tmp_path: Path) -> None:
-    page = Forged(made.write(tmp_path / "b.zip")).files["index.html"].decode()
+    page = Forged.read(made.write(tmp_path / "b.zip")).files["index.html"].decode()
     for text in (
         f"<h1>{MODEL}, version 2</h1>",
         "default-src 'none'",
@@ -204,7 +204,7 @@ def test_the_page_tells_the_story_and_loads_nothing(made: Made, tmp_path: Path) 
 
 def test_the_page_leads_to_other_pages_about_the_model(made: Made, tmp_path: Path) -> None:
     write_pages(tmp_path / "b.zip", made.sources(), {"model-card.html": b"a card"})
-    forged = Forged(tmp_path / "b.zip")
+    forged = Forged.read(tmp_path / "b.zip")
     assert forged.files["model-card.html"] == b"a card"
     assert b'<a href="model-card.html">' in forged.files["index.html"]
     assert in_state(answer(tmp_path / "b.zip"), "broken") == set()

@@ -75,7 +75,7 @@ def test_a_broken_chain_is_written_and_the_answer_is_no(
         scores.write_text(before)
     assert code == 1
     assert "the lineage of works.lens/1 is broken" in err
-    assert Forged(bundle).json("audit.json")["state"] == "broken"
+    assert Forged.read(bundle).json("audit.json")["state"] == "broken"
     assert {"scores", "verdict_recomputed"} <= in_state(answer(bundle), "broken")
 
 

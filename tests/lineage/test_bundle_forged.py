@@ -81,9 +81,11 @@ CARELESS: dict[str, tuple[Forge, set[str]]] = {
 
 
 @pytest.mark.parametrize("name", CARELESS)
-def test_a_changed_file_is_found(made: Made, tmp_path: Path, name: str) -> None:
+def test_a_changed_file_is_found(
+    made: Made, honest_files: dict[str, bytes], tmp_path: Path, name: str
+) -> None:
     forge, codes = CARELESS[name]
-    assert broken_after(made, tmp_path, forge) == codes | {"bundle_files"}
+    assert broken_after(made, honest_files, tmp_path, forge) == codes | {"bundle_files"}
 
 
 def swapped_use(forged: Forged) -> None:
@@ -211,10 +213,10 @@ def other_key() -> bytes:
 
 @pytest.mark.parametrize("name", THOROUGH)
 def test_a_changed_file_is_found_although_everything_was_digested_anew(
-    made: Made, tmp_path: Path, name: str
+    made: Made, honest_files: dict[str, bytes], tmp_path: Path, name: str
 ) -> None:
     forge, codes = THOROUGH[name]
-    assert broken_after(made, tmp_path, forge, Forged.digest) == codes
+    assert broken_after(made, honest_files, tmp_path, forge, Forged.digest) == codes
 
 
 def of_row(kind: str, change: Callable[[Any], object]) -> Forge:
@@ -307,6 +309,40 @@ def other_rival(forged: Forged) -> None:
     forged.chain(rows)
 
 
+def record_anew(forged: Forged, **parts: dict[str, Any]) -> None:
+    """Change the record, its registrations, and the chain."""
+    digest, rows = forged.record(**parts), forged.rows
+    for version in "12":
+        forged.row(rows, "registered", version)["body"]["lineage_sha256"] = digest
+    forged.chain(rows)
+
+
+def third_use(forged: Forged) -> None:
+    """An image of train/good was neither learned nor used for calibration, so the record says."""
+    forged.replace("split.csv", ",learned", ",looked at")
+    digest = sha256_bytes(forged.files["split.csv"])
+    learned = forged.json("lineage.json")["training"]["learned"] - 1
+    record_anew(forged, training={"split_sha256": digest, "learned": learned})
+
+
+def listed_twice(forged: Forged) -> None:
+    """The last image stands in the list twice, and is counted so."""
+    text = forged.files["manifest.csv"]
+    forged.files["manifest.csv"] = text + text.splitlines(keepends=True)[-1]
+    rows = verify.Facts(verify.Bundle(forged.write(Path("forged.zip")))).read_manifest()
+    lines = sorted(verify.canonical_json(row) for row in rows)
+    data = forged.json("lineage.json")["data"]
+    images = {**data["images"], "train_good": data["images"]["train_good"] + 1}
+    record_anew(
+        forged,
+        data={
+            "images": images,
+            "manifest_sha256": sha256_bytes(forged.files["manifest.csv"]),
+            "class_digest": sha256_bytes("\n".join(lines).encode()),
+        },
+    )
+
+
 def clock_set_back(rows: list[Any]) -> None:
     next(row for row in rows if row.get("kind") == "move")["time"] = "2020-01-01T00:00:00.000000Z"
 
@@ -388,6 +424,12 @@ WITH_THE_LEDGER: dict[str, tuple[Forge, set[str]]] = {
         of_row("verdict", lambda body: body.update(scores_sha256="0" * 64)),
         {"verdict_recomputed", *ANEW},
     ),
+    "an image with another use": (third_use, {"split", *ANEW}),
+    "an image that is listed twice": (listed_twice, {"manifest", "split", "validation", *ANEW}),
+    "a setting of the training": (
+        lambda forged: record_anew(forged, training={"seed": 7}),
+        ANEW,
+    ),
     "a signature of another row": (
         of_rows(lambda rows: rows[3].update(signature=rows[2]["signature"])),
         {"signatures"},
@@ -399,16 +441,20 @@ WITH_THE_LEDGER: dict[str, tuple[Forge, set[str]]] = {
 
 @pytest.mark.parametrize("name", WITH_THE_LEDGER)
 def test_a_changed_ledger_is_found(
-    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    made: Made,
+    honest_files: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     forge, codes = WITH_THE_LEDGER[name]
-    assert broken_after(made, tmp_path, forge, Forged.digest) == codes
+    assert broken_after(made, honest_files, tmp_path, forge, Forged.digest) == codes
 
 
-def broken_after(made: Made, folder: Path, *forges: Forge) -> set[str]:
+def broken_after(made: Made, files: dict[str, bytes], folder: Path, *forges: Forge) -> set[str]:
     """The links that verify.py finds broken after a forgery, given the anchor and the key."""
-    forged = Forged(made.write(folder / "honest.zip"))
+    forged = Forged(files)
     for forge in forges:
         forge(forged)
     found = answer(forged.write(folder / "forged.zip"), made.anchor, (made.key,))
@@ -416,10 +462,12 @@ def broken_after(made: Made, folder: Path, *forges: Forge) -> set[str]:
     return in_state(found, "broken")
 
 
-def test_a_ledger_signed_anew_with_another_key(made: Made, tmp_path: Path) -> None:
+def test_a_ledger_signed_anew_with_another_key(
+    made: Made, honest_files: dict[str, bytes], tmp_path: Path
+) -> None:
     public, _ = generate(tmp_path / "eve")
     eve = Signer.read(tmp_path / "eve")
-    forged = Forged(made.write(tmp_path / "honest.zip"))
+    forged = Forged(honest_files)
     rows = forged.rows
     rows[1]["actor"] = "eve"
     forged.chain(rows, eve)
@@ -441,16 +489,20 @@ def test_two_files_of_one_name(made: Made, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["../outside", "/outside", "a\\b", "./index.html"])
-def test_a_name_that_leads_out_of_the_bundle(made: Made, tmp_path: Path, name: str) -> None:
-    forged = Forged(made.write(tmp_path / "b.zip"))
+def test_a_name_that_leads_out_of_the_bundle(
+    honest_files: dict[str, bytes], tmp_path: Path, name: str
+) -> None:
+    forged = Forged(honest_files)
     forged.files[name] = b"x"
     forged.digest()
     found = answer(forged.write(tmp_path / "forged.zip"))
     assert "not the name of a file inside" in found["bundle_files"][1]
 
 
-def test_the_exit_code_and_the_tree_name_what_is_broken(made: Made, tmp_path: Path) -> None:
-    forged = Forged(made.write(tmp_path / "honest.zip"))
+def test_the_exit_code_and_the_tree_name_what_is_broken(
+    honest_files: dict[str, bytes], tmp_path: Path
+) -> None:
+    forged = Forged(honest_files)
     other_byte("model/MLmodel")(forged)
     forged.write(tmp_path / "forged.zip")
     (tmp_path / "alone").mkdir()
@@ -495,8 +547,7 @@ def test_any_other_byte_of_any_file_is_found(
     byte = data.draw(st.integers(0, 255))
     assume(byte != old[at])
     files = {**honest_files, name: old[:at] + bytes([byte]) + old[at + 1 :]}
-    forged = Forged.__new__(Forged)
-    forged.files = files
+    forged = Forged(files)
     found = answer(forged.write(tmp_path_factory.getbasetemp() / "a byte.zip"))
     assert in_state(found, "broken"), (name, at)
 
@@ -511,8 +562,7 @@ def test_it_answers_whatever_lies_there(
 ) -> None:
     name = data.draw(st.sampled_from(sorted(n for n in honest_files if "images" not in n)))
     assume(honest_files[name] != content)
-    forged = Forged.__new__(Forged)
-    forged.files = {**honest_files, name: content}
+    forged = Forged({**honest_files, name: content})
     if name != "bundle.json":
         forged.digest()
     found = answer(forged.write(tmp_path_factory.getbasetemp() / "anything.zip"))
@@ -537,7 +587,7 @@ def test_any_other_byte_of_the_zip_itself(
         return
     if not in_state(found, "broken"):
         with zipfile.ZipFile(path) as opened:
-            assert all(opened.read(n) == c for n, c in Forged(path).files.items())
+            assert all(opened.read(n) == c for n, c in Forged.read(path).files.items())
 
 
 @pytest.fixture(scope="module")
@@ -551,4 +601,4 @@ def honest_files(honest_zip: bytes, tmp_path_factory: pytest.TempPathFactory) ->
     """The files of an honest bundle."""
     path = tmp_path_factory.mktemp("files") / "b.zip"
     path.write_bytes(honest_zip)
-    return Forged(path).files
+    return Forged.read(path).files
