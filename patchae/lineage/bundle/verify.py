@@ -365,10 +365,8 @@ def _recompute(facts: Facts, row: Json) -> None:
             f" its policy gives {outcome} ({', '.join(reasons)})"
         )
     # How many more images would decide is advice, which no outcome rests on.
-    told = [
-        {key: one[key] for key in one if not key.startswith("more_")} for one in body["findings"]
-    ]
-    if not close(findings, told):
+    said = [{key: one[key] for key in one if key[:5] != "more_"} for one in body["findings"]]
+    if not close(findings, said):
         raise Broken(f"row {seq}: its findings are not what its policy gives on its evidence")
 
 
@@ -380,8 +378,7 @@ def _paired(facts: Facts, row: Json, champion: Json) -> Json | None:
             raise Broken(f"row {seq}: the champion has scores although it could not be scored")
         return None
     name = f"champion-{champion['version']}/scores-{digest[:12]}.csv"
-    content = facts.bundle.read(name)
-    if sha256_of(content) != digest:
+    if sha256_of(facts.bundle.read(name)) != digest:
         raise Broken(f"{name}: row {seq} was decided on other scores")
     rows = facts.read_scores(name)
     _require_test_images(name, rows, facts.manifest)
@@ -391,11 +388,10 @@ def _paired(facts: Facts, row: Json, champion: Json) -> Json | None:
 
 @link("The lineage record is complete")
 def lineage_record(facts: Facts) -> str:
-    schema = facts.bundle.read(SCHEMA_FILE)
-    if sha256_of(schema) != SCHEMA_SHA256:
+    if sha256_of(facts.bundle.read(SCHEMA_FILE)) != SCHEMA_SHA256:
         raise Broken(f"{SCHEMA_FILE}: not the schema that patchae publishes")
     record = facts.read_json("lineage.json")
-    for problem in schema_problems(record, _loads(schema), _loads(schema)):
+    for problem in schema_problems(record, facts.schema, facts.schema):
         raise Broken(f"lineage.json: {problem}")
     if record["model"] != f"{record['line']}.{record['class']}" or record["model"] != facts.model:
         raise Broken(f"lineage.json: it is on {record['model']}")
@@ -435,9 +431,8 @@ def probe(facts: Facts) -> str:
 
 @link("The list of images is unaltered")
 def manifest(facts: Facts) -> str:
-    content, data = facts.bundle.read("manifest.csv"), facts.record["data"]
-    if sha256_of(content) != data["manifest_sha256"]:
-        raise Broken("manifest.csv: its content is not what was logged")
+    data = facts.record["data"]
+    _require_logged(facts, "manifest.csv", data["manifest_sha256"])
     rows = facts.read_manifest()
     texts = sorted(canonical_json(row) for row in rows)
     if sha256_of("\n".join(texts).encode()) != data["class_digest"]:
@@ -514,10 +509,9 @@ def validation(facts: Facts) -> str:
 
 @link("No image is in both training and test")
 def split(facts: Facts) -> str:
-    content, training, rows = facts.bundle.read("split.csv"), facts.record["training"], []
-    if sha256_of(content) != training["split_sha256"]:
-        raise Broken("split.csv: its content is not what was logged")
-    rows = _table(content, ("path", "sha256", "use"))
+    training = facts.record["training"]
+    _require_logged(facts, "split.csv", training["split_sha256"])
+    rows = _table(facts.bundle.read("split.csv"), ("path", "sha256", "use"))
     good = [row for row in facts.manifest if row["split"] == "train" and row["defect"] == "good"]
     expected = sorted((row["path"], row["sha256"]) for row in good)
     if sorted((row["path"], row["sha256"]) for row in rows) != expected:
@@ -529,20 +523,18 @@ def split(facts: Facts) -> str:
         if found != training[use]:
             raise Broken(f"split.csv: {found} images {use}; lineage.json: {training[use]}")
     train, test = (
-        {row["sha256"] for row in facts.manifest if row["split"] == part}
+        {row["sha256"]: row["path"] for row in facts.manifest if row["split"] == part}
         for part in ("train", "test")
     )
-    if both := train & test:
-        raise Broken(f"split.csv: an image is in train and in test: sha256 {min(both)}")
+    for sha256 in train.keys() & test.keys():
+        raise Broken(f"split.csv: {train[sha256]} and {test[sha256]} are the same image")
     return f"{training['learned']} learned, {training['calibration']} calibrated, none is in test"
 
 
 @link("Exactly the test images were scored")
 def scores(facts: Facts) -> str:
     evaluation = facts.record["evaluation"]
-    content = facts.bundle.read("scores.csv")
-    if sha256_of(content) != evaluation["scores_sha256"]:
-        raise Broken("scores.csv: its content is not what was logged")
+    _require_logged(facts, "scores.csv", evaluation["scores_sha256"])
     rows = facts.read_scores()
     _require_test_images("scores.csv", rows, facts.manifest)
     for row in rows:
@@ -580,10 +572,10 @@ def evaluation(facts: Facts) -> str:
 
 @link("The list of components is unaltered")
 def environment(facts: Facts) -> str:
-    content, told = facts.bundle.read("components.json"), facts.record["environment"]
-    if sha256_of(content) != told["components_sha256"]:
-        raise Broken("components.json: its content is not what was logged")
-    listed = {one["name"]: one["version"] for one in _loads(content)["components"]}
+    told = facts.record["environment"]
+    _require_logged(facts, "components.json", told["components_sha256"])
+    components = facts.read_json("components.json")["components"]
+    listed = {one["name"]: one["version"] for one in components}
     if listed != told["packages"]:
         raise Broken("components.json: it does not name the packages in lineage.json")
     return f"{len(listed)} packages, Python {told['python']}"
@@ -772,7 +764,7 @@ def _of(rows: Sequence[Json], kind: str) -> list[Json]:
     return [row for row in rows if row["kind"] == kind]
 
 
-def _loads(content: bytes, name: str = SCHEMA_FILE) -> Json:
+def _loads(content: bytes, name: str) -> Json:
     def unique(pairs: list[tuple[str, Any]]) -> Json:
         if len(dict(pairs)) < len(pairs):
             raise ValueError("a key stands twice")
@@ -822,6 +814,11 @@ def _table(content: bytes, columns: Sequence[str]) -> list[Json]:
     if not lines or tuple(lines[0]) != tuple(columns):
         raise ValueError(f"expected the columns {', '.join(columns)}")
     return [dict(zip(columns, line, strict=True)) for line in lines[1:]]
+
+
+def _require_logged(facts: Facts, name: str, digest: str) -> None:
+    if sha256_of(facts.bundle.read(name)) != digest:
+        raise Broken(f"{name}: its content is not what was logged")
 
 
 def _require_test_images(name: str, rows: Sequence[Json], listed: Sequence[Json]) -> None:
