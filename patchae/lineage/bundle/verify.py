@@ -993,35 +993,15 @@ def share_interval(alarms: Json, confidence: float) -> Interval:
 
 
 def binomial_tail(k: int, n: int, p: float) -> float:
-    """Chance of k or more of n, each of chance p; 0 < k <= n.
-
-    It is the regularized incomplete beta function I_p(k, n - k + 1), here by its continued
-    fraction (Lentz's method), which stays quick for many images.
-    """
+    """Chance of k or more of n, each of chance p; 0 < k <= n."""
     if p <= 0 or p >= 1:
         return float(p >= 1)
-    a, b = k, n - k + 1
-    if p > (a + 1) / (a + b + 2):  # the fraction converges on the other side
-        return 1 - _beta_fraction(b, a, 1 - p)
-    return _beta_fraction(a, b, p)
-
-
-def _beta_fraction(a: float, b: float, x: float) -> float:
-    logs = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
-    front = math.exp(logs + a * math.log(x) + b * math.log1p(-x)) / a
-    tiny, c = 1e-300, 1.0
-    d = 1 / (1 - (a + b) * x / (a + 1) or tiny)
-    value = d
-    for m in range(1, 100_000):
-        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
-        for step in (even, odd):
-            d = 1 / (1 + step * d or tiny)
-            c = 1 + step / c or tiny
-            value *= c * d
-        if abs(c * d - 1) < 1e-16:
-            break
-    return front * value
+    yes, no, ways = math.log(p), math.log1p(-p), math.lgamma(n + 1)
+    terms = (
+        math.exp(ways - math.lgamma(i + 1) - math.lgamma(n - i + 1) + i * yes + (n - i) * no)
+        for i in range(k, n + 1)
+    )
+    return min(1.0, math.fsum(terms))
 
 
 def _border(inside: float, outside: float, is_outside: Callable[[float], bool]) -> float:
