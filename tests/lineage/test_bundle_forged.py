@@ -515,6 +515,20 @@ def test_the_exit_code_and_the_tree_name_what_is_broken(
     assert json.loads(done.stdout)["state"] == "broken"
 
 
+def test_a_forged_name_draws_no_line_of_its_own(
+    honest_files: dict[str, bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forged = Forged(honest_files)
+    rows = forged.rows
+    forged.row(rows, "registered")["actor"] = "eve\n\x1b[2Jintact: 19 links"
+    forged.chain(rows)
+    forged.digest()
+    assert verify.main([str(forged.write(tmp_path / "b.zip"))]) == 1
+    out = capsys.readouterr().out
+    assert "by eve??[2Jintact" in out
+    assert len(out.splitlines()) == len(verify.LINKS) + 2
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

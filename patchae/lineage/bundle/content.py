@@ -144,9 +144,10 @@ def _verdicts(sources: Sources) -> dict[str, bytes | Path]:
 
 
 def _lines(sources: Sources, numbers: set[int]) -> list[Any]:
-    """Rows as `ledger.jsonl` has them."""
-    text = excerpt(sources.rows, sources.signatures, sources.audit.model)
-    return [row for row in map(json.loads, text.splitlines()) if row["seq"] in numbers]
+    """Rows of this model as `ledger.jsonl` has them."""
+    rows = [row for row in sources.rows if row.seq in numbers]
+    text = excerpt(rows, sources.signatures, sources.audit.model)
+    return [json.loads(line) for line in text.splitlines()]
 
 
 def _entry(row: Row, model: str) -> Entry | None:

@@ -99,13 +99,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1 if broken else 0
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal may not know every letter
-    print(f"{facts.model}/{facts.version}")
+    print(_printable(f"{facts.model}/{facts.version}"))
     for number, link in enumerate(links, 1):
         word = {"broken": "BROKEN", "not_checkable": "not checkable"}.get(link.state, link.state)
         branch = "└─" if number == len(links) else "├─"
-        print(f"{branch} {word:<13}  {link.title}: {link.detail}")
+        print(_printable(f"{branch} {word:<13}  {link.title}: {link.detail}"))
     print(f"{state}: {len(links)} links" + (f", {len(unknown)} not checkable" if unknown else ""))
     return 1 if broken else 0
+
+
+def _printable(text: str) -> str:
+    # A name in a forged bundle must not draw lines of its own on the terminal.
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def verify(facts: Facts) -> list[Link]:
@@ -335,7 +340,8 @@ def verdict_recomputed(facts: Facts) -> str:
     if facts.read_json("policy.json") != rows[-1]["body"]["policy"]:
         raise Broken(f"policy.json: not the policy of row {rows[-1]['seq']}")
     last = rows[-1]["body"]
-    return f"{len(rows)} of {len(rows)}; the last: {last['outcome']} ({', '.join(last['reasons'])})"
+    other = "" if last["policy"] == facts.record["policy"] else "; not the policy of the record"
+    return f"row {rows[-1]['seq']}: {last['outcome']} ({', '.join(last['reasons'])}){other}"
 
 
 def _recompute(facts: Facts, row: Json) -> None:
