@@ -35,7 +35,7 @@ from patchae.registry.signing import Signer, generate
 from patchae.registry.verdict import rival_scores_file
 from patchae.report.bundle import write_pages
 from tests.lineage.builder import LAX, Built, build
-from tests.registry.memory import MODEL, MemoryAliases, judged
+from tests.registry.memory import MODEL, MemoryAliases
 from tests.support import write_class
 
 VERIFY = Path(verify.__file__)
@@ -286,6 +286,3 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run verify.py alone in a folder, without any package of this environment."""
     command = [sys.executable, "-I", "-S", "verify.py", *words]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-
-
-__all__ = ["Forged", "Made", "answer", "in_state", "judged", "make", "run"]
