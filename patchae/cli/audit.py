@@ -46,6 +46,15 @@ def audit(
     anchor: Annotated[
         str | None, typer.Option(help="What `ledger anchor` printed earlier: is it still held?")
     ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE.zip", help="Write the audit bundle.")
+    ] = None,
+    with_model: Annotated[
+        bool, typer.Option("--with-model", help="Put the model's files into the bundle.")
+    ] = False,
+    with_images: Annotated[
+        bool, typer.Option("--with-images", help="Put the images into the bundle, from DVC.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Verify everything behind a model, link by link; exit code 1 when one is broken."""
@@ -55,12 +64,19 @@ def audit(
     from patchae.registry.export import Anchor
     from patchae.registry.signing import read_public
     from patchae.registry.tracking import Tracking
+    from patchae.report.bundle import bundle_of, require_bundle
 
     if (model is None) != everything:
         raise UsageError(
             "name a model, or ask for all of them",
             mend="patchae audit MODEL, or patchae audit --all",
         )
+    if everything and (out is not None or with_model or with_images):
+        raise UsageError(
+            "a bundle is of one model",
+            mend="patchae audit MODEL --out FILE.zip for each; `patchae status` names them",
+        )
+    require_bundle(out, with_model, with_images)
     scope = Scope(
         at=moment(at) if at is not None else None,
         deep=deep,
@@ -81,6 +97,18 @@ def audit(
             found.append(one)
     if everything:
         _print_sum(found)
+    if out is not None:
+        with watch():
+            sha256 = bundle_of(
+                project,
+                tracking,
+                found[0],
+                out,
+                with_model=with_model,
+                with_images=with_images,
+                progress=progress_of(found[0].model),
+            )
+        print(f"bundle: {out} (sha256 {sha256})")
     if json:
         told = [one.to_dict() for one in found]
         as_json(told if everything else told[0])

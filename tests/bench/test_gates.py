@@ -105,7 +105,7 @@ def test_what_was_measured_is_what_is_promised() -> None:
         ours = [of_class["patchae"] for of_class in one["classes"].values()]
         mean = {of: fmean(each[of] for each in ours) for of in ("coverage", "above")}
         assert mean["coverage"] >= 0.93
-        # Near 1 no interval can lie above the truth: there one side misses as it should, and one never.
+        # Near 1 no interval can lie above the truth: one side misses as it should, one never.
         assert mean["coverage"] <= 0.97 or mean["above"] < 0.005
     worse = [one for one in found["decisions"] if one["difference"] < -1e-9]
     equal = [one for one in found["decisions"] if abs(one["difference"]) < 1e-9]

@@ -8,6 +8,7 @@ import pytest
 
 from tests.lineage.builder import build
 from tests.lineage.built import Built
+from tests.lineage.bundles import Made, make
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +33,9 @@ def proven_once(tmp_path_factory: pytest.TempPathFactory) -> Built:
 def proven(proven_once: Built, tmp_path: Path) -> Built:
     """A copy of it to tamper with."""
     return proven_once.copy(tmp_path / "proven")
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Two versions in a signed ledger, built once; nobody leaves them changed."""
+    return make(tmp_path_factory.mktemp("made"))

@@ -1,0 +1,111 @@
+"""`patchae audit --out`, from a project whose models were trained for real."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from patchae.lineage.bundle import verify
+from patchae.registry.tracking import Tracking
+from tests.flows.plant import Works, the_works
+from tests.lineage.bundles import Forged, answer, in_state, run
+from tests.support import patchae
+
+
+@pytest.fixture(scope="module")
+def works(tmp_path_factory: pytest.TempPathFactory) -> Works:
+    """A line whose class `lens` was retrained, and judged beside its champion."""
+    return the_works(tmp_path_factory)
+
+
+def test_the_bundle_of_a_trained_model_is_checked_by_python_alone(
+    works: Works,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(works.plant.project.root)
+    words = ("audit", "works.lens@champion", "--with-model", "--with-images", "--json", "--out")
+    bundle = tmp_path / "empty" / "lens.zip"
+    code, out, err = patchae(capsys, monkeypatch, *words, str(bundle))
+    assert code == 0, err
+    *_, line, last = out.splitlines()
+    assert line.startswith(f"bundle: {bundle} (sha256 ")
+    assert json.loads(last)["state"] == "intact"
+    shutil.copy(verify.__file__, bundle.parent)
+    _, anchor, _ = patchae(capsys, monkeypatch, "ledger", "anchor")
+    done = run(bundle.parent, "--anchor", anchor.split()[-1], "--json")
+    states = {link["code"]: link["state"] for link in json.loads(done.stdout)["links"]}
+    unknown = {"signatures", "keys", "data_version"}
+    assert states == {
+        code: "not_checkable" if code in unknown else "intact" for code in verify.LINKS
+    }, done.stdout
+    assert done.returncode == 0
+    # The same once more, over the first one, from another folder below the project.
+    first = bundle.read_bytes()
+    (works.plant.project.root / "data").mkdir(exist_ok=True)
+    monkeypatch.chdir(works.plant.project.root / "data")
+    assert patchae(capsys, monkeypatch, *words, str(bundle))[0] == 0
+    assert bundle.read_bytes() == first
+    with zipfile.ZipFile(bundle) as opened:
+        everything = b"".join(opened.read(name) for name in opened.namelist())
+    for word in (b"works.disc", b"disc/", b'"disc"'):
+        assert word not in everything
+
+
+def test_a_broken_chain_is_written_and_the_answer_is_no(
+    works: Works,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(works.plant.project.root)
+    tracking = works.tracking()
+    scores = tracking.artifacts(tracking.version("works.lens", "1")) / "scores.csv"
+    before = scores.read_text()
+    try:
+        scores.write_text(before.replace(",1\n", ",0\n", 1))
+        bundle = tmp_path / "lens.zip"
+        code, _, err = patchae(capsys, monkeypatch, "audit", "works.lens/1", "--out", str(bundle))
+    finally:
+        scores.write_text(before)
+    assert code == 1
+    assert "the lineage of works.lens/1 is broken" in err
+    assert Forged.read(bundle).json("audit.json")["state"] == "broken"
+    assert {"scores", "verdict_recomputed"} <= in_state(answer(bundle), "broken")
+
+
+def test_images_that_are_gone_are_missing_in_the_bundle(
+    works: Works, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from patchae.lineage.gather import audit_model
+    from patchae.report.bundle import bundle_of
+
+    project = works.plant.project
+    tracking = Tracking.open(project)
+    found = audit_model(project, tracking, "works.lens/1")
+    monkeypatch.setattr("patchae.dataset.dvc_store.Store.read", lambda *_: None)
+    bundle_of(project, tracking, found, tmp_path / "b.zip", with_images=True)
+    state, detail = answer(tmp_path / "b.zip")["images"]
+    assert (state, detail.endswith(": missing")) == ("broken", True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--out", "."], "there is a folder of this name"),
+        (["--out", "-"], "cannot be written to standard output"),
+        (["--with-model"], "none is written"),
+        (["--with-images"], "none is written"),
+    ],
+)
+def test_wrong_use_is_said_before_anything_is_audited(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, err = patchae(capsys, monkeypatch, "audit", "a.b", *words)
+    assert (code, out) == (2, "")
+    assert said in err
