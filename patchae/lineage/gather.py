@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from patchae.errors import StoreUnreachable, UsageError
+from patchae.errors import AuditBroken, StoreUnreachable, UsageError
 from patchae.lineage.audit import Audit, audit
-from patchae.lineage.material import Material, Unreachable
+from patchae.lineage.decisions import registered
+from patchae.lineage.material import Broken, Facts, Material, NotCheckable, Unreachable
 from patchae.project import Project
 from patchae.registry.ledger import Ledger
 from patchae.registry.standing import ALIASES, CHAMPION, champion_of
@@ -84,6 +85,35 @@ def resolve(project: Project, tracking: Tracking, name: str) -> tuple[str, str, 
             else "`patchae status` lists the models",
         )
     return model, found, alias
+
+
+def lineage_of(project: Project, tracking: Tracking, name: str) -> tuple[str, str, dict[str, Any]]:
+    """Model, version and lineage record of a name, the record as the JSON that the ledger knows.
+
+    Raises:
+        UsageError: there is no such model or version.
+        AuditBroken: its record is missing, not complete, or not the one that was registered.
+        StoreUnreachable: MLflow or the ledger cannot be used.
+    """
+    model, version, _ = resolve(project, tracking, name)
+    facts = Facts(
+        Material(
+            model=model,
+            version=version,
+            entries=Ledger.of(project).entries(model),
+            artifacts=tracking.artifacts(tracking.version(model, version)),
+        )
+    )
+    try:
+        registered(facts)
+        facts.record  # noqa: B018 - complete, or not to be used
+    except (Broken, NotCheckable) as error:
+        raise AuditBroken(
+            f"the lineage record of {model}/{version} cannot be used: {error}",
+            where="MLflow",
+            mend=f"`patchae audit {model}/{version}` says more",
+        ) from None
+    return model, version, facts.lineage
 
 
 def _folder(fetch: Callable[[Version], Path], version: Version) -> Path | Unreachable:

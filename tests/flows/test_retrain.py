@@ -27,6 +27,7 @@ MODEL_KEYS = {
 ARTIFACTS = {
     *("lineage.json", "manifest.csv", "validation.json", "scores.csv", "evaluation.json"),
     *("charts/roc.svg", "charts/histogram.svg", "heatmaps.png", "maps/index.json", "maps/00.png"),
+    *("model-card.md", "model-card.html"),
 }
 
 
@@ -104,9 +105,9 @@ class TestTheFirstTime:
         query = "tags.`patchae.kind` = 'report'"
         run = only(tracking.client.search_runs([tracking.experiment("first")], query))
         assert run.info.status == "FINISHED"
-        assert [item.path for item in tracking.client.list_artifacts(run.info.run_id)] == [
-            "index.html"
-        ]
+        assert {item.path for item in tracking.client.list_artifacts(run.info.run_id)} == {
+            *("index.html", "life-bolt.html", "life-nut.html")
+        }
 
     def test_prefect_shows_each_step_by_name(self, plant: Plant, first: Any) -> None:
         from prefect.client.orchestration import get_client
