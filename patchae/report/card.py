@@ -14,6 +14,7 @@ from patchae.report.card_content import Card, Code, Section, card_of
 
 MARKDOWN_FILE = "model-card.md"
 HTML_FILE = "model-card.html"
+_SPACE = re.compile(r"\s+")
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
 
 
@@ -98,7 +99,7 @@ def _sentence(words: str) -> str:
 
 def _plain(words: str) -> str:
     """Words that Markdown shows as they are; what a record holds may come from anybody."""
-    return _SPECIAL.sub(r"\\\1", " ".join(words.split()))
+    return _SPECIAL.sub(r"\\\1", _SPACE.sub(" ", words))
 
 
 def _prose(words: str) -> Any:

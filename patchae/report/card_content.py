@@ -74,6 +74,7 @@ def card_of(content: Mapping[str, Any]) -> Card:
             _data(record),
             _validation(record),
             _training(record),
+            _settings(record),
             _environment(record),
             _results(record),
             Section("Threshold", promise(record)),
@@ -136,8 +137,8 @@ def _validation(record: LineageRecord) -> Section:
 
 def _training(record: LineageRecord) -> Section:
     training, source, run = record.training, record.source, record.run
-    commit = source.git_commit or "none: outside Git"
-    unclean = " with uncommitted changes" if source.git_clean is False else ""
+    flow_run, commit = run.prefect_flow_run_id, source.git_commit
+    tree = {True: "nothing but that", False: "uncommitted changes", None: "not known"}
     return Section(
         "Training",
         (),
@@ -150,13 +151,22 @@ def _training(record: LineageRecord) -> Section:
             ("took", f"{training.seconds:.1f} s"),
             ("why", f"{run.trigger.replace('_', ' ')}{f': {run.reason}' if run.reason else ''}"),
             ("by", f"{run.actor} on {run.host}"),
-            ("flow run", Code(run.prefect_flow_run_id or "none: by hand")),
+            ("flow run", Code(flow_run) if flow_run else "none: by hand"),
             ("run in MLflow", Code(run.mlflow_run_id)),
-            ("Git commit", Code(commit + unclean)),
+            ("Git commit", Code(commit) if commit else "none: outside Git"),
+            ("working tree", tree[source.git_clean]),
             ("source of the model, sha256", Code(source.model_source_sha256)),
             ("training key", Code(record.training_key)),
-            *((f"setting {name}", _value(value)) for name, value in training.settings.items()),
         ),
+    )
+
+
+def _settings(record: LineageRecord) -> Section:
+    return Section(
+        "Settings",
+        (),
+        ("setting", "value"),
+        tuple((name, _value(value)) for name, value in record.training.settings.items()),
     )
 
 

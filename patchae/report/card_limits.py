@@ -96,7 +96,7 @@ def _of_origin(record: LineageRecord) -> list[str]:
         found.append("The images did not pass validation.")
     elif record.validation.findings:
         count = text.count(len(record.validation.findings), "warning")
-        found.append(f"Validation gave {count}, which stand above; nobody needed to mend them.")
+        found.append(f"Validation gave {count}: see above.")
     if record.source.git_commit is None:
         found.append("The project was not in Git: its code and settings have no commit.")
     elif record.source.git_clean is False:

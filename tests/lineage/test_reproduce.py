@@ -202,7 +202,7 @@ class TestTheCode:
 
 @pytest.fixture
 def another_torch(works: Works, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An installation whose torch says that it is another version than the works were trained by."""
+    """An installation whose torch says that it is another version than trained the works."""
     folder = tmp_path / "installed" / "torch-9.9.9.dist-info"
     folder.mkdir(parents=True)
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 9.9.9\n")
