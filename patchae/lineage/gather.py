@@ -100,7 +100,7 @@ def lineage_of(project: Project, tracking: Tracking, name: str) -> tuple[str, st
         Material(
             model=model,
             version=version,
-            entries=Ledger.of(project).entries(model),
+            entries=Ledger.of(project).entries(),  # its record may follow a row on another model
             artifacts=tracking.artifacts(tracking.version(model, version)),
         )
     )

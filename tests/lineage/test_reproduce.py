@@ -223,14 +223,14 @@ def test_a_version_comes_out_identical_says_what_differs_and_changes_nothing(
     subprocess.run(["git", "worktree", "add", "-q", "--detach", left], cwd=project.root, check=True)
     shutil.rmtree(project.state / "reproduce" / "worktree")
     (left.parent / "data").mkdir(parents=True)
-    code, out, err = patchae(capsys, monkeypatch, "reproduce", "works.disc/1", "--json")
+    code, out, err = patchae(capsys, monkeypatch, "reproduce", "works.lens/2", "--json")
     assert code == 0, err
     assert state(project.root) == before
     told = json.loads(out.splitlines()[-1])
     assert (told["outcome"], told["code"]) == ("identical", "installed")
     assert told["rebuilt_sha256"] == told["weights_sha256"]
     assert told["rebuilt_image_auroc"] is None
-    recorded = record_of(works, "works.disc", "1").environment.packages["torch"]
+    recorded = record_of(works, "works.lens", "2").environment.packages["torch"]
     assert told["differences"] == [
         {"what": "package torch", "recorded": recorded, "found": "9.9.9"}
     ]

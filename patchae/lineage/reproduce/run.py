@@ -166,7 +166,7 @@ def _recorded(
         Material(
             model=model,
             version=version,
-            entries=Ledger.of(project).entries(model),
+            entries=Ledger.of(project).entries(),  # its record may follow a row on another model
             artifacts=tracking.artifacts(known),
         )
     )
