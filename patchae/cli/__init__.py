@@ -13,6 +13,7 @@ import typer
 
 from patchae import __version__
 from patchae.cli import (
+    attest,
     audit,
     card,
     data,
@@ -47,7 +48,20 @@ def _options(
         raise typer.Exit
 
 
-for _module in (run, data, versions, models, gate, moves, use, audit, reproduce, card, ledger):
+for _module in (
+    run,
+    data,
+    versions,
+    models,
+    gate,
+    moves,
+    use,
+    audit,
+    reproduce,
+    card,
+    attest,
+    ledger,
+):
     _module.add_to(app)
 
 
