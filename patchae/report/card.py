@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from patchae.report.card_content import Card, Code, Section, card_of
+from patchae.report.card_content import card_of
+from patchae.report.card_parts import Card, Code, Section
 
 MARKDOWN_FILE = "model-card.md"
 HTML_FILE = "model-card.html"

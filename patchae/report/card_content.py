@@ -7,49 +7,16 @@ record stands for it, and the ledger's row on the registration ties the two toge
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from patchae.evidence.counts import share_interval
 from patchae.lineage.record import LineageRecord, digest
 from patchae.report import text
 from patchae.report.card_limits import limits, promise
+from patchae.report.card_parts import Card, Code, Row, Section, images, moment, value_of
 
 _SHOWN = ("patchae", "torch", "torchvision", "timm", "numpy", "pillow", "safetensors")
 """Packages that a card names; `components.json` has all of them."""
-
-
-class Code(str):
-    """A digest, a name or a command, to be set like one."""
-
-    __slots__ = ()
-
-
-Row = tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Section:
-    """A heading with what stands under it: sentences, a table, a list, commands; in this order."""
-
-    title: str
-    sentences: tuple[str, ...] = ()
-    columns: Row = ()
-    rows: tuple[Row, ...] = ()
-    items: tuple[str, ...] = ()
-    commands: tuple[Row, ...] = ()
-    """Each with what it answers."""
-
-
-@dataclass(frozen=True)
-class Card:
-    """A whole model card."""
-
-    title: str
-    lead: str
-    facts: tuple[Row, ...]
-    """Label and value."""
-    sections: tuple[Section, ...]
 
 
 def card_of(content: Mapping[str, Any]) -> Card:
@@ -64,7 +31,7 @@ def card_of(content: Mapping[str, Any]) -> Card:
         title=f"Model card: {record.model}",
         lead=f"Finds anomalies in images of '{record.class_name}' on line '{record.line}'.",
         facts=(
-            ("Trained", _moment(run.started)),
+            ("Trained", moment(run.started)),
             ("Record, sha256", Code(digest(content))),
             ("Data version", Code(record.data.version)),
             ("Code", f"patchae {record.source.patchae_version}"),
@@ -113,12 +80,12 @@ def _data(record: LineageRecord) -> Section:
             ("data version", Code(data.version)),
             ("class digest", Code(data.class_digest)),
             ("manifest, sha256", Code(data.manifest_sha256)),
-            ("train/good", _images(data.images.train_good)),
-            ("of these learned", _images(training.learned)),
-            ("of these set the threshold", _images(training.calibration)),
+            ("train/good", images(data.images.train_good)),
+            ("of these learned", images(training.learned)),
+            ("of these set the threshold", images(training.calibration)),
             ("split, sha256", Code(training.split_sha256)),
-            ("test/good", _images(data.images.test_good)),
-            ("test, defective", _images(data.images.test_defect)),
+            ("test/good", images(data.images.test_good)),
+            ("test, defective", images(data.images.test_defect)),
         ),
     )
 
@@ -147,7 +114,7 @@ def _training(record: LineageRecord) -> Section:
             ("backbone", training.backbone),
             ("weights of the backbone, sha256", Code(training.weights_sha256)),
             ("seed", str(training.seed)),
-            ("began", _moment(run.started)),
+            ("began", moment(run.started)),
             ("took", f"{training.seconds:.1f} s"),
             ("why", f"{run.trigger.replace('_', ' ')}{f': {run.reason}' if run.reason else ''}"),
             ("by", f"{run.actor} on {run.host}"),
@@ -166,7 +133,7 @@ def _settings(record: LineageRecord) -> Section:
         "Settings",
         (),
         ("setting", "value"),
-        tuple((name, _value(value)) for name, value in record.training.settings.items()),
+        tuple((name, value_of(value)) for name, value in record.training.settings.items()),
     )
 
 
@@ -201,7 +168,7 @@ def _results(record: LineageRecord) -> Section:
         for kind, tally in sorted(told.recall_by_defect.items())
     )
     both = f"{told.n_good} good, {told.n_defect} defective"
-    good, defective = _images(told.n_good), _images(told.n_defect)
+    good, defective = images(told.n_good), images(told.n_defect)
     return Section(
         "What it showed on the test images",
         ("Intervals hold the value on all such images with a confidence of 95 %.",),
@@ -236,7 +203,7 @@ def _policy(record: LineageRecord) -> Section:
             " that it was decided under, are rows of the ledger.",
         ),
         ("gate", "value"),
-        tuple((name, _value(value)) for name, value in record.policy.items()),
+        tuple((name, value_of(value)) for name, value in record.policy.items()),
     )
 
 
@@ -278,19 +245,3 @@ def _measure(name: str, value: float | None, ends: list[float] | None, what: str
 
 def _interval(ends: Iterable[float] | None, write: Any) -> str:
     return text.NONE if ends is None else " to ".join(write(end) for end in ends)
-
-
-def _images(count: int) -> str:
-    return text.count(count, "image")
-
-
-def _moment(time: str) -> str:
-    return f"{time[:16].replace('T', ' ')} UTC"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    if isinstance(value, dict):
-        return ", ".join(f"{name}: {one}" for name, one in value.items()) or "none"
-    return "none" if value is None else str(value)

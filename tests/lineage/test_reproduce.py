@@ -17,9 +17,10 @@ from patchae.errors import DataError, UsageError
 from patchae.files import digests_of
 from patchae.lineage.parts import Source
 from patchae.lineage.record import LineageRecord, parse
+from patchae.lineage.reproduce.again import train_again
 from patchae.lineage.reproduce.code import Code, clear, code_of
 from patchae.lineage.reproduce.compare import Difference, Rebuilt, differences
-from patchae.lineage.reproduce.run import judge, train_again
+from patchae.lineage.reproduce.run import judge
 from patchae.project import Project
 from patchae.types import DataVersion
 from tests.flows.plant import Works, the_works

@@ -2,7 +2,8 @@
 
     run       the whole of it: record, images, code, training, answer
     code      the source that trained it: a Git worktree of its commit, or the installed one
-    worker    the training itself, a script that runs in a process of its own under that source
+    again     the training in a process of its own, and its answer
+    worker    the script that runs in that process, under that source
     compare   what is otherwise than the record says, one thing at a time
 
 Everything happens in one folder under the project's state, which is removed in the end; the next

@@ -6,11 +6,7 @@ the installed patchae, and both lie, with the new model, in one folder that is r
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,20 +15,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from patchae.dataset.restoring import lay_out
-from patchae.errors import AuditBroken, UsageError
-from patchae.files import Progress, sha256_file, silent, write_json
+from patchae.errors import AuditBroken
+from patchae.files import Progress, sha256_file, silent
 from patchae.lineage.contents import manifest as manifest_holds
 from patchae.lineage.decisions import registered
-from patchae.lineage.environment import environment_of
 from patchae.lineage.gather import resolve
 from patchae.lineage.material import Broken, Facts, Material, NotCheckable
 from patchae.lineage.ranks import image_auroc
 from patchae.lineage.record import LineageRecord
-from patchae.lineage.reproduce.code import Code, Origin, clear, code_of
+from patchae.lineage.reproduce.again import WEIGHTS, train_again
+from patchae.lineage.reproduce.code import Origin, clear, code_of
 from patchae.lineage.reproduce.compare import Difference, Rebuilt, differences
 from patchae.project import Project
 from patchae.registry.ledger import Ledger
-from patchae.registry.loading import WEIGHTS_FOLDER
 from patchae.registry.tracking import Tracking
 from patchae.types import DataVersion
 
@@ -41,9 +36,6 @@ if TYPE_CHECKING:
 
 Outcome = Literal["identical", "equivalent", "different"]
 """`equivalent`: other weights, and an image AUROC within the recorded interval."""
-
-_WEIGHTS = f"{WEIGHTS_FOLDER}/model.safetensors"
-_WORKER = Path(__file__).with_name("worker.py")
 
 
 @dataclass(frozen=True)
@@ -68,7 +60,7 @@ class Reproduction:
             "model": self.model,
             "version": self.version,
             "outcome": self.outcome,
-            "weights_sha256": self.recorded.files[_WEIGHTS].sha256,
+            "weights_sha256": self.recorded.files[WEIGHTS].sha256,
             "rebuilt_sha256": self.rebuilt.weights_sha256,
             "image_auroc": told.image_auroc,
             "image_auroc_interval": told.image_auroc_interval or [],
@@ -137,7 +129,7 @@ def judge(record: LineageRecord, weights_sha256: str, auroc: float | None) -> Ou
     Without a recorded interval, which few images leave out, only the recorded number itself is
     equivalent.
     """
-    if weights_sha256 == record.files[_WEIGHTS].sha256:
+    if weights_sha256 == record.files[WEIGHTS].sha256:
         return "identical"
     told = record.evaluation
     low, high = told.image_auroc_interval or (told.image_auroc, told.image_auroc)
@@ -173,7 +165,7 @@ def _recorded(
     try:
         registered(facts)
         manifest_holds(facts)
-        facts.record.files[_WEIGHTS]
+        facts.record.files[WEIGHTS]
     except (Broken, NotCheckable, KeyError) as error:
         raise AuditBroken(
             f"version {version} of {model} cannot be reproduced: {error}",
@@ -191,105 +183,6 @@ def _require_images(data: Path, rows: pd.DataFrame) -> None:
                 where="the store of the images",
                 mend="`patchae audit` says more; restore the images from a backup of the remote",
             )
-
-
-def train_again(
-    folder: Path,
-    code: Code,
-    record: LineageRecord,
-    rows: pd.DataFrame,
-    progress: Progress = silent,
-) -> Rebuilt:
-    """Train from a record with some code, in a process of its own.
-
-    Args:
-        folder: holds the images under `data/`; model and log are written beside.
-        code: the source that trains.
-        record: says how.
-        rows: the list of images.
-        progress: called while it trains.
-
-    Raises:
-        UsageError: this code cannot train here.
-    """
-    from patchae.model.training import pick_device
-
-    recorded = record.environment
-    device = recorded.device if recorded.device == "cpu" else pick_device("auto")
-    good = rows[(rows["split"] == "train") & (rows["defect"] == "good")]
-    tests = rows[rows["split"] == "test"]
-    data = (folder / "data").absolute()
-    job = {
-        "images": [str(data / path) for path in good["path"]],
-        "digests": list(good["sha256"]),
-        "settings": record.training.settings,
-        "device": device,
-        "threads": recorded.threads,
-        "model": str((folder / "model").absolute()),
-        "weights_sha256": record.files[_WEIGHTS].sha256,
-        "tests": [str(data / path) for path in tests["path"]],
-    }
-    write_json(folder / "job.json", job)
-    done = _run(folder, code, recorded.threads, progress)
-    # The same interpreter, so the same packages; the number of threads is that process's own.
-    environment, _ = environment_of(device)
-    return Rebuilt(
-        weights_sha256=done["weights_sha256"],
-        scores=tuple(done["scores"]),
-        settings=done["settings"],
-        backbone_sha256=done["backbone_sha256"],
-        source_sha256=done["source_sha256"],
-        environment={**environment, "threads": done["threads"]},
-    )
-
-
-def _run(folder: Path, code: Code, threads: int, progress: Progress) -> dict[str, Any]:
-    """Run the worker to its end; returns its answer."""
-    log = folder / "worker.log"
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(code.folder.absolute()),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "OMP_NUM_THREADS": str(threads),
-    }
-    with (
-        log.open("wb") as errors,
-        subprocess.Popen(  # noqa: S603 - our own script and interpreter
-            [sys.executable, "-P", str(_WORKER), str((folder / "job.json").absolute())],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.PIPE,  # closes when this process ends, however it does
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        ) as worker,
-    ):
-        try:
-            answer = _listen(worker, progress)
-        except BaseException:
-            worker.kill()
-            raise
-    if "refused" in answer:
-        raise UsageError(**answer["refused"])
-    if "done" not in answer:
-        said = log.read_text(errors="replace").strip().splitlines()
-        raise UsageError(
-            f"the training ended with {worker.returncode}: {said[-1] if said else 'no word'}",
-            where=f"the {code.origin} source of patchae",
-            mend="use the environment of requirements.lock at that commit",
-        )
-    found: dict[str, Any] = answer["done"]
-    return found
-
-
-def _listen(worker: subprocess.Popen[str], progress: Progress) -> dict[str, Any]:
-    """Pass on progress until the answer; empty when there is none."""
-    for line in worker.stdout or ():
-        told: dict[str, Any] = json.loads(line)
-        if "progress" not in told:
-            return told
-        progress(*told["progress"])
-    return {}
 
 
 def _auroc(rows: pd.DataFrame, rebuilt: Rebuilt) -> float | None:
