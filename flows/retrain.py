@@ -29,6 +29,7 @@ from patchae.lineage.parts import Trigger
 from patchae.project import Project, prepare_environment
 from patchae.registry.tracking import Tracking
 from patchae.report.site import write_report
+from patchae.steps.announce import announcing
 from patchae.steps.job import Origin
 from patchae.steps.outcome import ClassOutcome, LineFailed, LineOutcome
 from patchae.steps.plan import classes_of, open_line
@@ -92,20 +93,24 @@ def retrain(
     project, line = open_line(line_name, root)
     prepare_environment(project)
     names = classes_of(project, line, classes)
-    with project.lock(f"retrain-{line.name}"):
+    origin = _origin(reason, trigger)
+    with (
+        announcing(project, line.name, origin) as announcer,
+        project.lock(f"retrain-{line.name}"),
+    ):
         tracking = Tracking.open(project)
         version = snapshot(project).version
-        run = LineRun(project, line, version, tracking, _origin(reason, trigger))
+        run = LineRun(project, line, version, tracking, origin, announcer)
         futures = [train_and_judge.submit(run, name) for name in names]
         outcomes = [
             _outcome(line, name, future) for name, future in zip(names, futures, strict=True)
         ]
         path = report(project, tracking, line, outcomes)
-    outcome = LineOutcome(
-        line.name, version, tuple(outcomes), str(path), time.monotonic() - started
-    )
-    if outcome.failed:
-        raise LineFailed(outcome)
+        outcome = LineOutcome(
+            line.name, version, tuple(outcomes), str(path), time.monotonic() - started
+        )
+        if outcome.failed:
+            raise LineFailed(outcome)
     return outcome
 
 

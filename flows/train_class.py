@@ -23,6 +23,7 @@ from patchae.project import Project
 from patchae.registry.chain import Entry
 from patchae.registry.ledger import Ledger
 from patchae.registry.tracking import Tracking, Version
+from patchae.steps.announce import Announcer, ClassNews
 from patchae.steps.decide import decide_class
 from patchae.steps.enrol import enrol_class, read_lineage
 from patchae.steps.job import ClassJob, Origin
@@ -56,6 +57,7 @@ class LineRun:
     version: DataVersion
     tracking: Tracking
     origin: Origin
+    announcer: Announcer
 
 
 @task(name="validate", task_run_name="validate {class_name}", cache_policy=NO_CACHE)
@@ -96,15 +98,23 @@ def gate(job: ClassJob, version: Version, tracking: Tracking, ledger: Ledger) ->
 @task(name="class", task_run_name="class {class_name}", cache_policy=NO_CACHE)
 def train_and_judge(run: LineRun, class_name: str) -> ClassOutcome:
     """All steps of one class."""
+    model = run.line.model_name(class_name)
+    with run.announcer.of_class(model, class_name, run.version) as news:
+        return _train_and_judge(run, class_name, news)
+
+
+def _train_and_judge(run: LineRun, class_name: str, news: ClassNews) -> ClassOutcome:
     tracking = run.tracking
     ledger = Ledger.of(run.project, flow_run=run.origin.flow_run_id)
     job = validate(run, class_name)
+    news.checked(job)
     trained = False
     if tracking.with_key(job.model, job.key) is None:
         trained = train(job)
         evaluate(job)
     version = register(job, tracking, ledger)
     verdict = gate(job, version, tracking, ledger)
+    news.judged(job.model, version.version, verdict.body["outcome"])
     metrics = read_lineage(tracking, version).get("evaluation", {})
     outcome = judged(job, metrics, verdict, trained=trained)
     _note(job, version, verdict, outcome)

@@ -24,7 +24,7 @@ lines:
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the developer's machine reaches a test."""
     for name in list(os.environ):
-        if name.startswith(("PATCHAE_", "MLFLOW_", "PREFECT_", "AWS_")):
+        if name.startswith(("PATCHAE_", "MLFLOW_", "PREFECT_", "AWS_", "OPENLINEAGE")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("PATCHAE_ACTOR", "tester")
 

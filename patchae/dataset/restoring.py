@@ -1,4 +1,4 @@
-"""Bringing a data version back into `data/`: all of it, or some classes.
+"""Bringing a data version back into `data/`: all of it, or some classes; or into another folder.
 
 Three steps, so that nothing is lost and nothing is half done: what would be overwritten must be in
 a version (or the caller insists); every object is fetched and hashed before the first file is
@@ -91,6 +91,40 @@ def pull(
         removed=len(removed),
         unchanged=len(wanted) - len(missing),
     )
+
+
+def lay_out(
+    project: Project,
+    version: DataVersion,
+    classes: Sequence[str],
+    folder: Path,
+    progress: Progress = silent,
+) -> int:
+    """Write the files of some classes of a version into a new folder; `data/` is not looked at.
+
+    Args:
+        project: with its DVC repository; objects that its cache lacks are fetched into it.
+        version: the whole name of a version.
+        classes: some of its classes.
+        folder: where the folders of the classes are to be.
+        progress: called while objects are fetched and files written.
+
+    Returns:
+        How many files were written.
+
+    Raises:
+        DataError: the version does not hold a class; or an object is missing or damaged, each with
+            its name and where it is used.
+        StoreBusy: another process works with DVC for too long.
+        StoreUnreachable: the remote does not answer and the cache lacks something.
+    """
+    with open_store(project, writing=True) as store:
+        wanted = _chosen(read_listing(store, project, version), classes, version)
+        _fetch(project, store, wanted, version, progress)
+        for done, (path, md5) in enumerate(sorted(wanted.items()), start=1):
+            store.place(md5, folder / path)
+            progress("writing images", done, len(wanted))
+    return len(wanted)
 
 
 def _in_scope(path: str, classes: Sequence[str] | None) -> bool:

@@ -9,11 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from patchae.errors import ConfigError, PatchaeError, StoreUnreachable, UsageError
+from patchae.errors import AuditBroken, ConfigError, PatchaeError, StoreUnreachable, UsageError
 from patchae.files import Progress, silent
 from patchae.lineage.audit import LINKS, Audit, Link, audit
+from patchae.lineage.decisions import registered
 from patchae.lineage.ledger_view import LedgerView, view
-from patchae.lineage.material import Material, Unreachable
+from patchae.lineage.material import Broken, Facts, Material, NotCheckable, Unreachable
 from patchae.lines_file import load_lines
 from patchae.project import Project
 from patchae.registry.chain import Entry
@@ -194,6 +195,35 @@ def _resolve(
             else "`patchae status` lists the models",
         )
     return model, found, alias
+
+
+def lineage_of(project: Project, tracking: Tracking, name: str) -> tuple[str, str, dict[str, Any]]:
+    """Model, version and lineage record of a name, the record as the JSON that the ledger knows.
+
+    Raises:
+        UsageError: there is no such model or version.
+        AuditBroken: its record is missing, not complete, or not the one that was registered.
+        StoreUnreachable: MLflow or the ledger cannot be used.
+    """
+    model, version, _ = resolve(project, tracking, name)
+    facts = Facts(
+        Material(
+            model=model,
+            version=version,
+            entries=Ledger.of(project).entries(),  # its record may follow a row on another model
+            artifacts=tracking.artifacts(tracking.version(model, version)),
+        )
+    )
+    try:
+        registered(facts)
+        facts.record  # noqa: B018 - complete, or not to be used
+    except (Broken, NotCheckable) as error:
+        raise AuditBroken(
+            f"the lineage record of {model}/{version} cannot be used: {error}",
+            where="MLflow",
+            mend=f"`patchae audit {model}/{version}` says more",
+        ) from None
+    return model, version, facts.lineage
 
 
 def _policy(project: Project, model: str) -> dict[str, Any] | Unreachable | None:

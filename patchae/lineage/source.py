@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,17 @@ def source_of(project: Project) -> dict[str, Any]:
         "patchae_version": __version__,
         "lock_sha256": sha256_file(lock) if lock.is_file() else None,
     }
+
+
+def git_of(project: Project) -> tuple[str, str | None] | None:
+    """Address of the project's repository, without a name or password in it, and its commit.
+
+    None where there is no Git, or no remote called `origin`.
+    """
+    address = _git(project.root, "remote", "get-url", "origin")
+    if not address:
+        return None
+    return re.sub(r"(?<=://)[^/@]*@", "", address), _git(project.root, "rev-parse", "HEAD")
 
 
 def _git(root: Path, *arguments: str) -> str | None:

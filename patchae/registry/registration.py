@@ -53,8 +53,28 @@ Complete = Callable[[str, Mapping[str, Mapping[str, Any]]], dict[str, Any]]
 """Makes the lineage record from the run's id and the digests of the model's files."""
 
 
-def register(tracking: Tracking, training: Training, complete: Complete) -> Version:
+Documents = Callable[[Mapping[str, Any]], Mapping[str, str]]
+"""Makes texts for people from the lineage record, by artifact path."""
+
+
+def _no_documents(record: Mapping[str, Any]) -> Mapping[str, str]:
+    del record
+    return {}
+
+
+def register(
+    tracking: Tracking,
+    training: Training,
+    complete: Complete,
+    documents: Documents = _no_documents,
+) -> Version:
     """The registered version of a training; made only if its key has none yet.
+
+    Args:
+        tracking: MLflow.
+        training: what is to be registered.
+        complete: makes the lineage record.
+        documents: makes what else stands among the artifacts before there is a version.
 
     Raises:
         StoreUnreachable: MLflow does not answer.
@@ -68,7 +88,7 @@ def register(tracking: Tracking, training: Training, complete: Complete) -> Vers
         _end_leftovers(tracking, experiment, training.key)
         run_id = _start(tracking, experiment, training)
         try:
-            version = _log(tracking, run_id, training, complete)
+            version = _log(tracking, run_id, training, complete, documents)
         except BaseException:
             tracking.client.set_terminated(run_id, "FAILED")
             raise
@@ -117,12 +137,16 @@ def _start(tracking: Tracking, experiment: str, training: Training) -> str:
     return run_id
 
 
-def _log(tracking: Tracking, run_id: str, training: Training, complete: Complete) -> str:
+def _log(
+    tracking: Tracking, run_id: str, training: Training, complete: Complete, documents: Documents
+) -> str:
     client = tracking.client
     client.log_artifacts(run_id, str(training.artifacts))
     model_id, source, folder = _log_model(tracking, run_id, training)
     record = complete(run_id, _digests(folder))
     client.log_text(run_id, json.dumps(record, indent=2, sort_keys=True) + "\n", LINEAGE_FILE)
+    for path, text in documents(record).items():
+        client.log_text(run_id, text, path)
     _ensure_registered_model(tracking, training)
     version = client.create_model_version(
         training.model,

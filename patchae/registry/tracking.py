@@ -157,7 +157,7 @@ class Tracking:
             and "image_auroc" in run.data.metrics
         }
 
-    def log_report(self, line: str, page: Path) -> None:
+    def log_report(self, line: str, *pages: Path) -> None:
         """Keep the newest report of a line in MLflow: one run of its experiment, `report`."""
         experiment = self.experiment(line)
         with translated(self.uri):
@@ -171,7 +171,8 @@ class Tracking:
                     experiment, tags={f"{TAG}kind": "report", f"{TAG}line": line}, run_name="report"
                 )
             )
-            self.client.log_artifact(run.info.run_id, str(page))
+            for page in pages:
+                self.client.log_artifact(run.info.run_id, str(page))
             self.client.set_terminated(run.info.run_id, "FINISHED")
 
     def artifacts(self, version: Version) -> Path:

@@ -112,6 +112,7 @@ def _class_report(
         failed=failed,
         history=tuple(history),
         audit=_audit(project, tracking, model, champion) if champion else None,
+        life=f"life-{class_name}.html" if entries else None,
     )
 
 

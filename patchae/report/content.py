@@ -85,7 +85,7 @@ class DefectRecall:
 
 @dataclass(frozen=True)
 class Lineage:
-    """Facts of the lineage record (`patchae.lineage/1`) that people ask for first."""
+    """Facts of the lineage record (`patchae.lineage/2`) that people ask for first."""
 
     sha256: str
     """Digest of the whole record."""
@@ -230,6 +230,8 @@ class ClassReport:
     """Newest first."""
     audit: Audit | None = None
     """Audit of the champion; None: not audited for this report."""
+    life: str | None = None
+    """File name of the page on the model's life, beside this one; None: nothing has happened."""
 
     @property
     def state(self) -> State:

@@ -23,6 +23,7 @@ from patchae.registry.ledger import Ledger
 from patchae.registry.registration import LINEAGE_FILE, Training, finish, register
 from patchae.registry.standing import registrations
 from patchae.registry.tracking import Tracking, Version
+from patchae.report.card import cards
 from patchae.settings import settings
 from patchae.steps.job import ClassJob
 
@@ -65,7 +66,7 @@ def _register(job: ClassJob, tracking: Tracking, ledger: Ledger) -> Version:
         def complete(run_id: str, files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
             return lineage_record(job, run_id, files, artifacts, ledger.head())
 
-        return register(tracking, _training(job, artifacts), complete)
+        return register(tracking, _training(job, artifacts), complete, cards)
 
 
 def _training(job: ClassJob, artifacts: Path) -> Training:

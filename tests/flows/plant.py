@@ -201,7 +201,7 @@ def the_works(tmp_path_factory: pytest.TempPathFactory) -> Works:
 def clean(patch: pytest.MonkeyPatch) -> None:
     """For fixtures that live longer than a test: no setting of the developer's machine."""
     for name in list(os.environ):
-        if name.startswith(("PATCHAE_", "MLFLOW_", "PREFECT_", "AWS_")):
+        if name.startswith(("PATCHAE_", "MLFLOW_", "PREFECT_", "AWS_", "OPENLINEAGE")):
             patch.delenv(name)
     patch.setenv("PATCHAE_ACTOR", "tester")
 

@@ -27,6 +27,7 @@ MODEL_KEYS = {
 ARTIFACTS = {
     *("lineage.json", "manifest.csv", "validation.json", "scores.csv", "evaluation.json"),
     *("charts/roc.svg", "charts/histogram.svg", "heatmaps.png", "maps/index.json", "maps/00.png"),
+    *("model-card.md", "model-card.html"),
 }
 
 
@@ -46,7 +47,14 @@ def first(plant: Plant, prefect_server: None) -> Any:
     plant.line("first", "bolt", "nut")
     with pytest.MonkeyPatch.context() as patch:
         clean(patch)
+        told = {"type": "file", "log_file_path": str(_told(plant)), "append": True}
+        patch.setenv("OPENLINEAGE__TRANSPORT", json.dumps(told))
         return flow("first", root=plant.project.root, return_state=True)
+
+
+def _told(plant: Plant) -> Path:
+    """Where the OpenLineage events of the first retraining go."""
+    return plant.project.state / "events.jsonl"
 
 
 class TestTheFirstTime:
@@ -104,9 +112,28 @@ class TestTheFirstTime:
         query = "tags.`patchae.kind` = 'report'"
         run = only(tracking.client.search_runs([tracking.experiment("first")], query))
         assert run.info.status == "FINISHED"
-        assert [item.path for item in tracking.client.list_artifacts(run.info.run_id)] == [
-            "index.html"
+        assert {item.path for item in tracking.client.list_artifacts(run.info.run_id)} == {
+            *("index.html", "life-bolt.html", "life-nut.html")
+        }
+
+    def test_a_catalogue_is_told_of_the_flow_and_each_class(self, plant: Plant, first: Any) -> None:
+        events = [json.loads(line) for line in _told(plant).read_text().splitlines()]
+        ends = [(e["job"]["name"], e["eventType"]) for e in events if e["eventType"] != "START"]
+        assert sorted(ends[:2]) == [
+            ("train first.bolt", "COMPLETE"),
+            ("train first.nut", "COMPLETE"),
         ]
+        assert ends[2:] == [("retrain first", "COMPLETE")]
+        assert len(events) == 6
+        flow_run = str(first.state_details.flow_run_id)
+        assert events[0]["run"]["runId"] == events[-1]["run"]["runId"] == flow_run
+        done = next(e for e in events if (e["job"]["name"], e["eventType"]) in ends[:1])
+        (images,) = done["inputs"]
+        assert images["facets"]["version"]["datasetVersion"] == first.result().data_version
+        assert images["inputFacets"]["dataQualityMetrics"]["rowCount"] == 36
+        checks = images["inputFacets"]["dataQualityAssertions"]["assertions"]
+        assert {one["severity"] for one in checks} == {"error", "warn"}
+        assert done["outputs"][0]["facets"]["version"]["datasetVersion"] == "1"
 
     def test_prefect_shows_each_step_by_name(self, plant: Plant, first: Any) -> None:
         from prefect.client.orchestration import get_client
