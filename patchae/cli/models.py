@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from patchae.cli.output import Json, as_json, decimal, here, table
+from patchae.cli.times import local
 
 if TYPE_CHECKING:
     from patchae.project import Project
@@ -32,14 +33,17 @@ def status(
     lines = load_lines(project.lines_file)
     wanted = [lines.line(line)] if line else list(lines.lines)
     ledger = Ledger.of(project)
-    found = [(one.name, model) for one in wanted for model in _models_of(one.name, ledger)]
+    known = ledger.models()
+    found = [
+        (one.name, model) for one in wanted for model in known if model.startswith(f"{one.name}.")
+    ]
     aliases = _aliases(project) if found else None
     models = [_standing(line, model, ledger.entries(model), aliases) for line, model in found]
     rows = [
         (
             told["model"],
             told["champion"] or "none",
-            _local(told["since"]) if told["since"] else "-",
+            local(told["since"]) if told["since"] else "-",
             decimal(told["image_auroc"]),
             f"{told['last_verdict']} (version {told['judged']})",
             told["because"],
@@ -57,10 +61,6 @@ def status(
         print("nothing was judged yet; `patchae retrain LINE` trains a line")
     if json:
         as_json({"models": models})
-
-
-def _models_of(line: str, ledger: Any) -> list[str]:
-    return sorted({e.model for e in ledger.entries() if e.model.startswith(f"{line}.")})
 
 
 def _aliases(project: Project) -> Aliases | None:
@@ -129,14 +129,15 @@ def history(
 
     if at is not None and since is not None:
         raise UsageError("--at and --since exclude each other", mend="give one of them")
-    entries = Ledger.of(here()).entries()
-    entries = [one for one in entries if one.model == name or one.model.startswith(f"{name}.")]
-    models = sorted({entry.model for entry in entries})
-    if not entries:
+    ledger = Ledger.of(here())
+    models = [one for one in ledger.models() if one == name or one.startswith(f"{name}.")]
+    if not models:
         raise UsageError(
             f"the ledger knows no model '{name}' and no line of this name",
             mend="`patchae status` lists the models",
         )
+    # Verdicts are most of the ledger, and say nothing of what was champion.
+    entries = [one for one in ledger.entries(kinds=("move", "retired")) if one.model in models]
     if at is not None:
         moment = _moment(at)
         before = [entry for entry in entries if datetime.fromisoformat(entry.time) <= moment]
@@ -145,7 +146,7 @@ def history(
             for model in models
         }
         for model, champion in live.items():
-            print(f"{model} at {_local(moment.isoformat())}: ", end="")
+            print(f"{model} at {local(moment.isoformat())}: ", end="")
             print(f"version {champion}" if champion else "no champion")
         if json:
             told = [{"model": model, "champion": champion} for model, champion in live.items()]
@@ -171,7 +172,7 @@ def history(
     ]
     rows = [
         (
-            *(_local(m["time"]), m["model"], m["from"] or "none", m["to"], m["why"]),
+            *(local(m["time"]), m["model"], m["from"] or "none", m["to"], m["why"]),
             *(f"{m['actor']} on {m['host']}", m["reason"]),
         )
         for m in made
@@ -179,7 +180,7 @@ def history(
     if rows:
         table(("time", "model", "from", "to", "why", "by", "reason"), rows)
     else:
-        print(f"{name}: no move" + (f" since {_local(start.isoformat())}" if start else " yet"))
+        print(f"{name}: no move" + (f" since {local(start.isoformat())}" if start else " yet"))
     if json:
         as_json({"name": name, "since": start.isoformat() if start else None, "moves": made})
 
@@ -193,7 +194,3 @@ def _moment(text: str) -> datetime:
         raise UsageError(
             f"'{text}' is not a time", mend="write for example 2026-03-03T14:00+01:00"
         ) from None
-
-
-def _local(time: str) -> str:
-    return datetime.fromisoformat(time).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
