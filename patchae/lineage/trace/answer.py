@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from patchae.files import Progress, silent
 from patchae.lineage.trace.asked import Asked
@@ -12,12 +13,14 @@ from patchae.lineage.trace.file import with_index
 from patchae.lineage.trace.fill import catch_up
 from patchae.lineage.trace.index import USES, Index
 from patchae.lineage.trace.kept import Image, ModelVersion, Run
-from patchae.lineage.trace.sources import Artifacts
 from patchae.project import Project
 from patchae.registry.chain import Entry
 from patchae.registry.ledger import Ledger
 from patchae.registry.standing import Period, periods
 from patchae.types import DataVersion
+
+if TYPE_CHECKING:
+    from patchae.lineage.trace.sources import Artifacts
 
 
 @dataclass(frozen=True)

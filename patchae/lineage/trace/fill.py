@@ -10,16 +10,19 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from patchae.dataset import git
 from patchae.errors import DataError, PatchaeError
 from patchae.files import Progress, sha256_bytes, silent
 from patchae.lineage.trace.file import with_index
 from patchae.lineage.trace.index import Index
-from patchae.lineage.trace.sources import Artifacts, Unread, from_mlflow, images_in, uses_of
 from patchae.project import Project
 from patchae.registry.chain import Entry
 from patchae.types import DataVersion
+
+if TYPE_CHECKING:
+    from patchae.lineage.trace.sources import Artifacts
 
 _PATIENCE_S = 5.0
 """How long a registration waits for a trace that is just filling the index."""
@@ -57,7 +60,10 @@ def catch_up(
         return
     unread = {version.seq for version in index.versions() if version.unread}
     new = [row for row in rows.values() if row.seq not in seen or row.seq in unread]
-    _add_versions(index, artifacts or from_mlflow(project), new, progress)
+    if new:
+        from patchae.lineage.trace.sources import from_mlflow
+
+        _add_versions(index, artifacts or from_mlflow(project), new, progress)
     made = _timeline(index, project)
     held = {one.version for one in index.data() if one.unread is None}
     every = dict.fromkeys(version for _, version in made)
@@ -96,6 +102,8 @@ def _stamp(project: Project) -> str:
 def _add_versions(
     index: Index, artifacts: Artifacts, rows: list[Entry], progress: Progress
 ) -> None:
+    from patchae.lineage.trace.sources import Unread, uses_of
+
     # Model by model: what one version of a model used is mostly what the one before did.
     rows = sorted(rows, key=lambda row: (row.model, row.seq))
     for done, row in enumerate(rows, start=1):
@@ -117,12 +125,15 @@ def _timeline(index: Index, project: Project) -> list[tuple[str, DataVersion]]:
         if one.data is not None and one.data not in known:
             made.append((datetime.fromisoformat(one.registered), one.data))
             known.add(one.data)
-    return [(at.astimezone(UTC).isoformat(), version) for at, version in sorted(made)]
+    made.sort(key=lambda one: one[0])  # of two within a second the order that was noted stays
+    return [(at.astimezone(UTC).isoformat(), version) for at, version in made]
 
 
 def _add_data(
     index: Index, project: Project, versions: list[DataVersion], progress: Progress
 ) -> None:
+    from patchae.lineage.trace.sources import images_in
+
     with _listings(project) as listing:
         for done, version in enumerate(versions, start=1):
             try:
