@@ -52,7 +52,7 @@ class Size:
         return LINES * CLASSES_OF_A_LINE * self.stages
 
 
-SMALL = Size(images=40, data_versions=20, changed=4)
+SMALL = Size(images=200, data_versions=20, changed=20)
 
 
 @dataclass(frozen=True)
