@@ -8,7 +8,7 @@ RIVALS := .bench/venv
 SEEDS  ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench-model bench-render bench-scale bench-data bench-gates bench-rivals lock clean install
+.PHONY: help demo test check format bench-model bench-render bench-scale bench-data bench-gates bench-lineage bench-rivals lock clean install
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ bench-data: $(STAMP) ## versioning, reading and checking many images, beside pla
 
 bench-gates: $(STAMP) ## how often intervals hold the truth and gates are wrong, by simulation
 	@$(BIN)/python -m bench.gates $(ARGS)
+
+bench-lineage: $(STAMP) ## trace, history and audit on a plant of 1,000 model versions
+	@$(BIN)/python -m bench.lineage $(ARGS)
 
 bench-rivals: $(RIVALS)/.installed ## the environment of the methods compared with
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import median
 
 from bench.gate_pages import of_gates
 from bench.methods import ROOT
@@ -15,6 +16,7 @@ SCALE = ROOT / "bench" / "results" / "scale.json"
 CHOICE = ROOT / "bench" / "results" / "choose.json"
 DATA = ROOT / "bench" / "results" / "data.json"
 GATES = ROOT / "bench" / "results" / "gates.json"
+LINEAGE = ROOT / "bench" / "results" / "lineage.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
 README = ROOT / "README.md"
 
@@ -22,12 +24,15 @@ README = ROOT / "README.md"
 def render(
     results: Path = RESULTS,
     page: Path = PAGE,
+    *,
     scale: Path = SCALE,
     data: Path = DATA,
     gates: Path = GATES,
+    lineage: Path = LINEAGE,
 ) -> str:
     """Write the page anew, and the first page with it; returns the tables of `results`."""
-    write_text(page, rendered(page.read_text(), results, scale, data, gates))
+    sources = {"scale": scale, "data": data, "gates": gates, "lineage": lineage}
+    write_text(page, rendered(page.read_text(), results, **sources))
     if page == PAGE:
         write_text(README, introduced(README.read_text(), results))
     return of_methods(results)
@@ -41,16 +46,64 @@ def introduced(page: str, results: Path = RESULTS) -> str:
 def rendered(
     page: str,
     results: Path = RESULTS,
+    *,
     scale: Path = SCALE,
     data: Path = DATA,
     gates: Path = GATES,
+    lineage: Path = LINEAGE,
 ) -> str:
     """A page with what the files hold between its marks."""
     page = _between(page, "model", of_methods(results))
     page = _between(page, "choice", of_candidates(CHOICE))
     page = _between(page, "scale", of_sizes(scale))
     page = _between(page, "data", of_data(data))
-    return _between(page, "gates", of_gates(gates))
+    page = _between(page, "gates", of_gates(gates))
+    return _between(page, "lineage", of_lineage(lineage))
+
+
+def of_lineage(lineage: Path) -> str:
+    """The tables of `bench.lineage`."""
+    if not lineage.exists():
+        return "Not measured yet: `make bench-lineage`.\n"
+    found = json.loads(lineage.read_text())
+    commands = [
+        ("`patchae trace` of one image", "trace_one"),
+        (f"`patchae trace --from-list` of {found['asked']:,} images", "trace_list"),
+        ("`patchae history MODEL --at`", "history_at"),
+        ("`patchae history LINE --at`", "history_line_at"),
+        ("`patchae status`", "status"),
+        ("`patchae audit` of one version", "audit"),
+    ]
+    rows = [
+        [
+            title,
+            f"{median(found['seconds'][key]):.2f}",
+            f"{max(found['seconds'][key]):.2f}",
+            f"{found['limits'][key]:g}" if key in found["limits"] else "-",
+        ]
+        for title, key in commands
+    ]
+    asked = median(found["seconds"]["trace_list"])
+    uses = found["model_uses"] + found["memberships"]
+    what = (
+        f"{found['model_versions']:,} model versions over {found['data_versions']} data versions"
+        f" of {found['images']:,} images each; {found['rows']:,} rows of the ledger;"
+        f" {found['cores']} cores."
+    )
+    size = (
+        f"The index has {found['index_bytes'] / 1e6:.1f} MB for {found['model_uses'] / 1e6:.1f}"
+        f" million uses of an image by a model version and {found['memberships'] / 1e6:.1f} million"
+        f" of an image in a data version: {found['index_bytes'] / uses:.2f} MB per million. It was"
+        f" filled from nothing in {found['filling']:.0f} s."
+    )
+    beside = (
+        f"A scan of all versions through MLflow's API finds the same {found['affected']} affected"
+        f" versions for the {found['asked']:,} images in {found['scan']:.0f} s:"
+        f" {found['scan'] / asked:.0f} times as long. It says nothing of data versions, nor of what"
+        " was live."
+    )
+    measured = table(["command", "median s", "longest s", "wanted under s"], rows)
+    return f"{what}\n\n{measured}\n\n{size}\n\n{beside}\n"
 
 
 def of_data(data: Path) -> str:

@@ -108,7 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 1
         content["runs"].append(run)
         write_json(asked.results, content)  # the largest takes long; what is done stays
-    render(asked.model_results, asked.page, asked.results)
+    render(asked.model_results, asked.page, scale=asked.results)
     print(of_sizes(asked.results))
     return 0
 

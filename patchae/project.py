@@ -94,6 +94,11 @@ class Project:
         return self.state / "cache" / "pictures.db"
 
     @property
+    def trace(self) -> Path:
+        """Which version used which image; may be removed at any time."""
+        return self.state / "trace.db"
+
+    @property
     def manifests(self) -> Path:
         """Manifests as Parquet, by class: of the images that were read last."""
         return self.state / "manifests"

@@ -23,6 +23,7 @@ from patchae.cli import (
     moves,
     reproduce,
     run,
+    trace,
     use,
     versions,
 )
@@ -57,6 +58,7 @@ for _module in (
     moves,
     use,
     audit,
+    trace,
     reproduce,
     card,
     attest,

@@ -33,7 +33,10 @@ def status(
     lines = load_lines(project.lines_file)
     wanted = [lines.line(line)] if line else list(lines.lines)
     ledger = Ledger.of(project)
-    found = [(one.name, model) for one in wanted for model in _models_of(one.name, ledger)]
+    known = ledger.models()
+    found = [
+        (one.name, model) for one in wanted for model in known if model.startswith(f"{one.name}.")
+    ]
     aliases = _aliases(project) if found else None
     models = [_standing(line, model, ledger.entries(model), aliases) for line, model in found]
     rows = [
@@ -58,10 +61,6 @@ def status(
         print("nothing was judged yet; `patchae retrain LINE` trains a line")
     if json:
         as_json({"models": models})
-
-
-def _models_of(line: str, ledger: Any) -> list[str]:
-    return sorted({e.model for e in ledger.entries() if e.model.startswith(f"{line}.")})
 
 
 def _aliases(project: Project) -> Aliases | None:
@@ -130,14 +129,15 @@ def history(
 
     if at is not None and since is not None:
         raise UsageError("--at and --since exclude each other", mend="give one of them")
-    entries = Ledger.of(here()).entries()
-    entries = [one for one in entries if one.model == name or one.model.startswith(f"{name}.")]
-    models = sorted({entry.model for entry in entries})
-    if not entries:
+    ledger = Ledger.of(here())
+    models = [one for one in ledger.models() if one == name or one.startswith(f"{name}.")]
+    if not models:
         raise UsageError(
             f"the ledger knows no model '{name}' and no line of this name",
             mend="`patchae status` lists the models",
         )
+    # Verdicts are most of the ledger, and say nothing of what was champion.
+    entries = [one for one in ledger.entries(kinds=("move", "retired")) if one.model in models]
     if at is not None:
         then = moment(at)
         before = until(entries, then)

@@ -21,6 +21,12 @@ def head(root: Path, path: str) -> bytes | None:
     return done.stdout if done.returncode == 0 else None
 
 
+def commit(root: Path) -> str | None:
+    """The commit that is checked out; None where there is no Git, or no commit yet."""
+    done = _git(root, "rev-parse", "--quiet", "--verify", "HEAD") if in_git(root) else None
+    return done.stdout.decode().strip() if done and done.returncode == 0 else None
+
+
 def history(root: Path, path: str) -> list[tuple[str, str, str]]:
     """Commits that changed a file, oldest first: hash, time (ISO 8601), and what it then held.
 

@@ -87,6 +87,14 @@ def find(project: Project, text: str) -> DataVersion:
     )
 
 
+def timeline(project: Project) -> list[tuple[datetime, DataVersion]]:
+    """When each version came to be the current one, oldest first; one may come back.
+
+    Takes no listing from any store.
+    """
+    return [(made, version) for version, made, *_ in _known(project)]
+
+
 _Row = tuple[DataVersion, datetime, str | None, int, int]
 
 

@@ -20,9 +20,10 @@ def share_interval(found: int, n: int, confidence: float = 0.95) -> tuple[float,
         raise ValueError(f"{found} of {n}: expected a part of the whole")
     if n == 0:
         return math.nan, math.nan
-    from scipy.stats import beta
+    # The quantile of a beta distribution; `scipy.stats` has it, too, and half a second of imports.
+    from scipy.special import betaincinv
 
     tail = (1 - confidence) / 2
-    low = float(beta.ppf(tail, found, n - found + 1)) if found else 0.0
-    high = float(beta.ppf(1 - tail, found + 1, n - found)) if found < n else 1.0
+    low = float(betaincinv(found, n - found + 1, tail)) if found else 0.0
+    high = float(betaincinv(found + 1, n - found, 1 - tail)) if found < n else 1.0
     return low, high

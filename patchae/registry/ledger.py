@@ -98,6 +98,13 @@ class Ledger:
         with self._store.reading() as connection:
             return _entries(connection, model, kinds) if connection else []
 
+    def models(self) -> list[str]:
+        """The models that have a row, sorted."""
+        with self._store.reading() as connection:
+            if connection is None:
+                return []
+            return sorted(connection.scalars(select(tables.rows.c.model).distinct()))
+
     def signed_rows(self) -> tuple[list[Row], dict[int, Signature]]:
         """All rows as they are stored, oldest first, altered or not, and their signatures."""
         with self._store.reading() as connection:

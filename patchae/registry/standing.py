@@ -31,6 +31,16 @@ class Champion:
         return {alias: version for alias, version in pairs if version is not None}
 
 
+@dataclass(frozen=True)
+class Period:
+    """A time during which a version was champion; times are those of the ledger's rows."""
+
+    version: str
+    since: str
+    until: str | None
+    """None: it still is."""
+
+
 def champion_of(entries: Iterable[Entry]) -> Champion:
     """The champion and its predecessor after all moves.
 
@@ -66,6 +76,13 @@ def until(entries: Iterable[Entry], moment: datetime | None) -> list[Entry]:
 def moves(entries: Iterable[Entry]) -> list[Entry]:
     """The moves of the alias `champion`, oldest first."""
     return [entry for entry in entries if entry.kind == "move"]
+
+
+def periods(entries: Iterable[Entry]) -> list[Period]:
+    """Which version was champion from when to when, oldest first; the last one still is."""
+    made = moves(entries)
+    ends = [move.time for move in made[1:]] + [None]
+    return [Period(move.body["to"], move.time, end) for move, end in zip(made, ends, strict=False)]
 
 
 def last_intent(entries: Iterable[Entry]) -> Entry | None:

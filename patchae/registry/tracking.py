@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,6 +178,29 @@ class Tracking:
     def artifacts(self, version: Version) -> Path:
         """The artifacts of a version's training run as a local folder; empty when all are gone."""
         return self._folder(run_id=version.run_id)
+
+    def some_artifacts(self, run_id: str, names: Iterable[str]) -> Path:
+        """Those of the named artifacts of a run that are there, in a local folder.
+
+        Others may be in it as well; nothing else is fetched from a server.
+        """
+        if self._artifacts is not None:
+            return self._folder(run_id=run_id)
+        from mlflow.artifacts import download_artifacts
+        from mlflow.exceptions import MlflowException
+
+        folder = self._new_folder()
+        with translated(self.uri):
+            try:
+                there = {item.path for item in self.client.list_artifacts(run_id)}
+                for name in sorted(there.intersection(names)):
+                    download_artifacts(
+                        run_id=run_id, artifact_path=name, dst_path=folder, tracking_uri=self.uri
+                    )
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+        return Path(folder)
 
     def model_folder(self, version: Version) -> Path:
         """The files of a version's model as a local folder; the originals where they are local.

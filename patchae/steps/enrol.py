@@ -17,6 +17,8 @@ from patchae.lineage import record as lineage
 from patchae.lineage.environment import COMPONENTS_FILE
 from patchae.lineage.source import source_of
 from patchae.lineage.split_file import SPLIT_FILE, Used, split_csv
+from patchae.lineage.trace.fill import add as add_to_trace
+from patchae.lineage.trace.sources import FILES
 from patchae.registry.chain import Entry
 from patchae.registry.evidence import intervals
 from patchae.registry.ledger import Ledger
@@ -50,6 +52,8 @@ def enrol_class(job: ClassJob, tracking: Tracking, ledger: Ledger) -> Version:
             }
             rows = [transaction.append("registered", job.model, body, settings().who())]
     tracking.link(version, "registered", rows[0])
+    # If it cannot be now, the next trace does it.
+    add_to_trace(job.project, lambda run: tracking.some_artifacts(run, FILES), rows[0])
     return version
 
 

@@ -1,0 +1,359 @@
+"""Model versions that nobody trained: everything that an audit reads, and no weights.
+
+Scores are drawn, so that every version is a little better or worse than its champion; verdicts and
+promotions are those of the gates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from patchae.config import Gates, Training
+from patchae.dataset.manifest import DTYPES, class_digest, to_csv
+from patchae.dataset.validation.drift import Appearance, Level
+from patchae.dataset.validation.record import Check, Counts, ValidationRecord
+from patchae.evidence.scores import HEADER, SCORES_FILE, read_scores
+from patchae.files import digest_json, sha256_bytes, sha256_file, write_json, write_text
+from patchae.lineage import record as lineage
+from patchae.lineage.environment import COMPONENTS_FILE, components
+from patchae.lineage.ranks import image_auroc
+from patchae.lineage.split_file import SPLIT_FILE, Used, split_csv
+from patchae.model.split import calibration_split
+from patchae.project import Project, prepare_environment
+from patchae.registry.evidence import evidence_of, intervals, rival_of
+from patchae.registry.gates import judge
+from patchae.registry.ledger import Ledger
+from patchae.registry.promotion import promote
+from patchae.registry.registration import LINEAGE_FILE
+from patchae.registry.standing import champion_of
+from patchae.registry.tracking import TAG, Tracking
+from patchae.registry.verdict import rival_scores_file
+from patchae.types import ClassDigest, DataVersion, Sha256
+
+if TYPE_CHECKING:
+    from bench.plant import Picture
+
+GATES = Gates(min_image_auroc=0.5, max_drop=0.2, max_false_alarms=1.0)
+THRESHOLD = 1.5
+PACKAGES = {f"package-{number}": f"{number}.0" for number in range(250)}
+MODEL_FILES = {"MLmodel": b"flavors: {}\n", "artifacts/model/model.safetensors": bytes(100_000)}
+
+
+class Pretended:
+    """The registry of a plant."""
+
+    def __init__(self, project: Project) -> None:
+        prepare_environment(project)
+        self.count = 0
+        self._now = datetime.min.replace(tzinfo=UTC)
+        self._ledger = Ledger(project.ledger, clock=self._clock)
+        self._tracking = Tracking.open(project)
+        self._aliases = _Aliases()
+        self._components = components(PACKAGES)
+        self._made: dict[tuple[str, str], tuple[pd.DataFrame, str, ClassDigest]] = {}
+
+    def _clock(self) -> datetime:
+        self._now += timedelta(seconds=1)
+        return self._now
+
+    def train(
+        self,
+        line: str,
+        name: str,
+        pictures: Sequence[Picture],
+        version: DataVersion,
+        made: datetime,
+    ) -> None:
+        """Register, judge and perhaps promote one version of a model."""
+        self.count += 1
+        self._now = max(self._now, made + timedelta(hours=1))
+        model = f"{line}.{name}"
+        manifest, text, digest = self._manifest(name, pictures, version)
+        client, experiment = self._tracking.client, self._tracking.experiment(line)
+        own = {"line": line, "class": name, "data_version": version}
+        run = client.create_run(experiment, tags={TAG + tag: own[tag] for tag in own})
+        entries = self._ledger.entries(model)
+        champion = champion_of(entries).current
+        with TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            record = self._write(
+                folder,
+                version,
+                line=line,
+                name=name,
+                run=str(run.info.run_id),
+                manifest=manifest,
+                manifest_csv=text,
+                digest=digest,
+            )
+            rows = read_scores((folder / SCORES_FILE).read_text())
+            rival, rival_digest = None, None
+            if champion is not None:
+                theirs = _scores(manifest, self.count - 1)
+                rival_digest = sha256_bytes(theirs.encode())
+                write_text(folder / rival_scores_file(champion, rival_digest), theirs)
+                rival = rival_of(champion, rows, read_scores(theirs), then=None, data_recorded=None)
+            client.log_artifacts(run.info.run_id, temporary)
+        client.set_terminated(run.info.run_id)
+        if not entries:
+            client.create_registered_model(model)
+        key, lineage_sha256 = record["training_key"], digest_json(record)
+        tags = {**own, "training_key": key, "lineage_sha256": lineage_sha256}
+        registered = client.create_model_version(
+            model,
+            f"{run.info.artifact_uri}/model",
+            run.info.run_id,
+            tags={TAG + tag: value for tag, value in tags.items()},
+        )
+        number = str(registered.version)
+        body = {
+            "version": number,
+            "run_id": run.info.run_id,
+            "training_key": key,
+            "lineage_sha256": lineage_sha256,
+        }
+        self._ledger.append("registered", model, body, "bench")
+        evidence = evidence_of(
+            rows,
+            champion=rival,
+            ms_per_image=record["evaluation"]["ms_per_image"],
+            validation_passed=True,
+            lineage_complete=True,
+            data_recorded=None,
+        )
+        verdict = self._ledger.append(
+            "verdict",
+            model,
+            judge(evidence, GATES).to_body(
+                number,
+                scores_sha256=record["evaluation"]["scores_sha256"],
+                champion_scores_sha256=rival_digest,
+            ),
+            "bench",
+        )
+        if verdict.body["outcome"] == "promote":
+            promote(self._ledger, self._aliases, model, number, verdict=verdict, actor="bench")
+
+    def set_aliases(self) -> None:
+        """Have MLflow show what the ledger says."""
+        for model, aliases in self._aliases.models.items():
+            for alias, version in aliases.items():
+                self._tracking.aliases.set(model, alias, version)
+
+    def _manifest(
+        self, name: str, pictures: Sequence[Picture], version: DataVersion
+    ) -> tuple[pd.DataFrame, str, ClassDigest]:
+        if (name, version) not in self._made:
+            rows = []
+            for one in sorted(pictures, key=lambda one: one.path):
+                _, split, defect, _ = one.path.split("/")
+                rows.append(
+                    [name, split, defect, one.path, one.sha256, one.md5, one.bytes, 64, 64, "RGB"]
+                )
+            frame = pd.DataFrame(rows, columns=list(DTYPES)[: len(rows[0])], dtype=object)
+            frame = frame.reindex(columns=list(DTYPES))
+            frame = frame.astype(object).where(frame.notna(), None).astype(DTYPES)
+            self._made = {
+                key: value for key, value in self._made.items() if key[1] == version
+            }  # the classes of one data version are shared by several lines
+            self._made[name, version] = frame, to_csv(frame), class_digest(frame)
+        return self._made[name, version]
+
+    def _write(
+        self,
+        folder: Path,
+        version: DataVersion,
+        *,
+        line: str,
+        name: str,
+        run: str,
+        manifest: pd.DataFrame,
+        manifest_csv: str,
+        digest: ClassDigest,
+    ) -> dict[str, Any]:
+        """All artifacts of a run, its model among them; returns the lineage record."""
+        counts = _counts(manifest)
+        validation = _validation(name, version, digest, counts)
+        scores = _scores(manifest, self.count)
+        split = _split(manifest)
+        write_text(folder / "manifest.csv", manifest_csv)
+        write_json(folder / "validation.json", validation.to_dict())
+        write_text(folder / SCORES_FILE, scores)
+        write_text(folder / SPLIT_FILE, split)
+        write_text(folder / COMPONENTS_FILE, self._components)
+        for file, content in MODEL_FILES.items():
+            (folder / "model" / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / "model" / file).write_bytes(content)
+        head = self._ledger.head()
+        record = lineage.build(
+            line=line,
+            class_name=name,
+            training_key=sha256_bytes(f"{line} {digest}".encode()),
+            data={
+                "version": version,
+                "class_digest": digest,
+                "manifest_sha256": sha256_bytes(manifest_csv.encode()),
+                "images": {
+                    "train_good": counts.train_good,
+                    "test_good": counts.test_good,
+                    "test_defect": counts.test_defect,
+                },
+            },
+            validation={
+                "sha256": validation.digest,
+                "passed": True,
+                "checks": len(validation.checks),
+                "findings": [],
+            },
+            source={
+                "git_commit": None,
+                "git_clean": None,
+                "model_source_sha256": "0" * 64,
+                "patchae_version": "0",
+                "lock_sha256": None,
+            },
+            environment={
+                "python": "3",
+                "platform": "none",
+                "device": "cpu",
+                "device_name": "none",
+                "driver": None,
+                "threads": 1,
+                "packages": PACKAGES,
+                "components_sha256": sha256_bytes(self._components.encode()),
+            },
+            training={
+                "settings": Training().model_dump(mode="json"),
+                "backbone": Training().backbone,
+                "weights_sha256": "0" * 64,
+                "seed": 0,
+                "torch": "0",
+                "seconds": 1.0,
+                "learned": split.count(",learned\n"),
+                "calibration": split.count(",calibration\n"),
+                "split_sha256": sha256_bytes(split.encode()),
+            },
+            evaluation=_evaluation(scores),
+            policy=GATES.model_dump(mode="json"),
+            ledger={"seq": head.seq, "digest": head.digest} if head else None,
+            files=_files(folder / "model"),
+            run={
+                "mlflow_run_id": run,
+                "prefect_flow_run_id": None,
+                "prefect_deployment": None,
+                "work_pool": None,
+                "host": "bench",
+                "trigger": "schedule",
+                "reason": "",
+                "actor": "bench",
+                "started": self._now.isoformat(),
+                "finished": self._now.isoformat(),
+            },
+        )
+        if absent := lineage.missing(record):
+            raise AssertionError(f"the pretended record lacks {', '.join(absent)}")
+        write_json(folder / LINEAGE_FILE, record)
+        return record
+
+
+class _Aliases:
+    """MLflow's aliases in memory: only where they end is written there."""
+
+    def __init__(self) -> None:
+        self.models: dict[str, dict[str, str]] = {}
+
+    def get(self, model: str) -> Mapping[str, str]:
+        return dict(self.models.get(model, {}))
+
+    def set(self, model: str, alias: str, version: str) -> None:
+        self.models.setdefault(model, {})[alias] = version
+
+    def delete(self, model: str, alias: str) -> None:
+        self.models[model].pop(alias)
+
+
+def _counts(manifest: pd.DataFrame) -> Counts:
+    good, test = manifest["defect"] == "good", manifest["split"] == "test"
+    return Counts(int((~test & good).sum()), int((test & good).sum()), int((test & ~good).sum()))
+
+
+def _validation(
+    name: str, version: DataVersion, digest: ClassDigest, counts: Counts
+) -> ValidationRecord:
+    return ValidationRecord(
+        class_name=name,
+        data_version=version,
+        class_digest=digest,
+        passed=True,
+        checks=tuple(
+            Check(code, "error", "It is as it must be", True, 0, (), "none", "none")
+            for code in ("evaluated", "decodable", "no_leak")
+        ),
+        counts=counts,
+        strays_sha256=Sha256("0" * 64),
+        compared_with=None,
+        appearance=Appearance(1, *[Level(0.5, 0.0)] * 6),
+        rules={},
+        suite_sha256=Sha256("0" * 64),
+        versions={},
+    )
+
+
+def _split(manifest: pd.DataFrame) -> str:
+    good = manifest[manifest["split"] == "train"]
+    aside = calibration_split(list(good["sha256"]), Training().calibration_share, 0)
+    return split_csv(
+        Used(path, sha256, "calibration" if calibrates else "learned")
+        for path, sha256, calibrates in zip(good["path"], good["sha256"], aside, strict=True)
+    )
+
+
+def _scores(manifest: pd.DataFrame, seed: int) -> str:
+    """Good images score around 0, defective ones around 3."""
+    tests = manifest[manifest["split"] == "test"]
+    noise = np.random.default_rng(seed).normal(0, 1, len(tests))
+    lines = [",".join(HEADER)]
+    for path, sha256, defect, drawn in zip(
+        tests["path"], tests["sha256"], tests["defect"], noise, strict=True
+    ):
+        label = int(defect != "good")
+        score = math.exp(drawn / 4) + label
+        lines.append(f"{path},{sha256},{defect},{label},{score!r},{int(score > THRESHOLD)}")
+    return "\n".join(lines) + "\n"
+
+
+def _evaluation(scores: str) -> dict[str, Any]:
+    rows = read_scores(scores)
+    good, bad = [row for row in rows if not row.label], [row for row in rows if row.label]
+    alarms, found = sum(row.decision for row in good), sum(row.decision for row in bad)
+    return {
+        "image_auroc": image_auroc([row.label for row in rows], [row.score for row in rows]),
+        **intervals(rows),
+        "pixel_auroc": None,
+        "pixel_auroc_interval": None,
+        "aupro": None,
+        "aupro_interval": None,
+        "threshold": THRESHOLD,
+        "recall": found / len(bad),
+        "false_alarm_rate": alarms / len(good),
+        "n_good": len(good),
+        "n_defect": len(bad),
+        "recall_by_defect": {"hole": {"found": found, "n": len(bad)}},
+        "ms_per_image": 1.0,
+        "scores_sha256": sha256_bytes(scores.encode()),
+    }
+
+
+def _files(model: Path) -> dict[str, dict[str, Any]]:
+    return {
+        name: {"sha256": sha256_file(model / name), "bytes": len(content)}
+        for name, content in MODEL_FILES.items()
+    }
