@@ -10,6 +10,7 @@ from patchae.cli.output import Json, as_json, here
 
 if TYPE_CHECKING:
     from patchae.lineage.probe import Probed
+    from patchae.registry.beside import Beside
     from patchae.registry.chain import Entry
     from patchae.registry.ledger import Ledger
     from patchae.registry.promotion import Check
@@ -35,29 +36,33 @@ def promote(
 ) -> None:
     """Make a version the champion: on its verdict `promote`, or over a `hold`."""
     from patchae.errors import UsageError
-    from patchae.registry.ledger import Ledger
-    from patchae.registry.promotion import override as move_over
-    from patchae.registry.promotion import promote as move_to
-    from patchae.registry.standing import last_verdict
-    from patchae.registry.tracking import Tracking
-    from patchae.settings import settings
+    from patchae.registry.beside import Beside
 
     project = here()
     model, number = _model_and_number(version)
-    tracking, ledger, who = Tracking.open(project), Ledger.of(project), settings().who()
-    _proven(tracking, ledger, model)(number)
-    if override:
-        move = move_over(ledger, tracking.aliases, model, number, actor=who, reason=reason)
-    else:
+    with Beside() as beside:  # gets ready while the stores are opened
+        from patchae.registry.ledger import Ledger
+        from patchae.registry.promotion import override as move_over
+        from patchae.registry.promotion import promote as move_to
+        from patchae.registry.standing import last_verdict
+        from patchae.registry.tracking import Tracking
+        from patchae.settings import settings
+
+        ledger, who = Ledger.of(project), settings().who()
         verdict = last_verdict(ledger.entries(model), number)
-        if verdict is None:
+        if verdict is None and not override:
             raise UsageError(
                 f"version {number} of {model} was never judged",
                 mend=f"`patchae retrain {model.partition('.')[0]}` judges it",
             )
-        move = move_to(
-            ledger, tracking.aliases, model, number, verdict=verdict, actor=who, reason=reason
-        )
+        tracking = Tracking.open(project)
+        _proven(tracking, ledger, model, beside)(number)
+        if verdict is None or override:
+            move = move_over(ledger, tracking.aliases, model, number, actor=who, reason=reason)
+        else:
+            move = move_to(
+                ledger, tracking.aliases, model, number, verdict=verdict, actor=who, reason=reason
+            )
     _tell(move)
     if json:
         as_json({"model": model, "champion": number, "was": move.body["from"], "seq": move.seq})
@@ -72,22 +77,27 @@ def rollback(
     json: Json = False,
 ) -> None:
     """Return to an earlier champion, in seconds; it is checked, loaded and asked first."""
-    from patchae.registry.ledger import Ledger
-    from patchae.registry.promotion import rollback as move_back
-    from patchae.registry.tracking import Tracking
-    from patchae.settings import settings
+    from patchae.registry.admission import check_reason
+    from patchae.registry.beside import Beside
 
     project = here()
-    tracking, ledger = Tracking.open(project), Ledger.of(project)
-    move = move_back(
-        ledger,
-        tracking.aliases,
-        model,
-        to=to,
-        actor=settings().who(),
-        reason=reason,
-        check=_proven(tracking, ledger, model),
-    )
+    check_reason("a rollback", reason)
+    with Beside() as beside:  # gets ready while MLflow is opened
+        from patchae.registry.ledger import Ledger
+        from patchae.registry.promotion import rollback as move_back
+        from patchae.registry.tracking import Tracking
+        from patchae.settings import settings
+
+        tracking, ledger = Tracking.open(project), Ledger.of(project)
+        move = move_back(
+            ledger,
+            tracking.aliases,
+            model,
+            to=to,
+            actor=settings().who(),
+            reason=reason,
+            check=_proven(tracking, ledger, model, beside),
+        )
     print(f"{model}: champion is version {move.body['to']} again, was {move.body['from']}")
     if json:
         as_json({"model": model, "champion": move.body["to"], "was": move.body["from"]})
@@ -162,11 +172,11 @@ def _model_and_number(name: str) -> tuple[str, str]:
     return model, number
 
 
-def _proven(tracking: Tracking, ledger: Ledger, model: str) -> Check:
+def _proven(tracking: Tracking, ledger: Ledger, model: str, beside: Beside) -> Check:
     """Checks a version's files, loads it, and compares the score of its stored image."""
     from patchae.lineage.probe import probe
 
-    return lambda version: _tell_probe(probe(tracking, ledger, model, version))
+    return lambda version: _tell_probe(probe(tracking, ledger, model, version, beside))
 
 
 def _tell_probe(found: Probed) -> None:

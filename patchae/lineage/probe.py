@@ -17,8 +17,8 @@ from patchae.files import sha256_bytes, sha256_file
 from patchae.lineage.contents import model_files
 from patchae.lineage.decisions import registered
 from patchae.lineage.material import Broken, Facts, Material, NotCheckable
+from patchae.registry.beside import Beside, Ended
 from patchae.registry.ledger import Ledger
-from patchae.registry.loading import load_model
 from patchae.registry.tracking import Tracking
 
 FOLDER = "probe"
@@ -45,8 +45,17 @@ def probe_of(rows: Sequence[Scored]) -> Scored:
     return min(found, key=lambda row: (row.score, row.path)) if found else rows[0]
 
 
-def probe(tracking: Tracking, ledger: Ledger, model: str, version: str) -> Probed:
+def probe(
+    tracking: Tracking, ledger: Ledger, model: str, version: str, beside: Beside
+) -> Probed:
     """Compare a version's files with its records, load it, and score its stored image.
+
+    Args:
+        tracking: MLflow of the project.
+        ledger: its ledger.
+        model: the registered model.
+        version: its version.
+        beside: where it is loaded and asked.
 
     Raises:
         AuditBroken: files, record, image or score are not those that were recorded.
@@ -81,7 +90,10 @@ def probe(tracking: Tracking, ledger: Ledger, model: str, version: str) -> Probe
     image = artifacts / FOLDER / Path(row.path).name
     if not image.is_file() or sha256_file(image) != row.sha256:
         raise _unusable(facts, f"{FOLDER}/{image.name} is not the image that was scored")
-    found = load_model(model_folder).score([image])[0].score
+    try:
+        found = beside.score(model_folder, image)
+    except Ended as error:
+        raise _unusable(facts, f"it cannot be asked on this machine: {error}") from None
     if not abs(found - row.score) <= TOLERANCE * abs(row.score):
         raise _unusable(facts, f"{row.path} scores {found:.6g}, and {row.score:.6g} was recorded")
     return Probed(row.path, row.score, found)
