@@ -4,8 +4,8 @@ To import torch and what lies on it takes longer than anything else that a rollb
 longer when it is done while the command opens MLflow and checks files. So the process is started
 first, and told which model is meant once that is known.
 
-One line of JSON asks, one answers. The process ends when its input does, hence also when the command
-that started it is killed; it writes nothing anywhere.
+One line of JSON asks, one answers. The process ends when its input does, hence also when the
+command that started it is killed; it writes nothing anywhere.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def _serve() -> None:
                 model = load_model(Path(asked["model_folder"]))
                 answer = {"score": model.score([Path(asked["image"])])[0].score}
             except PatchaeError as error:
-                kind = type(error).__name__
-                answer = {"kind": kind, "what": error.what, "where": error.where, "mend": error.mend}
+                said = {"what": error.what, "where": error.where, "mend": error.mend}
+                answer = {"kind": type(error).__name__, **said}
             print(json.dumps(answer), file=answers, flush=True)
 
 
