@@ -12,7 +12,7 @@ import sys
 import typer
 
 from patchae import __version__
-from patchae.cli import audit, data, gate, ledger, models, moves, run, use, versions
+from patchae.cli import audit, data, deploy, gate, ledger, models, moves, run, use, versions
 from patchae.errors import PatchaeError, StoreUnreachable
 
 _INTERRUPTED = 130
@@ -35,7 +35,7 @@ def _options(
         raise typer.Exit
 
 
-for _module in (run, data, versions, models, gate, moves, use, audit, ledger):
+for _module in (run, deploy, data, versions, models, gate, moves, use, audit, ledger):
     _module.add_to(app)
 
 
