@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     state: Path = Field(Path(".patchae"), description="folder for everything not in Git")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="what to train on")
     slots: int = Field(0, ge=0, description="classes trained side by side; 0: one per GPU, or 1")
+    project: str = Field("", description="name of the project in Prefect; default: its folder's")
     actor: str = Field("", description="who moves models; default: the login name")
     ledger_url: str = Field("", description="PostgreSQL database of the ledger")
     ledger_key: str = Field("", description="file of the private key that signs the ledger")

@@ -17,6 +17,7 @@ from patchae.cli import (
     audit,
     card,
     data,
+    deploy,
     gate,
     ledger,
     models,
@@ -51,6 +52,7 @@ def _options(
 
 for _module in (
     run,
+    deploy,
     data,
     versions,
     models,

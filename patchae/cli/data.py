@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -160,6 +161,11 @@ def snapshot(
     )
     if taken.committed:
         print("committed data.dvc")
+    if taken.changed and os.environ.get("PREFECT_API_URL"):
+        from flows.events import announce
+
+        for line in announce(project, taken):
+            print(f"told Prefect: new images for line {line}")
     if json:
         as_json(
             {

@@ -69,6 +69,18 @@ def versions(project: Project) -> list[Version]:
     return found[::-1]
 
 
+def changed_classes(
+    project: Project, before: DataVersion | None, now: DataVersion
+) -> dict[str, Change]:
+    """How the classes of a version differ from those of another, or from none; by class.
+
+    Raises:
+        DataError: a listing is gone.
+        StoreUnreachable: a listing lies in the remote alone, and that does not answer.
+    """
+    return _changes(listing(project, before) if before else None, listing(project, now))
+
+
 def find(project: Project, text: str) -> DataVersion:
     """The version that begins like a text of at least four characters.
 

@@ -98,7 +98,8 @@ def _half(grey: NDArray[Any]) -> NDArray[np.float32]:
     # Neighbours in a row, read as one number of twice the width: far quicker than every other one.
     pairs = even.view(f"=u{2 * grey.itemsize}")
     rows = (pairs & (2**bits - 1)) + (pairs >> bits)
-    return (rows[::2] + rows[1::2]).astype(np.float32)
+    half: NDArray[Any] = rows[::2] + rows[1::2]
+    return half.astype(np.float32)
 
 
 def _sharpness(half: NDArray[np.float32]) -> float:

@@ -32,10 +32,15 @@ class Snapshot:
     """What a snapshot found and did."""
 
     version: DataVersion
-    changed: bool  # whether another version, or none, was pinned before
+    before: DataVersion | None  # what was pinned before
     images: int  # files under data/, masks included
     bytes: int  # their size
     committed: bool  # whether this call made a Git commit
+
+    @property
+    def changed(self) -> bool:
+        """Whether another version, or none, was pinned before."""
+        return self.version != self.before
 
 
 def snapshot(project: Project, *, commit: bool = False, progress: Progress = silent) -> Snapshot:
@@ -82,7 +87,7 @@ def snapshot(project: Project, *, commit: bool = False, progress: Progress = sil
         committed = commit and git.commit_only(
             project.root, [project.data_dvc.name, *_own_files(project)], message
         )
-    return Snapshot(content.version, content.version != before, count, size, committed)
+    return Snapshot(content.version, before, count, size, committed)
 
 
 def pinned_version(project: Project) -> DataVersion | None:

@@ -45,9 +45,7 @@ def probe_of(rows: Sequence[Scored]) -> Scored:
     return min(found, key=lambda row: (row.score, row.path)) if found else rows[0]
 
 
-def probe(
-    tracking: Tracking, ledger: Ledger, model: str, version: str, beside: Beside
-) -> Probed:
+def probe(tracking: Tracking, ledger: Ledger, model: str, version: str, beside: Beside) -> Probed:
     """Compare a version's files with its records, load it, and score its stored image.
 
     Args:

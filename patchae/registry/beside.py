@@ -15,7 +15,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from patchae import errors
 from patchae.errors import PatchaeError
@@ -77,6 +77,7 @@ def _serve() -> None:
 
         for line in sys.stdin:
             asked = json.loads(line)
+            answer: dict[str, Any]
             try:
                 model = load_model(Path(asked["model_folder"]))
                 answer = {"score": model.score([Path(asked["image"])])[0].score}

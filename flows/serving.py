@@ -1,0 +1,59 @@
+"""Retrain lines when they are due, on this machine alone: no work pool, no worker.
+
+Each run is a process of its own, started by the one that serves; one line has one run at a time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flows.deployments import wanted
+from flows.server import prefect_server
+from patchae.config import Lines
+from patchae.console import say
+from patchae.project import Project
+from patchae.steps.plan import slots
+
+
+@contextmanager
+def engine(project: Project, port: int) -> Iterator[str]:
+    """The API of Prefect: that of `PREFECT_API_URL`, or of a server that is started here.
+
+    Raises:
+        StoreUnreachable: the server does not start.
+    """
+    if url := os.environ.get("PREFECT_API_URL"):
+        yield url
+        return
+    with prefect_server(project.prefect, port) as url:
+        os.environ["PREFECT_API_URL"] = url
+        try:
+            yield url
+        finally:
+            del os.environ["PREFECT_API_URL"]
+
+
+def serve(project: Project, lines: Lines) -> None:
+    """Serve all lines until the process is told to end; `engine` must be there.
+
+    Raises:
+        StoreUnreachable: Prefect does not answer.
+    """
+    from prefect import serve as serve_deployments
+
+    from flows.engine import reach_prefect
+
+    reach_prefect()
+    deployments = wanted(project, lines, project.root)
+    for deployment in deployments.values():
+        deployment.work_pool_name = None  # runs are started here, and by no worker
+    for line in lines.lines:
+        if line.schedule:
+            say(f"line {line.name}: {line.schedule.cron} {line.schedule.timezone}")
+        else:
+            say(f"line {line.name}: when new images arrive, or on demand")
+    serve_deployments(
+        *deployments.values(), print_starting_message=False, limit=max(2, 2 * slots())
+    )

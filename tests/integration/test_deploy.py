@@ -1,0 +1,222 @@
+"""Lines become deployments of a real Prefect server, and a worker runs what is due."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+
+from flows.server import free_port, prefect_server
+from patchae.registry.ledger import Ledger
+from tests.flows.plant import GATES, TINY, Plant
+from tests.support import write_class
+
+ROOT = Path(__file__).parents[2]
+ALWAYS = {"cron": "* * * * *", "timezone": "UTC"}
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The API of a real server."""
+    with prefect_server(tmp_path_factory.mktemp("server"), free_port(0), pages=False) as url:
+        yield url
+
+
+@pytest.fixture
+def plant(tmp_path: Path) -> Plant:
+    """A project of two lines; no images yet."""
+    made = Plant(tmp_path / "works")
+    made.lines = {
+        "caps": {"classes": ["cap"], "training": TINY, "gates": GATES, "schedule": ALWAYS},
+        "nuts": {"classes": ["nut"], "training": TINY, "gates": GATES},
+    }
+    made.write_lines()
+    return made
+
+
+def environment(api: str, **more: str) -> dict[str, str]:
+    """What a command or a worker needs: this source, and the server's address."""
+    return {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "PREFECT_API_URL": api,
+        "PREFECT_LOGGING_LEVEL": "ERROR",
+        "OMP_NUM_THREADS": "1",
+        **more,
+    }
+
+
+def run(plant: Plant, api: str, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """A command of patchae in the project."""
+    return subprocess.run(
+        [sys.executable, "-m", "patchae", *words],
+        cwd=plant.project.root,
+        env=environment(api, **more),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def deploy(plant: Plant, api: str, *words: str, **more: str) -> dict[str, tuple[str, list[str]]]:
+    """What `patchae deploy` did, by line."""
+    done = run(plant, api, "deploy", "--json", *words, **more)
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return {one["line"]: (one["step"], one["differs"]) for one in told["deployments"]}
+
+
+@contextmanager
+def worker(api: str, home: Path) -> Iterator[None]:
+    """A worker of the pool `patchae`, that runs flows as processes of its own."""
+    home.mkdir()
+    pool = ["--pool", "patchae", "--type", "process"]
+    with (home / "worker.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "prefect", "worker", "start", *pool],
+            cwd=home,
+            env=environment(api, PREFECT_HOME=str(home / "prefect"), PREFECT_LOGGING_LEVEL="INFO"),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_lines_become_deployments_and_stay_what_they_are(plant: Plant, api: str) -> None:
+    own = {"PATCHAE_PROJECT": "first"}
+    assert deploy(plant, api, "--dry-run", **own) == {
+        "caps": ("create", []),
+        "nuts": ("create", []),
+    }
+    assert {step for step, _ in deploy(plant, api, **own).values()} == {"create"}
+    assert {step for step, _ in deploy(plant, api, **own).values()} == {"keep"}
+    plant.lines["caps"]["schedule"] = {"cron": "0 3 * * 1", "timezone": "Europe/Berlin"}
+    plant.lines["nuts"]["work_pool"] = "gpu"
+    plant.write_lines()
+    assert deploy(plant, api, **own) == {
+        "caps": ("change", ["schedule", "parameters"]),
+        "nuts": ("change", ["work pool"]),
+    }
+    del plant.lines["nuts"]
+    plant.write_lines()
+    # Nobody answers the question, so nothing is taken down.
+    assert deploy(plant, api, **own) == {"caps": ("keep", [])}
+    assert deploy(plant, api, "--prune", **own)["nuts"] == ("remove", [])
+    assert deploy(plant, api, **own) == {"caps": ("keep", [])}
+    other = run(plant, api, "deploy", PATCHAE_PROJECT="second")
+    assert other.returncode == 2
+    assert "not of this project" in other.stderr
+    del plant.lines["caps"]
+    plant.lines["bolts"] = {"classes": ["bolt"]}
+    plant.write_lines()
+    assert deploy(plant, api, "--prune", **own)["caps"] == ("remove", [])
+    del plant.lines["bolts"]
+    plant.lines["last"] = {"classes": ["bolt"]}
+    plant.write_lines()
+    deploy(plant, api, "--prune", **own)
+
+
+def test_a_hundred_lines(plant: Plant, api: str) -> None:
+    plant.lines = {
+        f"line{number:03d}": {
+            "classes": [f"part{number}"],
+            "schedule": ALWAYS | {"cron": "0 3 * * 1"},
+        }
+        for number in range(100)
+    }
+    plant.write_lines()
+    assert {step for step, _ in deploy(plant, api).values()} == {"create"}
+    assert [step for step, _ in deploy(plant, api).values()] == ["keep"] * 100
+    plant.lines = {"last": {"classes": ["bolt"]}}
+    plant.project.lines_file.write_text(yaml.safe_dump({"lines": {"single": {"classes": ["a"]}}}))
+    assert sum(step == "remove" for step, _ in deploy(plant, api, "--prune").values()) == 100
+
+
+@pytest.mark.slow
+def test_what_is_due_is_run_by_a_worker(plant: Plant, api: str, tmp_path: Path) -> None:
+    """A really scheduled run, then one because new images arrived."""
+    for number, name in enumerate(("cap", "nut"), 1):
+        write_class(plant.project.data, name, seed=number)
+    deploy(plant, api)
+    with worker(api, tmp_path / "worker"):
+        reasons = _until(lambda: _records(plant, "caps.cap"))
+        assert reasons[0]["trigger"] == "schedule"
+        assert reasons[0]["reason"] == "schedule * * * * * UTC"
+        assert reasons[0]["prefect_deployment"] == "caps"
+        assert reasons[0]["work_pool"] == "patchae"
+        plant.add_train("nut", 4)
+        done = run(plant, api, "snapshot")
+        assert done.returncode == 0, done.stderr
+        reasons = _until(lambda: _records(plant, "nuts.nut"))
+        assert reasons[0]["trigger"] == "new_data"
+        assert "nut" in reasons[0]["reason"]
+    assert plant.ledger.verify() == []
+
+
+@pytest.mark.slow
+def test_one_command_serves_all_lines(plant: Plant, api: str) -> None:
+    """Without a server, a pool or a worker; a Ctrl-C ends all of it."""
+    write_class(plant.project.data, "cap", seed=1)
+    own = environment(api)
+    del own["PREFECT_API_URL"]
+    log = plant.project.root / "serve.log"
+    with log.open("wb") as output:
+        serving = subprocess.Popen(
+            [sys.executable, "-m", "patchae", "serve", "--port", "0"],
+            cwd=plant.project.root,
+            env=own,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        (reason, *_) = _until(lambda: _records(plant, "caps.cap"))
+        family = psutil.Process(serving.pid).children(recursive=True)
+        assert reason["trigger"] == "schedule"
+        assert reason["work_pool"] is None
+    finally:
+        serving.send_signal(signal.SIGINT)
+        serving.wait(90)
+    _, alive = psutil.wait_procs(family, timeout=30)
+    assert alive == []
+    assert "Traceback" not in log.read_text()
+
+
+def _records(plant: Plant, model: str) -> list[dict[str, Any]]:
+    """The part `run` of the lineage record of every registered version of a model."""
+    ledger = Ledger(plant.project.ledger)
+    if not any(row.kind == "verdict" for row in ledger.entries(model)):
+        return []
+    found = []
+    for row in ledger.entries(model, ["registered"]):
+        (record,) = plant.project.mlflow.glob(f"artifacts/*/{row.body['run_id']}/**/lineage.json")
+        found.append(json.loads(record.read_text())["run"])
+    return found
+
+
+def _until(ask: Any, patience: float = 400) -> Any:
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        if found := ask():
+            return found
+        time.sleep(1)
+    raise AssertionError("nothing was retrained")
