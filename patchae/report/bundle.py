@@ -13,10 +13,13 @@ from patchae.lineage.bundle.content import Files, Sources
 from patchae.lineage.bundle.images import fetch_images
 from patchae.lineage.bundle.write import require_target, write_bundle
 from patchae.lineage.material import Audit
+from patchae.lineage.record import load
 from patchae.project import Project
 from patchae.registry.ledger import Ledger
+from patchae.registry.registration import LINEAGE_FILE
 from patchae.registry.tracking import Tracking
 from patchae.report.bundle_page import render
+from patchae.report.card import cards
 from patchae.types import DataVersion
 
 NO_PAGES: Files = MappingProxyType({})
@@ -81,7 +84,7 @@ def bundle_of(
             if with_images
             else None,
         )
-        return write_pages(target, sources)
+        return write_pages(target, sources, _cards(artifacts))
 
 
 def write_pages(target: Path, sources: Sources, pages: Files = NO_PAGES) -> str:
@@ -97,6 +100,15 @@ def write_pages(target: Path, sources: Sources, pages: Files = NO_PAGES) -> str:
     """
     index = render(sources, sorted(pages))
     return write_bundle(target, sources, {**pages, "index.html": index.encode()})
+
+
+def _cards(artifacts: Path) -> Files:
+    """The model cards, made anew from the record; none where that is gone or is none."""
+    try:
+        record = load((artifacts / LINEAGE_FILE).read_text())
+    except (OSError, ValueError):
+        return NO_PAGES
+    return {name: card.encode() for name, card in cards(record).items()}
 
 
 def _images(

@@ -52,6 +52,7 @@ def test_the_bundle_of_a_trained_model_is_checked_by_python_alone(
     assert patchae(capsys, monkeypatch, *words, str(bundle))[0] == 0
     assert bundle.read_bytes() == first
     with zipfile.ZipFile(bundle) as opened:
+        assert {"model-card.html", "model-card.md"} <= set(opened.namelist())
         everything = b"".join(opened.read(name) for name in opened.namelist())
     for word in (b"works.disc", b"disc/", b'"disc"'):
         assert word not in everything
@@ -92,6 +93,14 @@ def test_images_that_are_gone_are_missing_in_the_bundle(
     bundle_of(project, tracking, found, tmp_path / "b.zip", with_images=True)
     state, detail = answer(tmp_path / "b.zip")["images"]
     assert (state, detail.endswith(": missing")) == ("broken", True)
+
+
+def test_a_bundle_is_of_one_model(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, err = patchae(capsys, monkeypatch, "audit", "--all", "--out", "all.zip")
+    assert (code, out) == (2, "")
+    assert "a bundle is of one model" in err
 
 
 @pytest.mark.parametrize(
