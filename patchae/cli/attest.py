@@ -28,7 +28,7 @@ def attest(
     from patchae.errors import ConfigError
     from patchae.files import write_text
     from patchae.lineage.attestation import envelope, statement
-    from patchae.lineage.gather import lineage_of
+    from patchae.lineage.naming import lineage_of
     from patchae.registry.signing import Signer
     from patchae.registry.tracking import Tracking
 

@@ -25,7 +25,7 @@ def card(
     """Make the model card of a version from its lineage record alone."""
     from patchae.errors import UsageError
     from patchae.files import write_text
-    from patchae.lineage.gather import lineage_of
+    from patchae.lineage.naming import lineage_of
     from patchae.lineage.record import digest
     from patchae.registry.tracking import Tracking
     from patchae.report.card import card_html, card_markdown

@@ -83,7 +83,7 @@ def _last_verdict(project: Project, name: str) -> tuple[Entry, list[Entry]]:
         UsageError: nothing of that name was judged.
     """
     from patchae.errors import UsageError
-    from patchae.lineage.gather import resolve
+    from patchae.lineage.naming import resolve
     from patchae.registry.ledger import Ledger
     from patchae.registry.standing import last_verdict
     from patchae.registry.tracking import Tracking

@@ -92,7 +92,7 @@ def export(
 
 def _loaded(model: str) -> tuple[str, str, PatchAE]:
     """Registered name and version that an argument means, and the model in memory."""
-    from patchae.lineage.gather import resolve
+    from patchae.lineage.naming import resolve
     from patchae.registry.loading import load_version
     from patchae.registry.tracking import Tracking
 

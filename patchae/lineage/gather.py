@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from patchae.errors import AuditBroken, ConfigError, PatchaeError, StoreUnreachable, UsageError
+from patchae.errors import ConfigError, PatchaeError, StoreUnreachable, UsageError
 from patchae.files import Progress, silent
 from patchae.lineage.audit import LINKS, Audit, Link, audit
-from patchae.lineage.decisions import registered
 from patchae.lineage.ledger_view import LedgerView, view
-from patchae.lineage.material import Broken, Facts, Material, NotCheckable, Unreachable
+from patchae.lineage.material import Material, Unreachable
+from patchae.lineage.naming import version_of
 from patchae.lines_file import load_lines
 from patchae.project import Project
 from patchae.registry.chain import Entry
 from patchae.registry.export import Anchor
 from patchae.registry.ledger import Ledger
 from patchae.registry.runs import logged_run
-from patchae.registry.standing import ALIASES, CHAMPION, champion_of, until
+from patchae.registry.standing import CHAMPION, champion_of, until
 from patchae.registry.tracking import Tracking, Version
 
 T = TypeVar("T")
-_MODEL = re.compile(r"(?P<model>[A-Za-z0-9_.-]+)(?:/(?P<version>\d+)|@(?P<alias>[A-Za-z0-9_.-]+))?")
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ def audit_model(
         StoreUnreachable: MLflow does not answer.
     """
     auditor = _Auditor(project, tracking, scope or Scope())
-    return auditor.audit(*_resolve(auditor.entries, tracking, name, auditor.scope.at))
+    return auditor.audit(*version_of(auditor.entries, tracking, name, auditor.scope.at))
 
 
 def audit_all(project: Project, tracking: Tracking, scope: Scope | None = None) -> Iterator[Audit]:
@@ -82,20 +80,6 @@ def audit_all(project: Project, tracking: Tracking, scope: Scope | None = None) 
         except PatchaeError as error:  # it could not even begin
             title, _ = LINKS["mlflow"]
             yield Audit(model, version, (Link("mlflow", title, "broken", error.what),))
-
-
-def resolve(
-    project: Project, tracking: Tracking, name: str, at: datetime | None = None
-) -> tuple[str, str, str | None]:
-    """Model, version and alias (if one was asked for) of a name.
-
-    `champion` and `previous` are answered by the ledger, which is the truth; other aliases by
-    MLflow.
-
-    Raises:
-        UsageError: the name is none, or nothing stands behind it.
-    """
-    return _resolve(Ledger.of(project).entries, tracking, name, at)
 
 
 class _Auditor:
@@ -160,70 +144,6 @@ class _Auditor:
             if not any(version in (row.body.get("version"), row.body.get("to")) for row in told):
                 raise
             return None
-
-
-def _resolve(
-    entries: Callable[[str], list[Entry]], tracking: Tracking, name: str, at: datetime | None
-) -> tuple[str, str, str | None]:
-    parts = _MODEL.fullmatch(name)
-    if parts is None:
-        raise UsageError(
-            f"'{name}' is not the name of a model",
-            mend="write MODEL, MODEL/VERSION or MODEL@ALIAS, for example sample.washer@champion",
-        )
-    model, version = parts["model"], parts["version"]
-    alias = parts["alias"] or CHAMPION
-    if at is not None and (version is not None or alias not in ALIASES):
-        raise UsageError(
-            f"what was '{name}' at a time is not recorded",
-            mend=f"the ledger knows it of {model}@champion and {model}@previous",
-        )
-    if version is not None:
-        return model, version, None
-    if alias in ALIASES:
-        found = champion_of(until(entries(model), at)).aliases().get(alias)
-    else:
-        found = tracking.aliases.get(model).get(alias)
-    if found is None:
-        known = [item.version for item in tracking.versions(model)]
-        when = f" at {at.isoformat()}" if at else ""
-        raise UsageError(
-            f"{model} has no {alias}{when}" if known else f"no model is called '{model}'",
-            where="the ledger",
-            mend=f"name a version: {', '.join(f'{model}/{item}' for item in known)}"
-            if known
-            else "`patchae status` lists the models",
-        )
-    return model, found, alias
-
-
-def lineage_of(project: Project, tracking: Tracking, name: str) -> tuple[str, str, dict[str, Any]]:
-    """Model, version and lineage record of a name, the record as the JSON that the ledger knows.
-
-    Raises:
-        UsageError: there is no such model or version.
-        AuditBroken: its record is missing, not complete, or not the one that was registered.
-        StoreUnreachable: MLflow or the ledger cannot be used.
-    """
-    model, version, _ = resolve(project, tracking, name)
-    facts = Facts(
-        Material(
-            model=model,
-            version=version,
-            entries=Ledger.of(project).entries(),  # its record may follow a row on another model
-            artifacts=tracking.artifacts(tracking.version(model, version)),
-        )
-    )
-    try:
-        registered(facts)
-        facts.record  # noqa: B018 - complete, or not to be used
-    except (Broken, NotCheckable) as error:
-        raise AuditBroken(
-            f"the lineage record of {model}/{version} cannot be used: {error}",
-            where="MLflow",
-            mend=f"`patchae audit {model}/{version}` says more",
-        ) from None
-    return model, version, facts.lineage
 
 
 def _policy(project: Project, model: str) -> dict[str, Any] | Unreachable | None:

@@ -6,7 +6,8 @@ import pytest
 
 from patchae.errors import UsageError
 from patchae.lineage.audit import LINKS
-from patchae.lineage.gather import audit_model, resolve
+from patchae.lineage.gather import audit_model
+from patchae.lineage.naming import resolve
 from tests.flows.plant import Works, the_works
 
 

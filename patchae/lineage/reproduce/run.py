@@ -19,8 +19,8 @@ from patchae.errors import AuditBroken
 from patchae.files import Progress, sha256_file, silent
 from patchae.lineage.contents import manifest as manifest_holds
 from patchae.lineage.decisions import registered
-from patchae.lineage.gather import resolve
 from patchae.lineage.material import Broken, Facts, Material, NotCheckable
+from patchae.lineage.naming import resolve
 from patchae.lineage.ranks import image_auroc
 from patchae.lineage.record import LineageRecord
 from patchae.lineage.reproduce.again import WEIGHTS, train_again
