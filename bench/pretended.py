@@ -6,29 +6,34 @@ promotions are those of the gates.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
+from bench.pretended_parts import (
+    MODEL_FILES,
+    counts_of,
+    evaluation_of,
+    files_of,
+    scores_of,
+    split_of,
+    validation_of,
+)
 from patchae.config import Gates, Training
 from patchae.dataset.manifest import DTYPES, class_digest, to_csv
-from patchae.dataset.validation.drift import Appearance, Level
-from patchae.dataset.validation.record import Check, Counts, ValidationRecord
-from patchae.evidence.scores import HEADER, SCORES_FILE, read_scores
-from patchae.files import digest_json, sha256_bytes, sha256_file, write_json, write_text
+from patchae.evidence.scores import SCORES_FILE, read_scores
+from patchae.files import digest_json, sha256_bytes, write_bytes, write_json, write_text
 from patchae.lineage import record as lineage
 from patchae.lineage.environment import COMPONENTS_FILE, components
-from patchae.lineage.ranks import image_auroc
-from patchae.lineage.split_file import SPLIT_FILE, Used, split_csv
-from patchae.model.split import calibration_split
+from patchae.lineage.probe import FOLDER as PROBE
+from patchae.lineage.probe import probe_of
+from patchae.lineage.split_file import SPLIT_FILE
 from patchae.project import Project, prepare_environment
-from patchae.registry.evidence import evidence_of, intervals, rival_of
+from patchae.registry.evidence import evidence_of, rival_of
 from patchae.registry.gates import judge
 from patchae.registry.ledger import Ledger
 from patchae.registry.promotion import promote
@@ -36,22 +41,22 @@ from patchae.registry.registration import LINEAGE_FILE
 from patchae.registry.standing import champion_of
 from patchae.registry.tracking import TAG, Tracking
 from patchae.registry.verdict import rival_scores_file
-from patchae.types import ClassDigest, DataVersion, Sha256
+from patchae.types import ClassDigest, DataVersion
 
 if TYPE_CHECKING:
     from bench.plant import Picture
 
 GATES = Gates(min_image_auroc=0.5, max_drop=0.2, max_false_alarms=1.0)
-THRESHOLD = 1.5
 PACKAGES = {f"package-{number}": f"{number}.0" for number in range(250)}
-MODEL_FILES = {"MLmodel": b"flavors: {}\n", "artifacts/model/model.safetensors": bytes(100_000)}
 
 
 class Pretended:
     """The registry of a plant."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, stored: Callable[[str], bytes]) -> None:
+        """`stored` gives the content of an image by its md5."""
         prepare_environment(project)
+        self._stored = stored
         self.count = 0
         self._now = datetime.min.replace(tzinfo=UTC)
         self._ledger = Ledger(project.ledger, clock=self._clock)
@@ -77,11 +82,12 @@ class Pretended:
         self._now = max(self._now, made + timedelta(hours=1))
         model = f"{line}.{name}"
         manifest, text, digest = self._manifest(name, pictures, version)
-        client, experiment = self._tracking.client, self._tracking.experiment(line)
-        own = {"line": line, "class": name, "data_version": version}
-        run = client.create_run(experiment, tags={TAG + tag: own[tag] for tag in own})
+        key = sha256_bytes(f"{line} {digest}".encode())
+        own = {"line": line, "class": name, "data_version": version, "training_key": key}
+        run = self._start(line, own)
         entries = self._ledger.entries(model)
         champion = champion_of(entries).current
+        client = self._tracking.client
         with TemporaryDirectory() as temporary:
             folder = Path(temporary)
             record = self._write(
@@ -89,34 +95,39 @@ class Pretended:
                 version,
                 line=line,
                 name=name,
-                run=str(run.info.run_id),
+                key=key,
+                run=run,
                 manifest=manifest,
                 manifest_csv=text,
                 digest=digest,
             )
             rows = read_scores((folder / SCORES_FILE).read_text())
+            probe = probe_of(rows).path
+            (md5,) = (one.md5 for one in pictures if one.path == probe)
+            write_bytes(folder / PROBE / Path(probe).name, self._stored(md5))
             rival, rival_digest = None, None
             if champion is not None:
-                theirs = _scores(manifest, self.count - 1)
+                theirs = scores_of(manifest, self.count - 1)
                 rival_digest = sha256_bytes(theirs.encode())
                 write_text(folder / rival_scores_file(champion, rival_digest), theirs)
                 rival = rival_of(champion, rows, read_scores(theirs), then=None, data_recorded=None)
-            client.log_artifacts(run.info.run_id, temporary)
-        client.set_terminated(run.info.run_id)
+            client.log_artifacts(run, temporary)
+        self._finish(run, record)
         if not entries:
             client.create_registered_model(model)
-        key, lineage_sha256 = record["training_key"], digest_json(record)
-        tags = {**own, "training_key": key, "lineage_sha256": lineage_sha256}
+        lineage_sha256 = digest_json(record)
         registered = client.create_model_version(
             model,
-            f"{run.info.artifact_uri}/model",
-            run.info.run_id,
-            tags={TAG + tag: value for tag, value in tags.items()},
+            f"{client.get_run(run).info.artifact_uri}/model",
+            run,
+            tags={
+                TAG + tag: value for tag, value in {**own, "lineage_sha256": lineage_sha256}.items()
+            },
         )
         number = str(registered.version)
         body = {
             "version": number,
-            "run_id": run.info.run_id,
+            "run_id": run,
             "training_key": key,
             "lineage_sha256": lineage_sha256,
         }
@@ -141,6 +152,36 @@ class Pretended:
         )
         if verdict.body["outcome"] == "promote":
             promote(self._ledger, self._aliases, model, number, verdict=verdict, actor="bench")
+
+    def _start(self, line: str, own: Mapping[str, str]) -> str:
+        """A run in MLflow that starts at the moment of the plant."""
+        run = self._tracking.client.create_run(
+            self._tracking.experiment(line),
+            start_time=self._milliseconds(),
+            tags={TAG + tag: value for tag, value in own.items()},
+        )
+        return str(run.info.run_id)
+
+    def _finish(self, run: str, record: Mapping[str, Any]) -> None:
+        """What MLflow shows of a training: parameters, metrics, and that it ended."""
+        from mlflow.entities import Metric, Param
+
+        params = {**record["training"]["settings"], "device": record["environment"]["device"]}
+        metrics = {**record["evaluation"], "training_seconds": record["training"]["seconds"]}
+        at = self._milliseconds()
+        self._tracking.client.log_batch(
+            run,
+            params=[Param(key, str(value)) for key, value in params.items()],
+            metrics=[
+                Metric(key, value, at, 0)
+                for key, value in metrics.items()
+                if isinstance(value, int | float)
+            ],
+        )
+        self._tracking.client.set_terminated(run, end_time=at)
+
+    def _milliseconds(self) -> int:
+        return int(self._now.timestamp() * 1000)
 
     def set_aliases(self) -> None:
         """Have MLflow show what the ledger says."""
@@ -174,16 +215,17 @@ class Pretended:
         *,
         line: str,
         name: str,
+        key: str,
         run: str,
         manifest: pd.DataFrame,
         manifest_csv: str,
         digest: ClassDigest,
     ) -> dict[str, Any]:
         """All artifacts of a run, its model among them; returns the lineage record."""
-        counts = _counts(manifest)
-        validation = _validation(name, version, digest, counts)
-        scores = _scores(manifest, self.count)
-        split = _split(manifest)
+        counts = counts_of(manifest)
+        validation = validation_of(name, version, digest, counts)
+        scores = scores_of(manifest, self.count)
+        split = split_of(manifest)
         write_text(folder / "manifest.csv", manifest_csv)
         write_json(folder / "validation.json", validation.to_dict())
         write_text(folder / SCORES_FILE, scores)
@@ -196,7 +238,7 @@ class Pretended:
         record = lineage.build(
             line=line,
             class_name=name,
-            training_key=sha256_bytes(f"{line} {digest}".encode()),
+            training_key=key,
             data={
                 "version": version,
                 "class_digest": digest,
@@ -241,10 +283,10 @@ class Pretended:
                 "calibration": split.count(",calibration\n"),
                 "split_sha256": sha256_bytes(split.encode()),
             },
-            evaluation=_evaluation(scores),
+            evaluation=evaluation_of(scores),
             policy=GATES.model_dump(mode="json"),
             ledger={"seq": head.seq, "digest": head.digest} if head else None,
-            files=_files(folder / "model"),
+            files=files_of(folder / "model"),
             run={
                 "mlflow_run_id": run,
                 "prefect_flow_run_id": None,
@@ -278,82 +320,3 @@ class _Aliases:
 
     def delete(self, model: str, alias: str) -> None:
         self.models[model].pop(alias)
-
-
-def _counts(manifest: pd.DataFrame) -> Counts:
-    good, test = manifest["defect"] == "good", manifest["split"] == "test"
-    return Counts(int((~test & good).sum()), int((test & good).sum()), int((test & ~good).sum()))
-
-
-def _validation(
-    name: str, version: DataVersion, digest: ClassDigest, counts: Counts
-) -> ValidationRecord:
-    return ValidationRecord(
-        class_name=name,
-        data_version=version,
-        class_digest=digest,
-        passed=True,
-        checks=tuple(
-            Check(code, "error", "It is as it must be", True, 0, (), "none", "none")
-            for code in ("evaluated", "decodable", "no_leak")
-        ),
-        counts=counts,
-        strays_sha256=Sha256("0" * 64),
-        compared_with=None,
-        appearance=Appearance(1, *[Level(0.5, 0.0)] * 6),
-        rules={},
-        suite_sha256=Sha256("0" * 64),
-        versions={},
-    )
-
-
-def _split(manifest: pd.DataFrame) -> str:
-    good = manifest[manifest["split"] == "train"]
-    aside = calibration_split(list(good["sha256"]), Training().calibration_share, 0)
-    return split_csv(
-        Used(path, sha256, "calibration" if calibrates else "learned")
-        for path, sha256, calibrates in zip(good["path"], good["sha256"], aside, strict=True)
-    )
-
-
-def _scores(manifest: pd.DataFrame, seed: int) -> str:
-    """Good images score around 0, defective ones around 3."""
-    tests = manifest[manifest["split"] == "test"]
-    noise = np.random.default_rng(seed).normal(0, 1, len(tests))
-    lines = [",".join(HEADER)]
-    for path, sha256, defect, drawn in zip(
-        tests["path"], tests["sha256"], tests["defect"], noise, strict=True
-    ):
-        label = int(defect != "good")
-        score = math.exp(drawn / 4) + label
-        lines.append(f"{path},{sha256},{defect},{label},{score!r},{int(score > THRESHOLD)}")
-    return "\n".join(lines) + "\n"
-
-
-def _evaluation(scores: str) -> dict[str, Any]:
-    rows = read_scores(scores)
-    good, bad = [row for row in rows if not row.label], [row for row in rows if row.label]
-    alarms, found = sum(row.decision for row in good), sum(row.decision for row in bad)
-    return {
-        "image_auroc": image_auroc([row.label for row in rows], [row.score for row in rows]),
-        **intervals(rows),
-        "pixel_auroc": None,
-        "pixel_auroc_interval": None,
-        "aupro": None,
-        "aupro_interval": None,
-        "threshold": THRESHOLD,
-        "recall": found / len(bad),
-        "false_alarm_rate": alarms / len(good),
-        "n_good": len(good),
-        "n_defect": len(bad),
-        "recall_by_defect": {"hole": {"found": found, "n": len(bad)}},
-        "ms_per_image": 1.0,
-        "scores_sha256": sha256_bytes(scores.encode()),
-    }
-
-
-def _files(model: Path) -> dict[str, dict[str, Any]]:
-    return {
-        name: {"sha256": sha256_file(model / name), "bytes": len(content)}
-        for name, content in MODEL_FILES.items()
-    }
