@@ -1,6 +1,6 @@
 """`python -m patchae` is the command `patchae`."""
 
-from patchae.cli import main
+from patchae.cli import console
 
 if __name__ == "__main__":
-    main()
+    console()

@@ -18,8 +18,6 @@ def newcombe_interval(
     """
     if math.isnan(estimate) or good < 1 or defective < 1:
         return math.nan, math.nan
-    from scipy.optimize import brentq
-
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     others = (good + defective) / 2 - 1
 
@@ -34,6 +32,13 @@ def newcombe_interval(
             return end
         # At 0 and 1 the width is 0 like the distance, so the way starts a step inside.
         start = min(max(estimate, 1e-12), 1 - 1e-12)
-        return float(brentq(lambda t: abs(t - estimate) - width(t), start, end))
+        inside, outside = start, end
+        # By halves: as exact as numbers are, and without the start of `scipy.optimize`.
+        while (middle := (inside + outside) / 2) not in (inside, outside):
+            if abs(middle - estimate) <= width(middle):
+                inside = middle
+            else:
+                outside = middle
+        return inside
 
     return limit(0.0), limit(1.0)

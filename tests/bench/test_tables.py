@@ -25,6 +25,8 @@ b
 <!-- data:end -->
 <!-- gates:begin -->
 <!-- gates:end -->
+<!-- lineage:begin -->
+<!-- lineage:end -->
 c"""
 
 
@@ -112,14 +114,15 @@ def test_the_gpu_has_a_column_where_there_is_one(tmp_path: Path) -> None:
 
 def test_only_what_lies_between_the_marks_changes(tmp_path: Path) -> None:
     path = results(tmp_path, {"nut": {"ours": [run(0.9, 10)]}})
-    none = tmp_path / "none.json"
-    page = rendered(PAGE, path, none, none, none)
+    sources = dict.fromkeys(("scale", "data", "gates", "lineage"), tmp_path / "none.json")
+    page = rendered(PAGE, path, **sources)
     assert page.startswith("a\n<!-- model:begin -->\nMeasured at 256 x 256 px")
     assert "`make bench-scale DATA=folder`.\n<!-- scale:end -->\n" in page
     assert "`make bench-data`.\n<!-- data:end -->\n" in page
-    assert page.endswith("`make bench-gates`.\n<!-- gates:end -->\nc")
+    assert "`make bench-gates`.\n<!-- gates:end -->\n" in page
+    assert page.endswith("`make bench-lineage`.\n<!-- lineage:end -->\nc")
     assert "before" not in page
-    assert rendered(page, path, none, none, none) == page
+    assert rendered(page, path, **sources) == page
 
 
 def test_a_missing_file_says_which_command_writes_it(tmp_path: Path) -> None:

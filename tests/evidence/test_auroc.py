@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 
-from patchae.evidence.auroc import auroc_interval, components
+from patchae.evidence.auroc import auroc_interval, components, midranks
 
 Tested = tuple[list[int], list[float]]
 
@@ -25,6 +26,12 @@ def cases(draw: st.DrawFn) -> Tested:
 
 
 law = settings(deadline=None, max_examples=100)
+
+
+@law
+@given(st.lists(st.one_of(st.integers(0, 5), st.floats(-1e300, 1e300)), max_size=40))
+def test_ranks_are_those_of_scipy(values: list[float]) -> None:
+    assert midranks(np.array(values, float)).tolist() == rankdata(values).tolist()
 
 
 @law
