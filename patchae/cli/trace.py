@@ -73,7 +73,7 @@ def trace(
             "the image occurred in no version"
             if len(found.images) == 1
             else f"none of the {len(found.images)} images occurred in any version",
-            where=f"{found.data_versions} data versions, {found.model_versions} model versions",
+            where=_looked_through(found),
             mend="give the file itself: by its sha256 alone an image is known once a model used it",
         )
 
@@ -93,10 +93,12 @@ def _show(found: Answer) -> None:
         print("no model version used " + ("it" if len(found.images) == 1 else "any of them"))
     for what, why in found.unread:
         print(f"not looked through: {what}: {why}")
-    print(
-        f"looked through {found.data_versions} data versions and"
-        f" {found.model_versions} model versions"
-    )
+    print(f"looked through {_looked_through(found)}")
+
+
+def _looked_through(found: Answer) -> str:
+    data, model = found.data_versions, found.model_versions
+    return f"{data} data version{'s' * (data != 1)} and {model} model version{'s' * (model != 1)}"
 
 
 def _show_stays(image: Traced) -> None:
