@@ -1,65 +1,31 @@
 """What Prefect runs by itself: one deployment per product line, made from `lines.yaml`.
 
-    wanted     the deployments that `lines.yaml` asks for
-    compare    what differs from those that Prefect has, by name
-    carry_out  make, change and take down, through the client that `connected` gives
-
 A deployment names the flow by its module, so that a worker needs the installed package and not a
-copy of the source. Those of a project carry its tag; what has another tag is left alone.
+copy of the source. Those of a project's lines carry its tag; every work pool has one more, which
+trains classes of any line. `deploying` compares them with what Prefect has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-from uuid import UUID
+from typing import TYPE_CHECKING, Any
 
 from patchae import __version__
 from patchae.config import Line, Lines
-from patchae.errors import UsageError
 from patchae.project import Project
 from patchae.settings import settings
 
 if TYPE_CHECKING:
-    from prefect.client.orchestration import SyncPrefectClient
-    from prefect.client.schemas.responses import DeploymentResponse
     from prefect.deployments.runner import RunnerDeployment
 
 TAG = "patchae"
 ARRIVED = "patchae.data-arrived"
 """The event that starts the retraining of some classes of a line; see `flows.events`."""
-Step = Literal["create", "change", "remove", "keep"]
-
-
-@dataclass(frozen=True)
-class Change:
-    """What is to be done about one deployment."""
-
-    line: str
-    step: Step
-    differs: tuple[str, ...] = ()
-    """Of a change: what is not as `lines.yaml` says."""
-    deployment: UUID | None = None
-    """Of what Prefect has: its id."""
-
-
-@contextmanager
-def connected() -> Iterator[SyncPrefectClient]:
-    """A client of the server that `PREFECT_API_URL` names.
-
-    Raises:
-        StoreUnreachable: it does not answer.
-    """
-    from prefect.client.orchestration import get_client
-
-    from flows.engine import reach_prefect
-
-    reach_prefect()
-    with get_client(sync_client=True) as client:
-        yield client
+RETRAIN, TRAIN_CLASS = "retrain", "train-class"
+"""The flows, by their names in Prefect."""
+HEARTBEAT_S = 30
+"""Runs tell so often that they live, which is as often as Prefect allows."""
+JOB = {"env": {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S)}}
 
 
 def project_tag(project: Project) -> str:
@@ -73,7 +39,7 @@ def resource_of(tag: str, line: str) -> str:
 
 
 def wanted(project: Project, lines: Lines, root: Path) -> dict[str, RunnerDeployment]:
-    """The deployment of each line, by its name.
+    """The deployments of all lines and of their work pools, by flow and name.
 
     Args:
         project: the project whose tag they carry.
@@ -81,10 +47,31 @@ def wanted(project: Project, lines: Lines, root: Path) -> dict[str, RunnerDeploy
         root: the project's folder on the workers.
     """
     tag = project_tag(project)
-    return {line.name: _deployment(tag, line, root) for line in lines.lines}
+    found = {f"{RETRAIN}/{line.name}": _of_line(tag, line, root) for line in lines.lines}
+    pools = {line.work_pool for line in lines.lines}
+    return found | {f"{TRAIN_CLASS}/{pool}": _of_pool(pool) for pool in sorted(pools)}
 
 
-def _deployment(tag: str, line: Line, root: Path) -> RunnerDeployment:
+def _of_pool(pool: str) -> RunnerDeployment:
+    from prefect.deployments.runner import RunnerDeployment
+    from prefect.types.entrypoint import EntrypointType
+
+    from flows.workers import train_class
+
+    deployment: RunnerDeployment = RunnerDeployment.from_flow(
+        train_class,
+        name=pool,
+        description=f"Train some classes of a line on a worker of pool {pool}",
+        tags=[TAG],
+        version=__version__,
+        work_pool_name=pool,
+        job_variables=JOB,
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+    return deployment
+
+
+def _of_line(tag: str, line: Line, root: Path) -> RunnerDeployment:
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
     from prefect.deployments.runner import RunnerDeployment
     from prefect.schedules import Cron
@@ -108,6 +95,7 @@ def _deployment(tag: str, line: Line, root: Path) -> RunnerDeployment:
         tags=[TAG, tag],
         version=__version__,
         work_pool_name=line.work_pool,
+        job_variables=JOB,
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
     return deployment
@@ -145,130 +133,3 @@ def _on_arrival(tag: str, line: str) -> Any:
 def trigger_name(tag: str, line: str) -> str:
     """The name of the automation that waits for new images of a line."""
     return f"{tag} {line}: new images"
-
-
-def compare(
-    client: SyncPrefectClient, project: Project, asked: Mapping[str, RunnerDeployment]
-) -> list[Change]:
-    """What must be done so that Prefect has exactly the deployments asked for, by name.
-
-    Raises:
-        UsageError: a deployment of that name belongs to another project.
-    """
-    tag = project_tag(project)
-    present = {found.name: found for found in _deployments(client)}
-    waiting = {automation.name for automation in client.read_automations()}
-    changes = []
-    for name, deployment in sorted(asked.items()):
-        found = present.get(name)
-        if found is None:
-            changes.append(Change(name, "create"))
-            continue
-        if tag not in found.tags:
-            raise UsageError(
-                f"Prefect has a deployment retrain/{name} that is not of this project",
-                where=f"tags {', '.join(found.tags) or 'none'}; this project has {tag}",
-                mend="rename the line, or set PATCHAE_PROJECT if it is this project after all",
-            )
-        seen, told = _as_found(found), _as_asked(deployment)
-        differs = [key for key in told if seen[key] != told[key]]
-        if trigger_name(tag, name) not in waiting:
-            differs.append("trigger")
-        changes.append(Change(name, "change" if differs else "keep", tuple(differs), found.id))
-    gone = sorted(
-        name for name, found in present.items() if tag in found.tags and name not in asked
-    )
-    return changes + [Change(name, "remove", deployment=present[name].id) for name in gone]
-
-
-def carry_out(
-    client: SyncPrefectClient,
-    asked: Mapping[str, RunnerDeployment],
-    changes: Iterable[Change],
-) -> None:
-    """Do what the changes say; a removal only where it is among them."""
-    due = [change for change in changes if change.step != "keep"]
-    _ensure_pools(
-        client, {str(asked[one.line].work_pool_name) for one in due if one.step != "remove"}
-    )
-    for change in due:
-        if change.step == "remove" and change.deployment:
-            client.delete_deployment(change.deployment)
-            client.delete_resource_owned_automations(f"prefect.deployment.{change.deployment}")
-        else:
-            asked[change.line].apply()
-
-
-def _ensure_pools(client: SyncPrefectClient, names: Iterable[str]) -> None:
-    """Make the work pools that are not there, for workers that run flows as processes."""
-    from prefect.client.schemas.actions import WorkPoolCreate
-    from prefect.exceptions import ObjectNotFound
-    from prefect.workers.process import ProcessWorker
-
-    for name in sorted(names):
-        try:
-            client.read_work_pool(name)
-        except ObjectNotFound:
-            client.create_work_pool(
-                WorkPoolCreate(
-                    name=name,
-                    type=ProcessWorker.type,
-                    base_job_template=ProcessWorker.get_default_base_job_template(),
-                )
-            )
-
-
-def _deployments(client: SyncPrefectClient) -> list[DeploymentResponse]:
-    """All deployments of the flow, whoever made them."""
-    from prefect.client.schemas.filters import FlowFilter, FlowFilterName
-
-    found: list[DeploymentResponse] = []
-    page = 200
-    while True:
-        some = client.read_deployments(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=["retrain"])),
-            limit=page,
-            offset=len(found),
-        )
-        found += some
-        if len(some) < page:
-            return found
-
-
-def _as_asked(deployment: RunnerDeployment) -> dict[str, Any]:
-    """What is compared, of a deployment that is wanted."""
-    return {
-        "schedule": _schedules(deployment.schedules or []),
-        "parameters": deployment.parameters,
-        "tags": sorted(deployment.tags),
-        "work pool": deployment.work_pool_name,
-        "description": deployment.description,
-        "version": deployment.version,
-        "entrypoint": deployment.entrypoint,
-        "runs at a time": deployment.concurrency_limit,
-        "paused": False,
-    }
-
-
-def _as_found(found: DeploymentResponse) -> dict[str, Any]:
-    """The same, of a deployment that Prefect has."""
-    limit = found.global_concurrency_limit
-    return {
-        "schedule": _schedules(found.schedules),
-        "parameters": found.parameters,
-        "tags": sorted(found.tags),
-        "work pool": found.work_pool_name,
-        "description": found.description,
-        "version": found.version,
-        "entrypoint": found.entrypoint,
-        "runs at a time": limit.limit if limit else None,
-        "paused": found.paused,
-    }
-
-
-def _schedules(schedules: Sequence[Any]) -> list[tuple[str, str]]:
-    return sorted(
-        (str(getattr(one.schedule, "cron", one.schedule)), str(one.schedule.timezone))
-        for one in schedules
-        if one.active is not False
-    )

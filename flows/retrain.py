@@ -10,21 +10,20 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from prefect import flow, task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
-from prefect.futures import PrefectFuture
 from prefect.runtime import deployment, flow_run
 
-from flows.train_class import LineRun, train_and_judge
+from flows.again import meant_by
+from flows.spread import spread
+from flows.train_class import LineRun, outcome_of, train_and_judge
 from patchae.config import Line
 from patchae.console import progress_of, say
 from patchae.dataset.version import Snapshot
 from patchae.dataset.version import snapshot as take_snapshot
-from patchae.errors import PatchaeError
 from patchae.lineage.parts import Trigger
 from patchae.project import Project, prepare_environment
 from patchae.registry.tracking import Tracking
@@ -69,10 +68,12 @@ def report(
 @flow(name="retrain", flow_run_name="retrain {line_name}")
 def retrain(
     line_name: str,
+    *,
     classes: list[str] | None = None,
     root: Path | None = None,
     reason: str = "on demand",
     trigger: Trigger | None = None,
+    again: str | None = None,
 ) -> LineOutcome:
     """Retrain a line.
 
@@ -83,12 +84,17 @@ def retrain(
         reason: why, for the lineage record and the ledger.
         trigger: what started it; by default the schedule when Prefect's scheduler did, and else a
             person.
+        again: the id of a flow run that crashed, in place of which this one runs.
 
     Raises:
         UsageError, ConfigError: there is no such line or class.
         StoreUnreachable: MLflow, the ledger or the store of images cannot be used.
+        NegativeFinding: too many runs in a row have crashed.
         LineFailed: at least one class could not be finished.
     """
+    if again:
+        meant = meant_by(again)
+        classes, reason, trigger = meant.classes, meant.reason, meant.trigger
     started = time.monotonic()
     project, line = open_line(line_name, root)
     prepare_environment(project)
@@ -101,10 +107,10 @@ def retrain(
         tracking = Tracking.open(project)
         version = snapshot(project).version
         run = LineRun(project, line, version, tracking, origin, announcer)
-        futures = [train_and_judge.submit(run, name) for name in names]
-        outcomes = [
-            _outcome(line, name, future) for name, future in zip(names, futures, strict=True)
-        ]
+        outcomes = spread(run, names)
+        if outcomes is None:  # no worker to send them to
+            futures = {name: train_and_judge.submit(run, name) for name in names}
+            outcomes = [outcome_of(line, name, future) for name, future in futures.items()]
         path = report(project, tracking, line, outcomes)
         outcome = LineOutcome(
             line.name, version, tuple(outcomes), str(path), time.monotonic() - started
@@ -112,16 +118,6 @@ def retrain(
         if outcome.failed:
             raise LineFailed(outcome)
     return outcome
-
-
-def _outcome(line: Line, name: str, future: PrefectFuture[ClassOutcome]) -> ClassOutcome:
-    """What came of a class. One that failed leaves the others alone."""
-    found: Any = future.result(raise_on_failure=False)
-    if isinstance(found, ClassOutcome):
-        return found
-    say(f"{name}: failed")
-    told = str(found) if isinstance(found, PatchaeError) else f"{type(found).__name__}: {found}"
-    return ClassOutcome(name, line.model_name(name), failed=told)
 
 
 def _origin(reason: str, trigger: Trigger | None) -> Origin:

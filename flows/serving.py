@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flows.deployments import wanted
+from flows.deployments import RETRAIN, wanted
 from flows.server import prefect_server
 from patchae.config import Lines
 from patchae.console import say
@@ -46,14 +46,14 @@ def serve(project: Project, lines: Lines) -> None:
     from flows.engine import reach_prefect
 
     reach_prefect()
-    deployments = wanted(project, lines, project.root)
-    for deployment in deployments.values():
-        deployment.work_pool_name = None  # runs are started here, and by no worker
+    every = wanted(project, lines, project.root)
+    deployments = [one for name, one in every.items() if name.startswith(f"{RETRAIN}/")]
+    for deployment in deployments:
+        # Runs are started here, and by no worker.
+        deployment.work_pool_name, deployment.job_variables = None, {}
     for line in lines.lines:
         if line.schedule:
             say(f"line {line.name}: {line.schedule.cron} {line.schedule.timezone}")
         else:
             say(f"line {line.name}: when new images arrive, or on demand")
-    serve_deployments(
-        *deployments.values(), print_starting_message=False, limit=max(2, 2 * slots())
-    )
+    serve_deployments(*deployments, print_starting_message=False, limit=max(2, 2 * slots()))

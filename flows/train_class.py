@@ -15,10 +15,12 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.futures import PrefectFuture
 
+from flows.slots import machine_slot
 from patchae.config import Line
 from patchae.console import progress_of, say
-from patchae.errors import StoreUnreachable
+from patchae.errors import PatchaeError, StoreUnreachable
 from patchae.project import Project
 from patchae.registry.chain import Entry
 from patchae.registry.ledger import Ledger
@@ -73,7 +75,7 @@ def validate(run: LineRun, class_name: str) -> ClassJob:
 @task(name="train", task_run_name="train {job.class_name}", cache_policy=NO_CACHE)
 def train(job: ClassJob) -> bool:
     """Train the model unless its key was trained before; whether it was trained now."""
-    with training_slot():
+    with training_slot(), machine_slot(job.origin.work_pool):
         return train_class(job, progress_of(job.class_name))
 
 
@@ -135,3 +137,13 @@ def _note(job: ClassJob, version: Version, verdict: Entry, outcome: ClassOutcome
         key=re.sub(r"[^a-z0-9]+", "-", f"verdict-{job.model}".lower()),
         description=f"Verdict on {job.model}",
     )
+
+
+def outcome_of(line: Line, name: str, future: PrefectFuture[ClassOutcome]) -> ClassOutcome:
+    """What came of a class. One that failed leaves the others alone."""
+    found: Any = future.result(raise_on_failure=False)
+    if isinstance(found, ClassOutcome):
+        return found
+    say(f"{name}: failed")
+    told = str(found) if isinstance(found, PatchaeError) else f"{type(found).__name__}: {found}"
+    return ClassOutcome(name, line.model_name(name), failed=told)

@@ -287,6 +287,8 @@ class Line(_Frozen):
     """Folders of `data/`; `all`: every folder that no other line names."""
     schedule: Schedule | None = None
     work_pool: Name = "patchae"
+    classes_per_run: int = Field(1, ge=1, le=1000)
+    """Classes that one worker trains in one run, one after the other."""
     training: Training = Training()
     validation: Validation = Validation()
     gates: Gates = Gates()

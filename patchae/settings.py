@@ -30,6 +30,10 @@ class Settings(BaseSettings):
     actor: str = Field("", description="who moves models; default: the login name")
     ledger_url: str = Field("", description="PostgreSQL database of the ledger")
     ledger_key: str = Field("", description="file of the private key that signs the ledger")
+    workplaces: Path = Field(
+        Path("~/.cache/patchae"), description="folder of projects that a worker trains for"
+    )
+    workplace_gb: float = Field(50.0, gt=0, description="GB of images that a workplace keeps")
     lock_timeout: float = Field(600.0, ge=0, description="seconds to wait for another process")
 
     def who(self) -> str:

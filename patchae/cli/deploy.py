@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from patchae.cli.output import Json, as_json, here
+
+if TYPE_CHECKING:
+    from flows.deploying import Change
 
 
 def add_to(app: typer.Typer) -> None:
@@ -42,7 +45,8 @@ def deploy(
             where="PREFECT_API_URL",
             mend="set it to the server's API, for example http://127.0.0.1:4200/api",
         )
-    from flows.deployments import carry_out, compare, connected, project_tag, wanted
+    from flows.deploying import carry_out, compare, connected
+    from flows.deployments import project_tag, wanted
 
     asked = wanted(project, lines, root or project.root)
     with connected() as client:
@@ -50,8 +54,8 @@ def deploy(
         for change in changes:
             word = {"create": "new", "change": "changed", "remove": "removed", "keep": "unchanged"}
             what = f": {', '.join(change.differs)}" if change.differs else ""
-            print(f"retrain/{change.line}  {word[change.step]}{what}")
-        removed = [change.line for change in changes if change.step == "remove"]
+            print(f"{_title(change)}  {word[change.step]}{what}")
+        removed = [_title(change) for change in changes if change.step == "remove"]
         kept = bool(removed) and not dry_run and not (prune or _agreed(removed))
         if kept:
             print("kept: --prune takes down lines that are no longer in lines.yaml")
@@ -64,7 +68,12 @@ def deploy(
                 "project": project_tag(project),
                 "dry_run": dry_run,
                 "deployments": [
-                    {"line": one.line, "step": one.step, "differs": list(one.differs)}
+                    {
+                        "kind": one.kind,
+                        "name": one.name,
+                        "step": one.step,
+                        "differs": list(one.differs),
+                    }
                     for one in due
                 ],
             }
@@ -93,8 +102,12 @@ def serve(
             serve_lines(project, lines)
 
 
-def _agreed(lines: list[str]) -> bool:
+def _title(change: Change) -> str:
+    return f"{change.kind}/{change.name}"
+
+
+def _agreed(names: list[str]) -> bool:
     """Whether a person at a terminal says yes."""
     if not sys.stdin.isatty():
         return False
-    return typer.confirm(f"take down {', '.join(lines)}?")
+    return typer.confirm(f"take down {', '.join(names)}?")

@@ -33,24 +33,28 @@ from patchae.steps.job import ClassJob
 def enrol_class(job: ClassJob, tracking: Tracking, ledger: Ledger) -> Version:
     """The registered version of the job's training, and its row in the ledger; each made once.
 
+    Whoever registers has the model's turn: of two workers with one training key the second finds
+    what the first has made.
+
     Raises:
         StoreUnreachable: MLflow or the ledger cannot be used.
     """
-    version = tracking.with_key(job.model, job.key)
-    if version is None:
-        version = _register(job, tracking, ledger)
-    else:  # perhaps made by a process that was killed right after
-        finish(tracking, version)
-    with ledger.transaction() as transaction:
-        rows = registrations(transaction.entries(job.model), version.version)
-        if not rows:
-            body = {
-                "version": version.version,
-                "run_id": version.run_id,
-                "training_key": job.key,
-                "lineage_sha256": version.tags["patchae.lineage_sha256"],
-            }
-            rows = [transaction.append("registered", job.model, body, settings().who())]
+    with ledger.turn(job.model) as begin:
+        version = tracking.with_key(job.model, job.key)
+        if version is None:
+            version = _register(job, tracking, ledger)
+        else:  # perhaps made by a process that was killed right after
+            finish(tracking, version)
+        with begin() as transaction:
+            rows = registrations(transaction.entries(job.model), version.version)
+            if not rows:
+                body = {
+                    "version": version.version,
+                    "run_id": version.run_id,
+                    "training_key": job.key,
+                    "lineage_sha256": version.tags["patchae.lineage_sha256"],
+                }
+                rows = [transaction.append("registered", job.model, body, settings().who())]
     tracking.link(version, "registered", rows[0])
     # If it cannot be now, the next trace does it.
     add_to_trace(job.project, lambda run: tracking.some_artifacts(run, FILES), rows[0])

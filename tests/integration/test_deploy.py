@@ -71,11 +71,15 @@ def run(plant: Plant, api: str, *words: str, **more: str) -> subprocess.Complete
 
 
 def deploy(plant: Plant, api: str, *words: str, **more: str) -> dict[str, tuple[str, list[str]]]:
-    """What `patchae deploy` did, by line."""
+    """What `patchae deploy` did about the lines, by line."""
     done = run(plant, api, "deploy", "--json", *words, **more)
     assert done.returncode == 0, done.stderr
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return {one["line"]: (one["step"], one["differs"]) for one in told["deployments"]}
+    return {
+        one["name"]: (one["step"], one["differs"])
+        for one in told["deployments"]
+        if one["kind"] == "retrain"
+    }
 
 
 @contextmanager

@@ -1,0 +1,139 @@
+"""Send the classes of a line to the workers of its pool, and collect what came of them.
+
+Only for a run that a worker itself started: by hand, and with `patchae serve`, classes are tasks of
+one process. A run that crashed, since its worker died or lost the server, is sent again; one that
+failed is not, since it would fail again.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from flows.deployments import TRAIN_CLASS
+from flows.train_class import LineRun
+from flows.workers import told
+from patchae.console import say
+from patchae.settings import settings
+from patchae.steps.outcome import ClassOutcome
+from patchae.steps.workplace import describe
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import FlowRun
+
+_TRIES = 3
+_PAUSES_S = (10, 60)
+_POLL_S = 2.0
+
+
+@dataclass
+class _Sent:
+    """Some classes, and the run that has them now."""
+
+    classes: list[str]
+    run: UUID | None = None
+    tries: int = 0
+    due: float = 0.0
+    """When it is to be sent (again), on the clock of `time.monotonic`."""
+    outcomes: dict[str, ClassOutcome] = field(default_factory=dict)
+    failed: str | None = None
+    """Why those without an outcome have none; None while a run has them."""
+
+
+def spread(run: LineRun, names: list[str]) -> list[ClassOutcome] | None:
+    """Have the classes trained by workers; None where there are none to send them to.
+
+    When it is cancelled or fails, the runs that it sent are cancelled, too.
+    """
+    pool = run.origin.work_pool
+    if pool is None:
+        return None
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+
+    with get_client(sync_client=True) as client:
+        try:
+            deployment = client.read_deployment_by_name(f"{TRAIN_CLASS}/{pool}").id
+        except ObjectNotFound:
+            say(f"pool {pool} has no deployment {TRAIN_CLASS}/{pool}: `patchae deploy` makes it")
+            return None
+        size = run.line.classes_per_run
+        sent = [_Sent(names[at : at + size]) for at in range(0, len(names), size)]
+        try:
+            while open_ := [one for one in sent if one.failed is None and not _done(one)]:
+                for one in open_:
+                    _step(client, deployment, run, one)
+                time.sleep(_POLL_S)
+        except BaseException:
+            _cancel(client, sent)
+            raise
+    return [_outcome(run, one, name) for one in sent for name in one.classes]
+
+
+def _done(one: _Sent) -> bool:
+    return set(one.outcomes) >= set(one.classes)
+
+
+def _step(client: SyncPrefectClient, deployment: UUID, run: LineRun, one: _Sent) -> None:
+    """Send what is due, or look how far its run is."""
+    if one.run is None:
+        if time.monotonic() >= one.due:
+            one.run = _send(client, deployment, run, one)
+        return
+    found = client.read_flow_run(one.run)
+    if found.state is None or not found.state.is_final():
+        return
+    one.outcomes |= told(client, one.run)
+    if _done(one):
+        return
+    if found.state.is_crashed() and one.tries < _TRIES:
+        pause = _PAUSES_S[one.tries - 1]
+        say(f"{', '.join(one.classes)}: {found.name} crashed, sent again in {pause} s")
+        one.run, one.due = None, time.monotonic() + pause
+        return
+    one.failed = _why(found)
+
+
+def _send(client: SyncPrefectClient, deployment: UUID, run: LineRun, one: _Sent) -> UUID:
+    origin = run.origin
+    one.tries += 1
+    parameters: dict[str, Any] = {
+        "line_name": run.line.name,
+        "classes": one.classes,
+        "data_version": run.version,
+        "root": str(run.project.root.absolute()),
+        "project": describe(run.project),
+        "name": settings().project or run.project.root.absolute().name,
+        "reason": origin.reason,
+        "trigger": origin.trigger,
+        "deployment": origin.deployment,
+    }
+    made = client.create_flow_run_from_deployment(
+        deployment,
+        parameters=parameters,
+        # The same call again, since its answer was lost, is the same run.
+        idempotency_key=f"{origin.flow_run_id}:{one.classes[0]}:{one.tries}",
+    )
+    return made.id
+
+
+def _why(found: FlowRun) -> str:
+    state = found.state
+    said = f": {state.message}" if state and state.message else ""
+    return f"run {found.name} ended {state.name if state else 'without a state'}{said}"
+
+
+def _outcome(run: LineRun, one: _Sent, name: str) -> ClassOutcome:
+    known = one.outcomes.get(name)
+    return known or ClassOutcome(name, run.line.model_name(name), failed=one.failed)
+
+
+def _cancel(client: SyncPrefectClient, sent: list[_Sent]) -> None:
+    from prefect.states import Cancelling
+
+    for one in sent:
+        if one.run is not None and not _done(one):
+            client.set_flow_run_state(one.run, Cancelling())

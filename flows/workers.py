@@ -1,0 +1,119 @@
+"""What a worker does: train some classes of a line, where it is, and tell what came of them.
+
+The outcome of each class is an artifact of the run, since it is asked for on another machine.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+from prefect.context import FlowRunContext
+from prefect.runtime import flow_run
+
+from flows.train_class import LineRun, outcome_of, train_and_judge
+from patchae.console import progress_of
+from patchae.lineage.parts import Trigger
+from patchae.lines_file import load_lines
+from patchae.project import Project, prepare_environment
+from patchae.registry.tracking import Tracking
+from patchae.steps.announce import announcing
+from patchae.steps.job import Origin
+from patchae.steps.outcome import ClassOutcome, LineFailed, LineOutcome
+from patchae.steps.workplace import fetched, workplace
+from patchae.types import DataVersion
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+
+
+@flow(name="train-class", flow_run_name="train {line_name}: {classes}")
+def train_class(
+    *,
+    line_name: str,
+    classes: list[str],
+    data_version: str,
+    root: Path,
+    project: dict[str, str],
+    name: str,
+    reason: str = "on demand",
+    trigger: Trigger = "person",
+    deployment: str | None = None,
+) -> None:
+    """Train, judge and perhaps promote some classes of a line, of one data version.
+
+    Args:
+        line_name: a line of `lines.yaml`.
+        classes: some of its classes.
+        data_version: what they are trained on.
+        root: the project's folder where this machine has it; used if it is there.
+        project: the project as it travels (`patchae.steps.workplace`), for a machine that has not.
+        name: of the project.
+        reason: why, for the lineage record and the ledger.
+        trigger: what started it.
+        deployment: for which deployment this run is one of several.
+
+    Raises:
+        LineFailed: at least one class could not be finished; the others were.
+    """
+    version = DataVersion(data_version)
+    place = Project(root)
+    shared = place.lines_file.is_file()
+    if not shared:
+        place = workplace(project, name)
+    prepare_environment(place)
+    line = load_lines(place.lines_file).line(line_name)
+    run = FlowRunContext.get()
+    origin = Origin(
+        reason=reason,
+        trigger=trigger,
+        flow_run_id=str(flow_run.id),
+        deployment=deployment,
+        work_pool=run.flow_run.work_pool_name if run and run.flow_run else None,
+    )
+    with ExitStack() as held:
+        if not shared:
+            held.enter_context(fetched(place, version, classes, progress_of("images")))
+        announcer = held.enter_context(announcing(place, line.name, origin))
+        tracking = Tracking.open(place)
+        here = LineRun(place, line, version, tracking, origin, announcer)
+        futures = {one: train_and_judge.submit(here, one) for one in classes}
+        outcomes = [outcome_of(line, one, future) for one, future in futures.items()]
+    tell(line.name, outcomes)
+    found = LineOutcome(line.name, version, tuple(outcomes), None, 0.0)
+    if found.failed:
+        raise LineFailed(found)
+
+
+def tell(line: str, outcomes: list[ClassOutcome]) -> None:
+    """Leave what came of each class where whoever sent the run will look for it."""
+    create_table_artifact(
+        key=f"{re.sub(r'[^a-z0-9]+', '-', line.lower())}-classes",
+        table=[one.to_dict() | {"because": one.because} for one in outcomes],
+        description=f"Line {line}: what came of some classes",
+    )
+
+
+def told(client: SyncPrefectClient, run: UUID) -> dict[str, ClassOutcome]:
+    """What a run left of each class, by name; nothing if it did not come so far."""
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+
+    found: dict[str, ClassOutcome] = {}
+    for artifact in client.read_artifacts(
+        artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run]))
+    ):
+        if artifact.type == "table" and (artifact.key or "").endswith("-classes"):
+            rows: list[dict[str, Any]] = json.loads(str(artifact.data))
+            found |= {row["class"]: _outcome(row) for row in rows}
+    return found
+
+
+def _outcome(row: dict[str, Any]) -> ClassOutcome:
+    name, reasons = row.pop("class"), row.pop("reasons")
+    return ClassOutcome(class_name=name, reasons=tuple(reasons), **row)
