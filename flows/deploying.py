@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 from flows import watching
-from flows.deployments import RETRAIN, TRAIN_CLASS, project_tag, trigger_name
+from flows.deployments import OF_POOL, RETRAIN, TRAIN_CLASS, project_tag, trigger_name
 from patchae.errors import UsageError
 from patchae.project import Project
 
@@ -99,8 +99,10 @@ def _gone(
     lines, pools = present[RETRAIN], present[TRAIN_CLASS]
     for name in sorted({one for one in lines if tag in lines[one].tags} - _names(asked, RETRAIN)):
         yield Change(RETRAIN, name, "remove", known=lines[name].id)
-    others = {one.work_pool_name for one in lines.values() if tag not in one.tags}
-    for name in sorted(set(pools) - _names(asked, TRAIN_CLASS) - others):
+    others = {mark for one in lines.values() if tag not in one.tags for mark in one.tags}
+    for name in sorted(set(pools) - _names(asked, TRAIN_CLASS)):
+        if f"{OF_POOL}{name}" in others:
+            continue
         yield Change(TRAIN_CLASS, name, "remove", known=pools[name].id)
 
 

@@ -23,6 +23,8 @@ ARRIVED = "patchae.data-arrived"
 """The event that starts the retraining of some classes of a line; see `flows.events`."""
 RETRAIN, TRAIN_CLASS = "retrain", "train-class"
 """The flows, by their names in Prefect."""
+OF_POOL = f"{TAG}.pool:"
+"""Begins the tag of a line's deployment that says who trains its classes."""
 HEARTBEAT_S = 30
 """Runs tell so often that they live, which is as often as Prefect allows."""
 JOB = {"env": {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S)}}
@@ -92,9 +94,9 @@ def _of_line(tag: str, line: Line, root: Path) -> RunnerDeployment:
         parameters={"line_name": line.name, "root": str(root), "reason": _reason(line)},
         triggers=[_on_arrival(tag, line.name)],
         description=line.description or f"Retrain line {line.name}",
-        tags=[TAG, tag],
+        tags=[TAG, tag, f"{OF_POOL}{line.work_pool}"],
         version=__version__,
-        work_pool_name=line.work_pool,
+        work_pool_name=line.data_pool or line.work_pool,
         job_variables=JOB,
         entrypoint_type=EntrypointType.MODULE_PATH,
     )

@@ -48,9 +48,9 @@ def spread(run: LineRun, names: list[str]) -> list[ClassOutcome] | None:
 
     When it is cancelled or fails, the runs that it sent are cancelled, too.
     """
-    pool = run.origin.work_pool
-    if pool is None:
+    if run.origin.work_pool is None:
         return None
+    pool = run.line.work_pool
     from prefect.client.orchestration import get_client
     from prefect.exceptions import ObjectNotFound
 

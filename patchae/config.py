@@ -287,6 +287,10 @@ class Line(_Frozen):
     """Folders of `data/`; `all`: every folder that no other line names."""
     schedule: Schedule | None = None
     work_pool: Name = "patchae"
+    """Prefect work pool whose workers train its classes."""
+    data_pool: Name | None = None
+    """Work pool whose workers have the project's folder, where retrainings begin and end; default:
+    the same."""
     classes_per_run: int = Field(1, ge=1, le=1000)
     """Classes that one worker trains in one run, one after the other."""
     training: Training = Training()

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +17,9 @@ import yaml
 from flows.server import free_port, prefect_server
 from patchae.registry.ledger import Ledger
 from tests.flows.plant import GATES, TINY, Plant
+from tests.integration.prefect_server import environment, run, until, worker
 from tests.support import write_class
 
-ROOT = Path(__file__).parents[2]
 ALWAYS = {"cron": "* * * * *", "timezone": "UTC"}
 
 
@@ -45,31 +42,6 @@ def plant(tmp_path: Path) -> Plant:
     return made
 
 
-def environment(api: str, **more: str) -> dict[str, str]:
-    """What a command or a worker needs: this source, and the server's address."""
-    return {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "PREFECT_API_URL": api,
-        "PREFECT_LOGGING_LEVEL": "ERROR",
-        "OMP_NUM_THREADS": "1",
-        **more,
-    }
-
-
-def run(plant: Plant, api: str, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """A command of patchae in the project."""
-    return subprocess.run(
-        [sys.executable, "-m", "patchae", *words],
-        cwd=plant.project.root,
-        env=environment(api, **more),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-
-
 def deploy(plant: Plant, api: str, *words: str, **more: str) -> dict[str, tuple[str, list[str]]]:
     """What `patchae deploy` did about the lines, by line."""
     done = run(plant, api, "deploy", "--json", *words, **more)
@@ -80,30 +52,6 @@ def deploy(plant: Plant, api: str, *words: str, **more: str) -> dict[str, tuple[
         for one in told["deployments"]
         if one["kind"] == "retrain"
     }
-
-
-@contextmanager
-def worker(api: str, home: Path) -> Iterator[None]:
-    """A worker of the pool `patchae`, that runs flows as processes of its own."""
-    home.mkdir()
-    pool = ["--pool", "patchae", "--type", "process"]
-    with (home / "worker.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", "worker", "start", *pool],
-            cwd=home,
-            env=environment(api, PREFECT_HOME=str(home / "prefect"), PREFECT_LOGGING_LEVEL="INFO"),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        yield
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_lines_become_deployments_and_stay_what_they_are(plant: Plant, api: str) -> None:
@@ -119,7 +67,7 @@ def test_lines_become_deployments_and_stay_what_they_are(plant: Plant, api: str)
     plant.write_lines()
     assert deploy(plant, api, **own) == {
         "caps": ("change", ["schedule", "parameters"]),
-        "nuts": ("change", ["work pool"]),
+        "nuts": ("change", ["tags", "work pool"]),
     }
     del plant.lines["nuts"]
     plant.write_lines()
@@ -163,7 +111,7 @@ def test_what_is_due_is_run_by_a_worker(plant: Plant, api: str, tmp_path: Path) 
         write_class(plant.project.data, name, seed=number)
     deploy(plant, api)
     with worker(api, tmp_path / "worker"):
-        reasons = _until(lambda: _records(plant, "caps.cap"))
+        reasons = until(lambda: _records(plant, "caps.cap"))
         assert reasons[0]["trigger"] == "schedule"
         assert reasons[0]["reason"] == "schedule * * * * * UTC"
         assert reasons[0]["prefect_deployment"] == "caps"
@@ -171,7 +119,7 @@ def test_what_is_due_is_run_by_a_worker(plant: Plant, api: str, tmp_path: Path) 
         plant.add_train("nut", 4)
         done = run(plant, api, "snapshot")
         assert done.returncode == 0, done.stderr
-        reasons = _until(lambda: _records(plant, "nuts.nut"))
+        reasons = until(lambda: _records(plant, "nuts.nut"))
         assert reasons[0]["trigger"] == "new_data"
         assert "nut" in reasons[0]["reason"]
     assert plant.ledger.verify() == []
@@ -193,7 +141,7 @@ def test_one_command_serves_all_lines(plant: Plant, api: str) -> None:
             stderr=subprocess.STDOUT,
         )
     try:
-        (reason, *_) = _until(lambda: _records(plant, "caps.cap"))
+        (reason, *_) = until(lambda: _records(plant, "caps.cap"))
         family = psutil.Process(serving.pid).children(recursive=True)
         assert reason["trigger"] == "schedule"
         assert reason["work_pool"] is None
@@ -215,12 +163,3 @@ def _records(plant: Plant, model: str) -> list[dict[str, Any]]:
         (record,) = plant.project.mlflow.glob(f"artifacts/*/{row.body['run_id']}/**/lineage.json")
         found.append(json.loads(record.read_text())["run"])
     return found
-
-
-def _until(ask: Any, patience: float = 400) -> Any:
-    until = time.monotonic() + patience
-    while time.monotonic() < until:
-        if found := ask():
-            return found
-        time.sleep(1)
-    raise AssertionError("nothing was retrained")
