@@ -7,7 +7,6 @@ hands out what is in it.
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,7 +28,7 @@ def command(folder: Path, bind: str, ports: Mapping[str, int], identities: Path)
         str(Path(sys.executable).with_name("weed")), "server", f"-dir={folder}", f"-ip={bind}",
         f"-ip.bind={bind}", f"-master.port={ports['s3_master']}",
         f"-volume.port={ports['s3_volume']}", "-filer", f"-filer.port={ports['s3_filer']}",
-        "-s3", f"-s3.port={ports['s3']}", f"-s3.config={identities}", "-volume.max=30",
+        "-s3", f"-s3.port={ports['s3']}", f"-s3.config={identities}", "-volume.max=30", "-volume.preStopSeconds=0",
         "-master.volumeSizeLimitMB=256", "-master.telemetry=false",
         "-s3.port.iceberg=0", "-s3.port.lance=0",
     ]  # fmt: skip
@@ -65,7 +64,8 @@ def service(settings: Settings, keys: Keys) -> Service:
         "s3",
         command(folder, settings.bind, settings.ports, config),
         ready=lambda: answers(settings.url("s3")) and _lists(settings, keys),
-        ends_with=signal.SIGTERM,
+        # What it was given is in its files by then; it would go on waiting for itself.
+        grace=3,
     )
 
 

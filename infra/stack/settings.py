@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -57,7 +58,7 @@ class Settings(BaseSettings):
         found: dict[str, int] = {}
         for name in (*SERVERS, *_S3_INNER):
             wanted = getattr(self, f"{name}_port", 0)
-            found[name] = wanted or kept.get(name) or _free(set(found.values()))
+            found[name] = wanted or kept.get(name) or free_ports(1, set(found.values()))[0]
         if found != kept and self.home.exists():
             write_text(file, json.dumps(found))
         return found
@@ -92,16 +93,18 @@ def settings() -> Settings:
     return found.model_copy(update={"home": (ROOT / found.home).resolve()})
 
 
-def _free(taken: set[int]) -> int:
-    """A port that nobody uses, nor the one 10,000 above it."""
-    while True:
+def free_ports(count: int, taken: Collection[int] = ()) -> tuple[int, ...]:
+    """Ports that nobody uses, nor those 10,000 above them."""
+    found: list[int] = []
+    while len(found) < count:
         with socket.socket() as probe, socket.socket() as above:
             probe.bind(("127.0.0.1", 0))
             port = int(probe.getsockname()[1])
-            if port + _GRPC > 65_535 or port in taken:
+            if port + _GRPC > 65_535 or port in taken or port in found:
                 continue
             try:
                 above.bind(("127.0.0.1", port + _GRPC))
             except OSError:
                 continue
-            return port
+            found.append(port)
+    return tuple(found)
