@@ -28,7 +28,8 @@ def command(folder: Path, bind: str, ports: Mapping[str, int], identities: Path)
         str(Path(sys.executable).with_name("weed")), "server", f"-dir={folder}", f"-ip={bind}",
         f"-ip.bind={bind}", f"-master.port={ports['s3_master']}",
         f"-volume.port={ports['s3_volume']}", "-filer", f"-filer.port={ports['s3_filer']}",
-        "-s3", f"-s3.port={ports['s3']}", f"-s3.config={identities}", "-volume.max=30", "-volume.preStopSeconds=0",
+        "-s3", f"-s3.port={ports['s3']}", f"-s3.config={identities}", "-volume.max=30",
+        "-volume.preStopSeconds=0",
         "-master.volumeSizeLimitMB=256", "-master.telemetry=false",
         "-s3.port.iceberg=0", "-s3.port.lance=0",
     ]  # fmt: skip

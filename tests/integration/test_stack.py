@@ -1,0 +1,299 @@
+"""The stack, really started: a scheduled run on its workers, its accounts, and what is kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from infra.stack import accounts, postgres, process, s3, whole
+from infra.stack.keys import Keys
+from infra.stack.settings import Settings
+from patchae.registry.chain import Entry
+from patchae.registry.ledger import Ledger
+from patchae.registry.ledger_postgres import ServerStore
+from tests.flows.plant import GATES, TINY, Plant
+from tests.support import write_class
+
+ROOT = Path(__file__).parents[2]
+ALWAYS = {"cron": "* * * * *", "timezone": "UTC"}
+DVC = "[core]\n    remote = far\n['remote \"far\"']\n    url = s3://dvc/images\n    verify = true\n"
+_COUNT = {
+    "ledger": b"SELECT count(*) FROM ledger",
+    "model_versions": b"SELECT count(*) FROM model_versions",
+    "flow_run": b"SELECT count(*) FROM flow_run",
+}
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        postgres.binaries() is None, reason="no PostgreSQL: initdb and postgres were not found"
+    ),
+]
+
+
+class Stack:
+    """A running stack, and a project that uses it."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self.settings = settings
+        self.keys = Keys(settings.home / "secrets")
+        self.plant = Plant(folder)
+        self.plant.lines = {
+            "caps": {"classes": ["cap"], "training": TINY, "gates": GATES, "schedule": ALWAYS},
+            "nuts": {"classes": ["nut"], "training": TINY, "gates": GATES},
+        }
+        self.plant.write_lines()
+        (folder / ".dvc").mkdir()
+        (folder / ".dvc" / "config").write_text(DVC)
+        for number, name in enumerate(("cap", "nut"), 1):
+            write_class(self.plant.project.data, name, seed=number)
+
+    def run(self, account: str, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """A command of patchae, by an account; "" has none."""
+        kept = {n: v for n, v in os.environ.items() if not n.startswith("AWS_")}
+        own = accounts.environment(self.settings, self.keys, account or "trainer")
+        if not account:
+            own = {
+                n: v for n, v in own.items() if not n.startswith("MLFLOW_TRACKING_") or "URI" in n
+            }
+        return subprocess.run(
+            [sys.executable, "-m", "patchae", *words],
+            cwd=self.plant.project.root,
+            env={
+                **kept,
+                "PYTHONPATH": str(ROOT),
+                "PREFECT_LOGGING_LEVEL": "ERROR",
+                "OMP_NUM_THREADS": "1",
+                **own,
+                "PATCHAE_ACTOR": account,
+                **more,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+
+    def rows(self, model: str) -> list[Entry]:
+        """What the ledger has of a model."""
+        return self.ledger().entries(model)
+
+    def ledger(self, account: str = "viewer") -> Ledger:
+        """The ledger, as an account reaches it."""
+        return Ledger(ServerStore(postgres.ledger_url(self.settings, self.keys, account)))
+
+    def objects(self, bucket: str) -> int:
+        """How many objects a bucket holds."""
+        client = s3.client(self.settings, "owner", self.keys["s3_owner"])
+        return int(client.list_objects_v2(Bucket=bucket)["KeyCount"])
+
+    def count(self, database: str, table: str) -> int:
+        """How many rows a table holds."""
+        import psycopg
+
+        with psycopg.connect(
+            host="127.0.0.1",
+            port=self.settings.ports["postgres"],
+            user="owner",
+            password=self.keys["postgres"],
+            dbname=database,
+        ) as connection:
+            (found,) = connection.execute(_COUNT[table]).fetchall()
+        return int(found[0])
+
+
+def processes(home: Path) -> list[str]:
+    """Every process that a stack started, or that one of those did."""
+    found = []
+    for one in psutil.process_iter():
+        try:
+            if one.environ().get(process.MARK) == str(home):
+                found.append(" ".join(one.cmdline()))
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """The whole stack on free ports, with a project; pytest's own folders are closed to others."""
+    with tempfile.TemporaryDirectory(prefix="patchae-stack-") as folder:
+        Path(folder).chmod(0o711)
+        settings = Settings(
+            home=Path(folder) / "stack", postgres_port=0, s3_port=0, mlflow_port=0, prefect_port=0
+        )
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("OMP_NUM_THREADS", "1")
+            patch.setenv("PYTHONPATH", str(ROOT))
+            began = time.monotonic()
+            try:
+                whole.up(settings)
+                assert time.monotonic() - began < 120
+                yield Stack(settings, Path(folder) / "plant")
+            finally:
+                whole.down(settings)
+        assert processes(settings.home) == []
+        whole.down(settings, wipe=True)
+        assert not settings.home.exists()
+
+
+def test_a_scheduled_run_on_the_stack_ends_with_a_champion_and_a_whole_audit(stack: Stack) -> None:
+    done = stack.run("promoter", "deploy")
+    assert done.returncode == 0, done.stderr
+    champion = _until(lambda: [row for row in stack.rows("caps.cap") if row.kind == "confirmed"])
+    assert champion[0].actor == "promoter"
+    done = stack.run("promoter", "audit", "caps.cap", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["state"] == "intact"
+    assert stack.ledger().verify() == []
+    # Nothing of it lies in an embedded store.
+    assert not stack.plant.project.ledger.exists()
+    assert not stack.plant.project.mlflow.exists()
+    assert stack.count("ledger", "ledger") >= 4
+    assert stack.count("mlflow", "model_versions") == 1
+    assert stack.count("prefect", "flow_run") >= 1
+    assert stack.objects("dvc") > 30
+    assert stack.objects("mlflow") > 3
+
+
+def test_a_trainer_registers_and_a_promoter_promotes(stack: Stack) -> None:
+    done = stack.run("trainer", "retrain", "nuts", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (model,) = json.loads(done.stdout.splitlines()[-1])["models"]
+    assert model["verdict"] == "promote"
+    told = done.stdout + done.stderr
+    assert "a promoter runs `patchae promote nuts.nut/1 --reason TEXT`" in told
+    # Nothing is half moved: no row says it, and no alias does.
+    assert {row.kind for row in stack.rows("nuts.nut")} == {"registered", "verdict"}
+    done = stack.run("trainer", "promote", "nuts.nut/1", "--reason", "it is good")
+    assert done.returncode == 2
+    assert "MLflow does not let the account 'trainer' do that" in done.stderr
+    assert {row.kind for row in stack.rows("nuts.nut")} == {"registered", "verdict"}
+    done = stack.run("promoter", "promote", "nuts.nut/1", "--reason", "it is good")
+    assert done.returncode == 0, done.stderr
+    assert [row.kind for row in stack.rows("nuts.nut")][-2:] == ["move", "confirmed"]
+    for account, version in (("trainer", "1"), ("viewer", "1")):
+        refused = _alias(stack, account, "nuts.nut", version)
+        assert refused == 403
+    assert stack.run("promoter", "audit", "nuts.nut").returncode == 0
+
+
+def test_the_database_itself_takes_no_move_from_a_trainer(stack: Stack) -> None:
+    from patchae.errors import AccessRefused
+
+    body = {"to": "9", "from": None, "why": "promoted", "reason": "", "verdict": None}
+    before = len(stack.ledger().entries())
+    for account in ("trainer", "viewer"):
+        with pytest.raises(AccessRefused):
+            stack.ledger(account).append("move", "nuts.nut", body, account)
+    assert len(stack.ledger().entries()) == before
+
+
+def test_a_viewer_reads_and_cannot_write(stack: Stack) -> None:
+    assert "nuts.nut" in stack.run("viewer", "status").stdout
+    assert _asked(stack, ("viewer", stack.keys["mlflow_viewer"]), "experiments/create") == 403
+    assert _asked(stack, ("viewer", stack.keys["mlflow_viewer"]), "registered-models/create") == 403
+    client = s3.client(stack.settings, "viewer", stack.keys["s3_viewer"])
+    assert client.list_objects_v2(Bucket="dvc")["KeyCount"] > 0
+    with pytest.raises(client.exceptions.ClientError):
+        client.put_object(Bucket="dvc", Key="new", Body=b"")
+    with pytest.raises(client.exceptions.ClientError):
+        client.list_objects_v2(Bucket="mlflow")
+
+
+def test_without_an_account_there_is_no_access(stack: Stack) -> None:
+    import requests
+
+    done = stack.run("", "status")
+    assert done.returncode == 2
+    assert "MLflow asks for an account, and none is given" in done.stderr
+    assert _asked(stack, None, "experiments/create") == 401
+    assert _asked(stack, ("trainer", "guess"), "experiments/create") == 401
+    api = f"{stack.settings.url('prefect')}/api/flows/filter"
+    assert requests.post(api, json={}, timeout=10).status_code == 401
+    answer = requests.get(f"{stack.settings.url('s3')}/dvc", timeout=10)
+    assert answer.status_code == 403
+
+
+def test_no_secret_is_in_the_list_of_processes_nor_in_a_log(stack: Stack) -> None:
+    home = stack.settings.home
+    secrets = [path.read_text() for path in (home / "secrets").iterdir()]
+    assert len(secrets) > 10
+    lines = processes(home)
+    assert len(lines) >= 6
+    logs = [path.read_text(errors="replace") for path in (home / "logs").iterdir()]
+    for secret in secrets:
+        assert not any(secret in text for text in (*lines, *logs))
+    for path in (*(home / "secrets").iterdir(), *(home / "env").iterdir()):
+        assert path.stat().st_mode & 0o077 == 0
+
+
+def test_what_was_made_is_there_after_a_restart(stack: Stack) -> None:
+    rows, objects = stack.ledger().entries(), stack.objects("dvc")
+    ports = dict(stack.settings.ports)
+    whole.down(stack.settings)
+    assert processes(stack.settings.home) == []
+    again = Settings(
+        home=stack.settings.home, postgres_port=0, s3_port=0, mlflow_port=0, prefect_port=0
+    )
+    whole.up(again)
+    assert again.ports == ports
+    assert stack.ledger().entries()[: len(rows)] == rows
+    assert stack.objects("dvc") >= objects
+    assert stack.run("promoter", "audit", "caps.cap").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["postgres", "s3", "mlflow", "prefect", "worker-1"])
+def test_what_was_killed_is_started_again_alone(stack: Stack, name: str) -> None:
+    home = stack.settings.home
+    victim = process.alive(home, name)
+    assert victim is not None
+    others = {part.name for part in whole.status(stack.settings) if part.running} - {name}
+    family = [victim, *victim.children(recursive=True)]
+    for one in family:
+        one.kill()
+    psutil.wait_procs(family, timeout=10)
+    told = {part.name: part.running for part in whole.status(stack.settings)}
+    assert not told[name]
+    whole.up(stack.settings)
+    assert all(part.running for part in whole.status(stack.settings))
+    assert others <= set(told)
+    assert stack.ledger().verify() == []
+
+
+def _alias(stack: Stack, account: str, model: str, version: str) -> int:
+    """The answer of MLflow to somebody who goes past patchae."""
+    import requests
+
+    answer = requests.post(
+        f"{stack.settings.url('mlflow')}/api/2.0/mlflow/registered-models/alias",
+        json={"name": model, "alias": "champion", "version": version},
+        auth=(account, stack.keys[f"mlflow_{account}"]),
+        timeout=30,
+    )
+    return answer.status_code
+
+
+def _asked(stack: Stack, who: tuple[str, str] | None, path: str) -> int:
+    import requests
+
+    url = f"{stack.settings.url('mlflow')}/api/2.0/mlflow/{path}"
+    return requests.post(url, json={"name": "new"}, auth=who, timeout=30).status_code
+
+
+def _until(ask: Any, patience: float = 400) -> Any:
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        if found := ask():
+            return found
+        time.sleep(1)
+    raise AssertionError("nothing was promoted")
