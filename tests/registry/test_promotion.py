@@ -356,6 +356,9 @@ def test_the_aliases_of_a_real_mlflow_follow(ledger: Ledger, tmp_path: Path) -> 
             found = client.get_registered_model(model).aliases
             return {alias: str(version) for alias, version in found.items()}
 
+        def check_may_move(self, model: str) -> None:
+            """Everybody may."""
+
         def set(self, model: str, alias: str, version: str) -> None:
             client.set_registered_model_alias(model, alias, version)
 
