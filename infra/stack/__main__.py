@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-from infra.stack import mlflow, postgres, prefect, s3, whole, worker
+from infra.stack import accounts, mlflow, postgres, prefect, s3, whole, worker
 from infra.stack.process import Service
 from infra.stack.settings import Settings, settings
 from patchae.errors import PatchaeError
@@ -22,10 +22,12 @@ def main(words: list[str] | None = None) -> int:
     down.add_argument("--wipe", action="store_true", help="remove all that it kept, secrets too")
     commands.add_parser("status", help="what runs, where, with how much memory")
     commands.add_parser("keys", help="make the secrets, and nothing else")
-    commands.add_parser("setup", help="make databases, buckets and accounts in running servers")
-    run = commands.add_parser("run", help="become one server; for containers")
-    run.add_argument("server", choices=("mlflow", "prefect", "worker"))
-    run.add_argument("--name", default="worker", help="of a worker")
+    setup = commands.add_parser("setup", help="make what a running server lacks; for containers")
+    setup.add_argument("what", choices=("stores", "accounts"), help="databases, buckets; accounts")
+    for word, does in (("run", "become one server"), ("ready", "whether a server answers")):
+        one = commands.add_parser(word, help=f"{does}; for containers")
+        one.add_argument("server", choices=("s3", "mlflow", "prefect", "worker"))
+        one.add_argument("--name", default="worker", help="of a worker")
     given = parser.parse_args(words)
     try:
         return _do(given, settings())
@@ -50,9 +52,14 @@ def _do(given: argparse.Namespace, found: Settings) -> int:
         whole.keys_of(found)
     elif given.command == "setup":
         keys = whole.keys_of(found)
-        postgres.setup(found, keys)
-        s3.setup(found, keys)
-        mlflow.setup(found, keys)
+        if given.what == "stores":
+            postgres.setup(found, keys)
+            s3.setup(found, keys)
+        else:
+            mlflow.setup(found, keys)
+            accounts.write(found, keys)
+    elif given.command == "ready":
+        return 0 if _server(given, found).ready() else 1
     else:
         _become(_server(given, found))
     return 0
@@ -60,6 +67,8 @@ def _do(given: argparse.Namespace, found: Settings) -> int:
 
 def _server(given: argparse.Namespace, found: Settings) -> Service:
     keys = whole.keys_of(found)
+    if given.server == "s3":
+        return s3.service(found, keys)
     if given.server == "mlflow":
         return mlflow.service(found, keys)
     if given.server == "prefect":

@@ -22,10 +22,12 @@ _READ = ("Read", "List")
 _ALL = (*_READ, "Write", "Tagging")
 
 
-def command(folder: Path, bind: str, ports: Mapping[str, int], identities: Path) -> list[str]:
+def command(
+    folder: Path, host: str, bind: str, ports: Mapping[str, int], identities: Path
+) -> list[str]:
     """How SeaweedFS is started: everything in one process, nothing told to its makers."""
     return [
-        str(Path(sys.executable).with_name("weed")), "server", f"-dir={folder}", f"-ip={bind}",
+        str(Path(sys.executable).with_name("weed")), "server", f"-dir={folder}", f"-ip={host}",
         f"-ip.bind={bind}", f"-master.port={ports['s3_master']}",
         f"-volume.port={ports['s3_volume']}", "-filer", f"-filer.port={ports['s3_filer']}",
         "-s3", f"-s3.port={ports['s3']}", f"-s3.config={identities}", "-volume.max=30",
@@ -63,7 +65,7 @@ def service(settings: Settings, keys: Keys) -> Service:
     private(config, identities(keys))
     return Service(
         "s3",
-        command(folder, settings.bind, settings.ports, config),
+        command(folder, settings.s3_host, settings.bind, settings.ports, config),
         ready=lambda: answers(settings.url("s3")) and _lists(settings, keys),
         # What it was given is in its files by then; it would go on waiting for itself.
         grace=3,

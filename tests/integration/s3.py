@@ -79,7 +79,7 @@ def start(folder: Path, ports: tuple[int, ...] | None = None) -> Server:
     ports = ports or free_ports(4)
     names = ("s3_master", "s3_volume", "s3_filer", "s3")
     by_name = dict(zip(names, ports, strict=True))
-    words = command(folder, "127.0.0.1", by_name, folder / "identities.json")
+    words = command(folder, "127.0.0.1", "127.0.0.1", by_name, folder / "identities.json")
     with (folder / "server.log").open("ab") as log:
         process = subprocess.Popen(
             words, cwd=folder, stdout=log, stderr=log, start_new_session=True
