@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from patchae.registry.ledger import Ledger
 
 SECONDS = 10
+_ADDRESSES = ("MLFLOW_TRACKING_URI", "PREFECT_API_URL", "AWS_ENDPOINT_URL")
 _NOBODY = "patchae-doctor"
 """A name that no model and no alias has."""
 _GRACE = 1.5
@@ -243,8 +244,9 @@ def _ask(
     try:
         return requests.request(method, url, auth=login, json=body, timeout=SECONDS)
     except requests.RequestException as error:
+        named = [name for name in _ADDRESSES if url.startswith(os.environ.get(name) or "-")]
         raise StoreUnreachable(
-            f"it does not answer ({type(error).__name__})",
+            f"the server does not answer ({type(error).__name__})",
             where=url,
-            mend="start the server, or correct its address",
+            mend=f"start it, or correct {' or '.join(named)}",
         ) from None

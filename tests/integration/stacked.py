@@ -30,6 +30,7 @@ _COUNT = {
     "ledger": b"SELECT count(*) FROM ledger",
     "model_versions": b"SELECT count(*) FROM model_versions",
     "flow_run": b"SELECT count(*) FROM flow_run",
+    "runs": b"SELECT count(*) FROM runs",
 }
 
 
