@@ -8,7 +8,7 @@ RIVALS := .bench/venv
 SEEDS  ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench-model bench-render bench-scale bench-data bench-gates bench-lineage bench-rivals lock clean install
+.PHONY: help demo test stack stack-down stack-status check format bench-model bench-render bench-scale bench-data bench-gates bench-lineage bench-rivals lock clean install
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,15 @@ demo: $(STAMP) ## the main job on rendered images: versions, checks, trains, jud
 
 test: $(STAMP) ## all tests
 	@$(BIN)/python -m pytest $(ARGS)
+
+stack: $(STAMP) ## PostgreSQL, S3, MLflow, Prefect and two workers on this machine; docs/stack.md
+	@$(BIN)/python -m infra.stack up
+
+stack-down: $(STAMP) ## stop all of it: make stack-down ARGS=--wipe removes what it kept, too
+	@$(BIN)/python -m infra.stack down $(ARGS)
+
+stack-status: $(STAMP) ## what of it runs, where, with how much memory
+	@$(BIN)/python -m infra.stack status
 
 check: $(STAMP) ## format, lint, types, import rules
 	@$(BIN)/ruff format --check .

@@ -3,7 +3,8 @@
     PatchaeError                    exit code
     ├── UsageError                  2   wrong use: an unknown name, a missing argument
     │   ├── ConfigError             2   lines.yaml or a setting says something impossible
-    │   └── DataError               2   images are not where or what they must be
+    │   ├── DataError               2   images are not where or what they must be
+    │   └── AccessRefused           2   this account may not do that
     ├── NegativeFinding             1   done, and the answer is no
     │   ├── ValidationFailed        1   images did not pass their checks
     │   ├── ClassFailed             1   a class of a line could not be finished
@@ -62,6 +63,10 @@ class ConfigError(UsageError):
 
 class DataError(UsageError):
     """Images are not where or what they must be."""
+
+
+class AccessRefused(UsageError):
+    """A server knows this account and does not let it do that, or does not know it."""
 
 
 class NegativeFinding(PatchaeError):

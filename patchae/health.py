@@ -5,11 +5,13 @@ Each check gives one `Finding`. A check never raises for what it looks for: that
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from patchae import servers
 from patchae.errors import DataError, PatchaeError
 from patchae.project import Project
 
@@ -17,6 +19,8 @@ State = Literal["ok", "warn", "fail"]
 _GB = 1_000_000_000
 LOW_BYTES, EMPTY_BYTES = 5 * _GB, _GB
 """Below the first a warning, below the second a failure: one training writes less than 1 GB."""
+LATE_S, WRONG_S = 5.0, 60.0
+"""Above the first a warning, above the second a failure: S3 refuses what is 15 minutes off."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,10 @@ def examine(project: Project) -> Iterator[Finding]:
     """
     for name, check in CHECKS.items():
         try:
-            state, detail, mend = check(project)
+            told = check(project)
+            if told is None:
+                continue
+            state, detail, mend = told
         except PatchaeError as error:
             where = f" ({error.where})" if error.where else ""
             state, detail, mend = "fail", f"{error.what}{where}", error.mend or ""
@@ -45,6 +52,7 @@ def examine(project: Project) -> Iterator[Finding]:
 
 
 Told = tuple[State, str, str]
+"""State, detail, mend."""
 
 
 def _lines(project: Project) -> Told:
@@ -62,13 +70,17 @@ def _ledger(project: Project) -> Told:
     faults = chain.faults(rows) + signing.faults(rows, signatures)
     if faults:
         return "fail", faults[0], "restore it from a backup; docs/ledger.md says more"
-    return "ok", f"{len(rows)} rows, {len(signatures)} of them signed; the chain is intact", ""
+    may = servers.ledger_server(project)
+    told = f"{len(rows)} rows, {len(signatures)} of them signed; the chain is intact"
+    return "ok", f"{told}; {may}" if may else told, ""
 
 
 def _mlflow(project: Project) -> Told:
     from patchae.registry.tracking import Tracking
 
-    return "ok", Tracking.open(project).uri, ""
+    told = servers.mlflow_server()
+    uri = Tracking.open(project).uri
+    return "ok", told or uri, ""
 
 
 def _aliases(project: Project) -> Told:
@@ -95,9 +107,11 @@ def _aliases(project: Project) -> Told:
 def _data(project: Project) -> Told:
     from patchae.dataset.version import pinned_version, stored
 
+    tried = servers.bucket(project)
     pinned = pinned_version(project)
     if pinned is None:
-        return "warn", "data.dvc pins no version yet", "patchae snapshot"
+        told = "data.dvc pins no version yet"
+        return "warn", f"{told}; {tried}" if tried else told, "patchae snapshot"
     try:
         held = stored(project, [pinned])
     except DataError as error:
@@ -108,7 +122,39 @@ def _data(project: Project) -> Told:
             f"the remote does not hold the pinned version {pinned}",
             "patchae snapshot, while data/ is still here; `patchae doctor --data` reads all of it",
         )
-    return "ok", f"the pinned version {pinned} is stored", ""
+    told = f"the pinned version {pinned} is stored"
+    return "ok", f"{told}; {tried}" if tried else told, ""
+
+
+def _prefect(_project: Project) -> Told | None:
+    told = servers.prefect_server()
+    return ("ok", told, "") if told else None
+
+
+def _workers(project: Project) -> Told | None:
+    from patchae.lines_file import load_lines
+
+    if not os.environ.get("PREFECT_API_URL"):
+        return None
+    pools = sorted({line.work_pool for line in load_lines(project.lines_file).lines})
+    live = {pool: servers.workers(pool) for pool in pools}
+    told = ", ".join(
+        f"{pool}: {'no such pool' if count is None else f'{count} live'}"
+        for pool, count in live.items()
+    )
+    idle = [pool for pool, count in live.items() if not count]
+    mend = f"on a worker: prefect worker start --pool {idle[0]} --type process" if idle else ""
+    return "fail" if idle else "ok", told, mend
+
+
+def _clock(project: Project) -> Told | None:
+    ahead = servers.clocks(project)
+    if not ahead:
+        return None
+    told = ", ".join(f"{name} {seconds:+.1f} s" for name, seconds in ahead.items())
+    worst = max(abs(seconds) for seconds in ahead.values())
+    state: State = "ok" if worst <= LATE_S else "warn" if worst <= WRONG_S else "fail"
+    return state, told, "" if state == "ok" else "set the clocks by one time server (NTP)"
 
 
 def _disk(project: Project) -> Told:
@@ -119,12 +165,15 @@ def _disk(project: Project) -> Told:
     return state, f"{free / _GB:.1f} GB free at {folder}", mend
 
 
-CHECKS: dict[str, Callable[[Project], Told]] = {
+CHECKS: dict[str, Callable[[Project], Told | None]] = {
     "lines": _lines,
     "ledger": _ledger,
     "mlflow": _mlflow,
     "aliases": _aliases,
     "data": _data,
+    "prefect": _prefect,
+    "workers": _workers,
+    "clock": _clock,
     "disk": _disk,
 }
-"""By their names, which `docs/doctor.md` and JSON use."""
+"""By their names, which `docs/doctor.md` and JSON use; None: there is nothing to look at."""

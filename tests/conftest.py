@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from infra.stack.postgres import binaries
 from patchae.project import Project
-from tests.postgres import Server, binaries, serving
+from tests.postgres import Server, serving
 from tests.support import git_init
 
 LINES = """\

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import pwd
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -14,20 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+from infra.stack.postgres import init, other_user
+
 PASSWORD = "s3cret"  # noqa: S105 - of a database that lives for one test run
 _SECONDS = 60
 # Stops the server when the other end of its input is closed: also when the tests were killed.
 _GUARD = 'exec 3<&0; "$@" </dev/null 3<&- & read -r _ <&3; kill -QUIT $!; wait'
-
-
-def binaries() -> Path | None:
-    """The folder of `initdb` and `postgres`; None where there is no PostgreSQL."""
-    beside = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    named = shutil.which("initdb")
-    for folder in ([Path(named).resolve().parent] if named else []) + beside:
-        if (folder / "initdb").exists() and (folder / "postgres").exists():
-            return folder
-    return None
 
 
 class Server:
@@ -60,25 +49,13 @@ class Server:
 def serving(folder: Path) -> Iterator[Server]:
     """Start a server on a free port; it is stopped whatever happens."""
     with tempfile.TemporaryDirectory(prefix="patchae-postgres-") as scratch:
-        # The server refuses to be root, and may not enter the folders of pytest.
-        user = _other_user() if os.geteuid() == 0 else None
         data = Path(scratch) / "data"
         secret = Path(scratch) / "password"
         secret.write_text(PASSWORD)
-        if user:
-            for one in (scratch, secret):
-                os.chown(one, user.pw_uid, user.pw_gid)
+        # md5, since scram takes longer than what is tested
+        init(folder, data, secret, "-A", "md5", "-N")
+        user = other_user()  # the folders of pytest are closed to it
         who = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
-        subprocess.run(  # md5, since scram takes longer than what is tested
-            [
-                *(folder / "initdb", "-D", data, "-U", "owner", "-A", "md5", "-N"),
-                *("-E", "UTF8", "--locale=C", "--pwfile", secret),
-            ],
-            check=True,
-            capture_output=True,
-            cwd=scratch,
-            **who,  # type: ignore[call-overload]
-        )
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             server = Server(free.getsockname()[1])
@@ -103,11 +80,6 @@ def serving(folder: Path) -> Iterator[Server]:
                 assert process.stdin is not None
                 process.stdin.close()
                 process.wait()
-
-
-def _other_user() -> pwd.struct_passwd:
-    known = {entry.pw_name: entry for entry in pwd.getpwall()}
-    return known.get("postgres") or known["nobody"]
 
 
 def _wait(server: Server, log: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from patchae.dataset.layout import IMAGE_SUFFIXES
-from patchae.errors import DataError, StoreUnreachable
+from patchae.errors import AccessRefused, DataError, StoreUnreachable
 from patchae.files import Progress, silent
 
 SCHEME = "s3://"
@@ -64,6 +64,41 @@ def fetch(files: Sequence[tuple[str, Path]], progress: Progress = silent) -> Non
         finally:
             for task in tasks:
                 task.cancel()
+
+
+def round_trip(address: str) -> None:
+    """Write an object, read it and delete it.
+
+    Raises:
+        AccessRefused: this account may not write there.
+        StoreUnreachable: the store does not answer, or what was read is not what was written.
+    """
+    from botocore.exceptions import ClientError
+
+    bucket, key = split(address)
+    content = key.encode()
+    with _store(address) as client:
+        try:
+            client.put_object(Bucket=bucket, Key=key, Body=content)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 403:
+                raise
+            client.list_objects_v2(Bucket=bucket, MaxKeys=1)
+            raise AccessRefused(
+                "S3 lets this account read, and not write",
+                where=address,
+                mend="use the keys of an account that may",
+            ) from None
+        try:
+            read = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        finally:
+            client.delete_object(Bucket=bucket, Key=key)
+    if read != content:
+        raise StoreUnreachable(
+            "S3 gives back something else than it was given",
+            where=address,
+            mend="look for what lies between: a proxy, a gateway",
+        )
 
 
 def split(address: str) -> tuple[str, str]:

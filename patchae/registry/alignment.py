@@ -34,6 +34,13 @@ class Aliases(Protocol):
     def get(self, model: str) -> Mapping[str, str]:
         """All aliases of a model, each with the version that it points at."""
 
+    def check_may_move(self, model: str) -> None:
+        """Asked before a row says that aliases move, so that none says it in vain.
+
+        Raises:
+            AccessRefused: this account may not.
+        """
+
     def set(self, model: str, alias: str, version: str) -> None:
         """Point an alias at a version."""
 
@@ -141,6 +148,7 @@ def put_back(ledger: Ledger, aliases: Aliases, model: str, *, actor: str, reason
 
     Raises:
         UsageError: no reason is given, or nothing was moved.
+        AccessRefused: this account may not move aliases; nothing is changed.
     """
     check_reason("putting aliases back", reason)
     with ledger.turn(model) as begin:
@@ -159,6 +167,7 @@ def put_back(ledger: Ledger, aliases: Aliases, model: str, *, actor: str, reason
             "set": found.wanted,
             "reason": reason,
         }
+        aliases.check_may_move(model)
         with begin() as transaction:
             intent = transaction.append("repair", model, body, actor)
         follow(begin, aliases, intent, actor=actor)

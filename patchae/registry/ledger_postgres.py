@@ -15,7 +15,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from patchae.errors import ConfigError, StoreUnreachable
+from patchae.errors import AccessRefused, ConfigError, StoreUnreachable
 from patchae.registry.ledger_store import busy, closing
 from patchae.registry.ledger_tables import rows
 from patchae.settings import settings
@@ -86,7 +86,7 @@ class ServerStore:
     def translated(self) -> Iterator[None]:
         """As `Store.translated`."""
         from psycopg import Error
-        from psycopg.errors import LockNotAvailable
+        from psycopg.errors import InsufficientPrivilege, LockNotAvailable
 
         try:
             yield
@@ -94,6 +94,13 @@ class ServerStore:
             found = error.orig if isinstance(error, DBAPIError) else error
             if isinstance(found, LockNotAvailable):
                 raise busy("held the ledger", self.where) from None
+            if isinstance(found, InsufficientPrivilege):
+                raise AccessRefused(
+                    "the ledger does not take such a row from this account",
+                    where=self.where,
+                    mend="use an account that may: a trainer to register and judge, a promoter to"
+                    " move the champion",
+                ) from None
             said = str(found).strip().partition("\n")[0]
             raise StoreUnreachable(
                 f"the ledger cannot be used: {said}",

@@ -3,7 +3,8 @@
 Compare and set: every move names the champion that it replaces, and that is checked again in the
 transaction that writes the row. Whoever moves has the model's turn from the first look to the
 confirmation, so that of many who promote at the same time one wins and the others are told who
-did. What a crash interrupts is finished by the next command, see `alignment`.
+did. What a crash interrupts is finished by the next command, see `alignment`. Whether the account
+may move aliases at all is asked before the row is written.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ def promote(
         NegativeFinding: the verdict is not `promote`, or is out of date: there is a newer one,
             or the champion that it compared with is no longer the champion.
         AliasMoved: an alias was moved past the ledger.
+        AccessRefused: this account may not move aliases; nothing is changed.
     """
     check_about(model, version, verdict)
     if verdict.body["outcome"] != "promote":
@@ -90,6 +92,7 @@ def override(
             verdict was used before.
         NegativeFinding: the gate rejected it, or held it against another champion.
         AliasMoved: an alias was moved past the ledger.
+        AccessRefused: this account may not move aliases; nothing is changed.
     """
     check_reason("an override", reason)
     verdict = last_verdict(ledger.entries(model), version)
@@ -128,6 +131,7 @@ def rollback(
             still is or is retired; or an earlier move had not reached MLflow.
         NegativeFinding: somebody else moved the champion meanwhile.
         AliasMoved: an alias was moved past the ledger.
+        AccessRefused: this account may not move aliases; nothing is changed.
     """
     check_reason("a rollback", reason)
     expected = champion_of(ledger.entries(model, MOVING)).current
@@ -151,6 +155,7 @@ def rollback(
         target = target_of(entries, model, to)
         if check:
             check(target)
+        aliases.check_may_move(model)
         body = _body(to=target, before=expected, why="rolled_back", reason=reason, verdict=None)
         with begin() as transaction:
             check_not_retired(transaction.entries(model, MOVING), model, target)
@@ -165,9 +170,11 @@ def adopt(ledger: Ledger, aliases: Aliases, model: str, *, actor: str, reason: s
     Raises:
         UsageError: no reason is given, or MLflow shows no other champion than the ledger.
         NegativeFinding: the gate rejected that version, or never judged it.
+        AccessRefused: this account may not move aliases; nothing is changed.
     """
     check_reason("adopting an alias", reason)
     with ledger.turn(model) as begin:
+        aliases.check_may_move(model)
         with begin() as transaction:
             entries = transaction.entries(model)
             found = compare(entries, aliases.get(model))
@@ -231,6 +238,7 @@ def _promote(
         entries = read_moves(begin, model)
         settle_within(begin, aliases, model, entries, actor=actor)
         check_current(entries, model, verdict)
+        aliases.check_may_move(model)
         with begin() as transaction:
             entries = transaction.entries(model)
             check_newest(entries, model, verdict)

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import TYPE_CHECKING, Any
 
-from patchae.errors import StoreUnreachable, UsageError
+from patchae.errors import AccessRefused, StoreUnreachable, UsageError
 from patchae.project import Project
 from patchae.types import TrainingKey
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 TAG = "patchae."
 _PROBE_SECONDS = 5
+_NO_ALIAS = "patchae-access"
+"""An alias that no model has."""
 
 
 @dataclass(frozen=True)
@@ -251,6 +253,19 @@ class _Aliases:
                 raise
         return {alias: str(version) for alias, version in found.items()}
 
+    def check_may_move(self, model: str) -> None:
+        """As `Aliases.check_may_move`: by taking away an alias that is not there."""
+        from mlflow.exceptions import MlflowException
+
+        if not self._tracking.uri.startswith(("http://", "https://")):
+            return
+        with translated(self._tracking.uri):
+            try:
+                self._tracking.client.delete_registered_model_alias(model, _NO_ALIAS)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+
     def set(self, model: str, alias: str, version: str) -> None:
         """Point an alias at a version."""
         with translated(self._tracking.uri):
@@ -276,6 +291,9 @@ def translated(uri: str) -> Iterator[None]:
 
         if not isinstance(error, MlflowException | RequestException | SQLAlchemyError):
             raise
+        code = getattr(error, "error_code", None)
+        if code in ("PERMISSION_DENIED", "UNAUTHENTICATED"):
+            raise _refused(uri, code) from None
         raise _unreachable(uri, str(error).partition("\n")[0]) from error
 
 
@@ -296,6 +314,23 @@ def _probe(uri: str) -> None:
         raise _unreachable(uri, f"no answer ({type(error).__name__})") from None
     if answer.status_code >= 500:
         raise _unreachable(uri, f"it answers {answer.status_code}")
+
+
+def _refused(uri: str, code: str) -> AccessRefused:
+    who = os.environ.get("MLFLOW_TRACKING_USERNAME")
+    if code == "UNAUTHENTICATED":
+        return AccessRefused(
+            f"MLflow does not know the account '{who}', or not with this password"
+            if who
+            else "MLflow asks for an account, and none is given",
+            where=uri,
+            mend="set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+        )
+    return AccessRefused(
+        f"MLflow does not let the account '{who or 'nobody'}' do that",
+        where=uri,
+        mend="use an account that may: a trainer to register models, a promoter to move aliases",
+    )
 
 
 def _unreachable(uri: str, why: str) -> StoreUnreachable:

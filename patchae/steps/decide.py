@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from patchae.console import say
 from patchae.dataset import version_log
-from patchae.errors import AliasMoved, DataError, NegativeFinding, UsageError
+from patchae.errors import AccessRefused, AliasMoved, DataError, NegativeFinding, UsageError
 from patchae.evidence.scores import SCORES_FILE, Scored, read_scores
 from patchae.files import sha256_bytes
 from patchae.lineage.record import missing
@@ -31,7 +32,8 @@ def decide_class(job: ClassJob, version: Version, tracking: Tracking, ledger: Le
     """The verdict on a version, acted upon; returns its row in the ledger.
 
     Nothing is judged twice on the same evidence: a version that is champion, or that was judged
-    under this policy against this champion, keeps its verdict.
+    under this policy against this champion, keeps its verdict. An account that may not move aliases
+    judges all the same, and the promotion waits for a promoter or for the next run of one.
 
     Raises:
         AliasMoved: an alias was moved in MLflow past the ledger. The version was judged all the
@@ -44,6 +46,8 @@ def decide_class(job: ClassJob, version: Version, tracking: Tracking, ledger: Le
     except AliasMoved:
         _verdict(job, version, tracking, ledger)
         raise
+    except AccessRefused:  # a promoter's move was interrupted, and a promoter finishes it
+        say(f"{job.model}: an interrupted move waits for an account that may move aliases")
     verdict = _acted_upon(job, version, tracking, ledger)
     tracking.link(version, "verdict", verdict)
     return verdict
@@ -64,6 +68,12 @@ def _acted_upon(job: ClassJob, version: Version, tracking: Tracking, ledger: Led
                 actor=settings().who(),
                 reason=job.origin.reason,
             )
+        except AccessRefused:
+            say(
+                f"{job.model}: the verdict stands, and this account may not move aliases; a"
+                f" promoter runs `patchae promote {job.model}/{version.version} --reason TEXT`"
+            )
+            return verdict
         except AliasMoved:
             raise
         except NegativeFinding:  # the champion changed meanwhile: the verdict is out of date

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from infra.stack.s3 import command, identity
+from infra.stack.settings import free_ports
 
 KEY, SECRET = "plant", "correct-horse"
 _PATIENCE_S = 60
@@ -64,12 +65,8 @@ class Server:
 def server(folder: Path) -> Iterator[Server]:
     """Start a server whose data lies in a folder, and stop it afterwards."""
     folder.mkdir(parents=True, exist_ok=True)
-    identity = {
-        "name": "plant",
-        "credentials": [{"accessKey": KEY, "secretKey": SECRET}],
-        "actions": ["Admin", "Read", "List", "Tagging", "Write"],
-    }
-    (folder / "identities.json").write_text(json.dumps({"identities": [identity]}))
+    user = identity("plant", KEY, SECRET, ["Admin", "Read", "List", "Tagging", "Write"])
+    (folder / "identities.json").write_text(json.dumps({"identities": [user]}))
     started = start(folder)
     try:
         yield started
@@ -79,19 +76,13 @@ def server(folder: Path) -> Iterator[Server]:
 
 def start(folder: Path, ports: tuple[int, ...] | None = None) -> Server:
     """Start the server of a folder and wait until it answers; once more on the ports it had."""
-    ports = ports or tuple(_free_ports(4))
-    master, volume, filer, port = ports
-    command = [
-        str(Path(sys.executable).with_name("weed")), "server", f"-dir={folder}", "-ip=127.0.0.1",
-        "-ip.bind=127.0.0.1", f"-master.port={master}", f"-volume.port={volume}", "-filer",
-        f"-filer.port={filer}", "-s3", f"-s3.port={port}",
-        f"-s3.config={folder / 'identities.json'}", "-volume.max=30",
-        "-master.volumeSizeLimitMB=256", "-master.telemetry=false",
-        "-s3.port.iceberg=0", "-s3.port.lance=0",
-    ]  # fmt: skip
+    ports = ports or free_ports(4)
+    names = ("s3_master", "s3_volume", "s3_filer", "s3")
+    by_name = dict(zip(names, ports, strict=True))
+    words = command(folder, "127.0.0.1", "127.0.0.1", by_name, folder / "identities.json")
     with (folder / "server.log").open("ab") as log:
         process = subprocess.Popen(
-            command, cwd=folder, stdout=log, stderr=log, start_new_session=True
+            words, cwd=folder, stdout=log, stderr=log, start_new_session=True
         )
     found = Server(folder, ports, process)
     deadline = time.monotonic() + _PATIENCE_S
@@ -104,21 +95,4 @@ def start(folder: Path, ports: tuple[int, ...] | None = None) -> Server:
                 found.stop()
                 raise
             time.sleep(0.3)
-    return found
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that nobody uses, and 10,000 above them neither: SeaweedFS takes those for gRPC."""
-    found: list[int] = []
-    while len(found) < count:
-        with socket.socket() as probe, socket.socket() as above:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-            if port + 10_000 > 65_535 or port in found:
-                continue
-            try:
-                above.bind(("127.0.0.1", port + 10_000))
-            except OSError:
-                continue
-            found.append(port)
     return found

@@ -25,6 +25,9 @@ class MemoryAliases:
     def get(self, model: str) -> dict[str, str]:
         return dict(self.models.get(model, {}))
 
+    def check_may_move(self, model: str) -> None:
+        """Everybody may."""
+
     def set(self, model: str, alias: str, version: str) -> None:
         self.calls += 1
         self.models.setdefault(model, {})[alias] = version

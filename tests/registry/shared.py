@@ -21,6 +21,9 @@ class SharedAliases:
         with self._lock:
             return dict(self._all().get(model, {}))
 
+    def check_may_move(self, model: str) -> None:
+        """Everybody may."""
+
     def set(self, model: str, alias: str, version: str) -> None:
         with self._lock:
             known = self._all()

@@ -51,6 +51,9 @@ class DyingAliases(SharedAliases):
 
     steps: Steps
 
+    def check_may_move(self, model: str) -> None:
+        """Everybody may."""
+
     def set(self, model: str, alias: str, version: str) -> None:
         self.steps.step()
         super().set(model, alias, version)

@@ -133,6 +133,9 @@ class Down(MemoryAliases):
         super().__init__()
         self.last = last
 
+    def check_may_move(self, model: str) -> None:
+        """Everybody may."""
+
     def set(self, model: str, alias: str, version: str) -> None:
         if self.calls >= self.last:
             raise StoreUnreachable("MLflow does not answer")
@@ -352,6 +355,9 @@ def test_the_aliases_of_a_real_mlflow_follow(ledger: Ledger, tmp_path: Path) -> 
         def get(self, model: str) -> dict[str, str]:
             found = client.get_registered_model(model).aliases
             return {alias: str(version) for alias, version in found.items()}
+
+        def check_may_move(self, model: str) -> None:
+            """Everybody may."""
 
         def set(self, model: str, alias: str, version: str) -> None:
             client.set_registered_model_alias(model, alias, version)

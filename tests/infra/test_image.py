@@ -6,7 +6,7 @@ import fnmatch
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def copied() -> list[str]:

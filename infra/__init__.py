@@ -1,0 +1,1 @@
+"""What runs patchae's servers; not part of the wheel."""

@@ -1,0 +1,139 @@
+"""The compose file against the Compose Specification, and the Dockerfile against good habits."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft7Validator
+
+from infra.stack import __main__ as command
+from infra.stack.settings import Settings
+from patchae.errors import PatchaeError
+
+ROOT = Path(__file__).parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "infra" / "compose.yaml").read_text())
+SERVICES: dict[str, Any] = COMPOSE["services"]
+SCHEMA = json.loads((Path(__file__).parent / "compose.schema.json").read_text())
+DOCKERFILE = (ROOT / "infra" / "Dockerfile").read_text()
+EXAMPLE = ROOT / "infra" / "stack.env.example"
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Instruction and argument, one for each, continued lines joined."""
+    joined = re.sub(r"\\\n", " ", re.sub(r"(?m)^\s*#.*\n", "", DOCKERFILE))
+    found = [line.split(maxsplit=1) for line in joined.splitlines() if line.strip()]
+    return [(word, " ".join(rest.split())) for word, rest in found]
+
+
+def test_the_file_fits_the_compose_specification() -> None:
+    assert list(Draft7Validator(SCHEMA).iter_errors(COMPOSE)) == []
+    wrong = {**COMPOSE, "services": {"a": {"imagge": "x:1"}}}
+    assert list(Draft7Validator(SCHEMA).iter_errors(wrong))
+
+
+def test_every_service_waits_for_one_that_is_there() -> None:
+    for name, service in SERVICES.items():
+        for other, how in service.get("depends_on", {}).items():
+            assert other in SERVICES, name
+            if how["condition"] == "service_healthy":
+                assert "healthcheck" in SERVICES[other], f"{name} waits for {other}"
+
+
+def test_what_stays_is_watched_pinned_and_without_privileges() -> None:
+    for name, service in SERVICES.items():
+        once = service["restart"] == "no"
+        assert once or "healthcheck" in service, name
+        image = re.sub(r"\$\{\w+:-([^}]+)\}", r"\1", service["image"])
+        assert re.fullmatch(r"[\w/-]+:[\w.-]+", image), name
+        assert not image.endswith(":latest"), name
+        assert service["cap_drop"] == ["ALL"], name
+        for port in service.get("ports", ()):
+            assert port.startswith("127.0.0.1:"), name
+
+
+def test_containers_run_the_commands_of_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command is one that `python -m infra.stack` understands."""
+    ran: list[str] = []
+
+    def note(given: Any, _found: Settings) -> int:
+        ran.append(given.command)
+        return 0
+
+    monkeypatch.setattr(command, "_do", note)
+    for service in SERVICES.values():
+        words = [service.get("entrypoint"), service.get("healthcheck", {}).get("test", [])[1:]]
+        for line in words:
+            if line and line[:3] == ["python", "-m", "infra.stack"]:
+                assert command.main(line[3:]) == 0
+    assert {"keys", "setup", "run", "ready"} == set(ran)
+
+
+def test_no_secret_is_in_the_file() -> None:
+    for service in SERVICES.values():
+        for name in service.get("environment", {}):
+            assert name.endswith("_FILE") or not re.search("PASSWORD|SECRET|AUTH|KEY", name)
+
+
+def test_the_settings_of_the_example_are_the_defaults_and_all_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines = [line for line in EXAMPLE.read_text().splitlines() if not line.startswith("#")]
+    told = dict(line.split("=", 1) for line in lines if line)
+    assert {f"STACK_{name.upper()}" for name in Settings.model_fields} == set(told)
+    for name in told:
+        monkeypatch.delenv(name, raising=False)
+    default = Settings()
+    for name, field in Settings.model_fields.items():
+        value = getattr(default, name)
+        shown = told[f"STACK_{name.upper()}"]
+        assert (str(ROOT / shown) if name == "home" else shown) == str(value), field.description
+
+
+def test_a_wrong_setting_is_one_clear_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STACK_PREFECT_PORT", "door")
+    assert command.main(["status"]) == PatchaeError.exit_code == 2
+    assert "STACK_PREFECT_PORT is not usable" in capsys.readouterr().err
+
+
+def test_variables_of_the_file_are_settings_of_the_stack() -> None:
+    text = (ROOT / "infra" / "compose.yaml").read_text()
+    known = {f"STACK_{name.upper()}" for name in Settings.model_fields}
+    own = {"STACK_IMAGE", "STACK_PROJECT"}
+    assert set(re.findall(r"\$\{(\w+)", text)) <= known | own
+
+
+def test_the_image_is_made_with_good_habits() -> None:
+    """What hadolint asks for, as far as this file can break it."""
+    steps = instructions()
+    assert steps[0][0] == "ARG" or steps[0][0] == "FROM"
+    for word, rest in steps:
+        assert word.isupper(), word
+        if word == "FROM":
+            assert re.search(r":[\w.-]+$", rest)
+            assert not rest.endswith(":latest")
+        if word == "WORKDIR":
+            assert rest.startswith("/")
+        if word in ("CMD", "ENTRYPOINT"):
+            assert json.loads(rest)
+        if word == "RUN":
+            assert "sudo" not in shlex.split(rest)
+            if "apt-get install" in rest:
+                assert rest.startswith("apt-get update")
+                assert "--no-install-recommends" in rest
+                assert "rm -rf /var/lib/apt/lists/*" in rest
+            if "pip install" in rest:
+                assert "--no-cache" in rest
+    words = [word for word, _ in steps]
+    assert "ADD" not in words
+    users = [rest for word, rest in steps if word == "USER"]
+    assert users
+    assert users[-1] not in ("root", "0")
+    assert words.index("USER") > max(n for n, word in enumerate(words) if word == "RUN")
