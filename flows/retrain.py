@@ -19,6 +19,7 @@ from prefect.runtime import deployment, flow_run
 
 from flows.again import meant_by
 from flows.spread import spread
+from flows.stopping import stopping_with_the_flow
 from flows.train_class import LineRun, outcome_of, train_and_judge
 from patchae.config import Line
 from patchae.console import progress_of, say
@@ -101,6 +102,7 @@ def retrain(
     names = classes_of(project, line, classes)
     origin = _origin(reason, trigger)
     with (
+        stopping_with_the_flow(),
         announcing(project, line.name, origin) as announcer,
         project.lock(f"retrain-{line.name}"),
     ):

@@ -18,6 +18,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.futures import PrefectFuture
 
 from flows.slots import machine_slot
+from flows.stopping import go_on, unless_stopped
 from patchae.config import Line
 from patchae.console import progress_of, say
 from patchae.errors import PatchaeError, StoreUnreachable
@@ -65,7 +66,8 @@ class LineRun:
 @task(name="validate", task_run_name="validate {class_name}", cache_policy=NO_CACHE)
 def validate(run: LineRun, class_name: str) -> ClassJob:
     """Read and check the images of the class; fails closed."""
-    checked = check(run.project, run.line, class_name, run.version, progress_of(class_name))
+    progress = unless_stopped(progress_of(class_name))
+    checked = check(run.project, run.line, class_name, run.version, progress)
     for warning in checked.validation.warnings:
         where = f" ({warning.paths[0]})" if warning.paths else ""
         say(f"{class_name}: warning {warning.code}, {warning.found} found{where}")
@@ -76,24 +78,26 @@ def validate(run: LineRun, class_name: str) -> ClassJob:
 def train(job: ClassJob) -> bool:
     """Train the model unless its key was trained before; whether it was trained now."""
     with training_slot(), machine_slot(job.origin.work_pool):
-        return train_class(job, progress_of(job.class_name))
+        return train_class(job, unless_stopped(progress_of(job.class_name)))
 
 
 @task(name="evaluate", task_run_name="evaluate {job.class_name}", cache_policy=NO_CACHE)
 def evaluate(job: ClassJob) -> dict[str, Any]:
     """Score the test images."""
-    return evaluate_class(job, progress_of(job.class_name))
+    return evaluate_class(job, unless_stopped(progress_of(job.class_name)))
 
 
 @task(name="register", task_run_name="register {job.class_name}", **_PATIENT)
 def register(job: ClassJob, tracking: Tracking, ledger: Ledger) -> Version:
     """Log the run and register the version."""
+    go_on()
     return enrol_class(job, tracking, ledger)
 
 
 @task(name="gate", task_run_name="gate {job.class_name}", **_PATIENT)
 def gate(job: ClassJob, version: Version, tracking: Tracking, ledger: Ledger) -> Entry:
     """Judge the version and promote it when the verdict says so."""
+    go_on()
     return decide_class(job, version, tracking, ledger)
 
 

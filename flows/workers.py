@@ -17,6 +17,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 
+from flows.stopping import stopping_with_the_flow
 from flows.train_class import LineRun, outcome_of, train_and_judge
 from patchae.console import progress_of
 from patchae.lineage.parts import Trigger
@@ -77,7 +78,7 @@ def train_class(
         deployment=deployment,
         work_pool=run.flow_run.work_pool_name if run and run.flow_run else None,
     )
-    with ExitStack() as held:
+    with stopping_with_the_flow(), ExitStack() as held:
         if not shared:
             held.enter_context(fetched(place, version, classes, progress_of("images")))
         announcer = held.enter_context(announcing(place, line.name, origin))

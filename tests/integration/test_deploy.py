@@ -139,6 +139,8 @@ def test_one_command_serves_all_lines(plant: Plant, api: str) -> None:
             env=own,
             stdout=output,
             stderr=subprocess.STDOUT,
+            # A shell that starts tests in the background has them ignore Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
     try:
         (reason, *_) = until(lambda: _records(plant, "caps.cap"))

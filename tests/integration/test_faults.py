@@ -13,9 +13,9 @@ from tests.flows.plant import GATES, TINY, Plant
 from tests.integration.prefect_server import client_of, run, start, states, until, worker
 from tests.support import write_class
 
-LONG = {**TINY, "epochs": 1000}
+LONG = {**TINY, "epochs": 1000, "damaged_images": 50_000}
 """Trains for longer than anybody looks."""
-MIDDLING = {**TINY, "epochs": 60}
+MIDDLING = {**TINY, "epochs": 200, "damaged_images": 300}
 
 
 @pytest.fixture(scope="module")
