@@ -18,7 +18,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.futures import PrefectFuture
 
 from flows.slots import machine_slot
-from flows.stopping import go_on, unless_stopped
+from flows.stopping import unless_stopped, writing
 from patchae.config import Line
 from patchae.console import progress_of, say
 from patchae.errors import PatchaeError, StoreUnreachable
@@ -90,15 +90,15 @@ def evaluate(job: ClassJob) -> dict[str, Any]:
 @task(name="register", task_run_name="register {job.class_name}", **_PATIENT)
 def register(job: ClassJob, tracking: Tracking, ledger: Ledger) -> Version:
     """Log the run and register the version."""
-    go_on()
-    return enrol_class(job, tracking, ledger)
+    with writing():
+        return enrol_class(job, tracking, ledger)
 
 
 @task(name="gate", task_run_name="gate {job.class_name}", **_PATIENT)
 def gate(job: ClassJob, version: Version, tracking: Tracking, ledger: Ledger) -> Entry:
     """Judge the version and promote it when the verdict says so."""
-    go_on()
-    return decide_class(job, version, tracking, ledger)
+    with writing():
+        return decide_class(job, version, tracking, ledger)
 
 
 @task(name="class", task_run_name="class {class_name}", cache_policy=NO_CACHE)
