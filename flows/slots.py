@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ def machine_slot(pool: str | None) -> Iterator[None]:
     from prefect.concurrency.sync import concurrency
 
     name = f"patchae-{socket.gethostname()}"
+    if devices := os.environ.get("CUDA_VISIBLE_DEVICES"):
+        name += f"-gpu-{devices}"  # workers that see other GPUs take no places from these
     with get_client(sync_client=True) as client:
         client.upsert_global_concurrency_limit_by_name(name, slots())
     with concurrency(name, occupy=1, lease_duration=_LEASE_S, strict=True):

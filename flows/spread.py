@@ -104,7 +104,7 @@ def _send(client: SyncPrefectClient, deployment: UUID, run: LineRun, one: _Sent)
         "line_name": run.line.name,
         "classes": one.classes,
         "data_version": run.version,
-        "root": str(run.project.root.absolute()),
+        "root": None if run.line.data_pool else str(run.project.root.absolute()),
         "project": describe(run.project),
         "name": settings().project or run.project.root.absolute().name,
         "reason": origin.reason,

@@ -40,7 +40,7 @@ def train_class(
     line_name: str,
     classes: list[str],
     data_version: str,
-    root: Path,
+    root: Path | None,
     project: dict[str, str],
     name: str,
     reason: str = "on demand",
@@ -53,7 +53,7 @@ def train_class(
         line_name: a line of `lines.yaml`.
         classes: some of its classes.
         data_version: what they are trained on.
-        root: the project's folder where this machine has it; used if it is there.
+        root: the project's folder, used if it is there; None where this pool has none.
         project: the project as it travels (`patchae.steps.workplace`), for a machine that has not.
         name: of the project.
         reason: why, for the lineage record and the ledger.
@@ -64,10 +64,9 @@ def train_class(
         LineFailed: at least one class could not be finished; the others were.
     """
     version = DataVersion(data_version)
-    place = Project(root)
-    shared = place.lines_file.is_file()
-    if not shared:
-        place = workplace(project, name)
+    there = Project(root) if root else None
+    shared = there is not None and there.lines_file.is_file()
+    place = there if there and shared else workplace(project, name)
     prepare_environment(place)
     line = load_lines(place.lines_file).line(line_name)
     run = FlowRunContext.get()

@@ -28,6 +28,7 @@ def environment(settings: Settings, keys: Keys, folder: Path) -> dict[str, str]:
         **accounts.environment(settings, keys, settings.worker_account),
         "PATCHAE_ACTOR": settings.worker_account,
         "PREFECT_HOME": str(folder),
+        "PATCHAE_WORKPLACES": str(folder / "projects"),
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(_HEARTBEAT),
         "DO_NOT_TRACK": "1",
     }

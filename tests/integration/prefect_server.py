@@ -56,7 +56,7 @@ class Worker:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "prefect", *words],
                 cwd=home,
-                env=environment(api, **own, **more),
+                env={**environment(api), **more, **own},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

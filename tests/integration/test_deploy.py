@@ -149,7 +149,11 @@ def test_one_command_serves_all_lines(plant: Plant, api: str) -> None:
         assert reason["work_pool"] is None
     finally:
         serving.send_signal(signal.SIGINT)
-        serving.wait(90)
+        try:
+            serving.wait(90)
+        except subprocess.TimeoutExpired:
+            serving.terminate()  # leave no server behind a test that fails
+            raise
     _, alive = psutil.wait_procs(family, timeout=30)
     assert alive == []
     assert "Traceback" not in log.read_text()

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
 from infra.stack import postgres, process, s3, whole
+from tests.flows.plant import GATES, TINY
+from tests.integration.prefect_server import worker
 from tests.integration.stacked import Stack, processes, running, settings_in
+from tests.support import write_class
 
 pytestmark = [
     pytest.mark.slow,
@@ -103,6 +109,34 @@ def test_the_database_itself_takes_no_move_from_a_trainer(stack: Stack) -> None:
         with pytest.raises(AccessRefused):
             stack.ledger(account).append("move", "nuts.nut", body, account)
     assert len(stack.ledger().entries()) == before
+
+
+def test_workers_without_the_projects_folder_fetch_the_classes_that_they_train(
+    stack: Stack, tmp_path: Path
+) -> None:
+    stack.plant.lines["discs"] = {
+        "classes": ["disc", "ring"],
+        "training": TINY,
+        "gates": GATES,
+        "data_pool": "home",
+    }
+    stack.plant.write_lines()
+    for number, name in enumerate(("disc", "ring"), 7):
+        write_class(stack.plant.project.data, name, seed=number)
+    assert stack.run("promoter", "deploy").returncode == 0
+    own = stack.environment("promoter")
+    with worker(own["PREFECT_API_URL"], tmp_path / "home", "home", **own):
+        asked = [sys.executable, "-m", "prefect", "deployment", "run", "retrain/discs"]
+        subprocess.run(asked, env=own, check=True, capture_output=True)
+        for name in ("disc", "ring"):
+            _until(lambda: [row for row in stack.rows(f"discs.{name}") if row.kind == "confirmed"])  # noqa: B023
+    found = [path.name for path in (stack.settings.home / "workers").glob("*/projects/*/data/*")]
+    assert sorted(found) == ["disc", "ring"]
+    assert stack.run("promoter", "audit", "discs.disc").returncode == 0
+    assert stack.run("promoter", "audit", "discs.ring").returncode == 0
+    del stack.plant.lines["discs"]
+    stack.plant.write_lines()
+    assert stack.run("promoter", "deploy", "--prune").returncode == 0
 
 
 def test_a_viewer_reads_and_cannot_write(stack: Stack) -> None:
