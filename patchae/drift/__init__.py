@@ -1,0 +1,1 @@
+"""Whether what the cameras see now is what a champion was calibrated on."""

@@ -1,0 +1,1 @@
+"""What the models in use said: the log of every decision."""

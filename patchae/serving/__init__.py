@@ -1,0 +1,1 @@
+"""The champion at work: models verified, loaded, followed and asked over HTTP."""
