@@ -30,6 +30,7 @@ from patchae.cli import (
     run,
     trace,
     use,
+    serve_model,
     versions,
 )
 from patchae.errors import PatchaeError, StoreUnreachable
@@ -65,6 +66,7 @@ for _module in (
     gate,
     moves,
     use,
+    serve_model,
     audit,
     trace,
     reproduce,
