@@ -28,9 +28,9 @@ from patchae.cli import (
     moves,
     reproduce,
     run,
+    serve_model,
     trace,
     use,
-    serve_model,
     versions,
 )
 from patchae.errors import PatchaeError, StoreUnreachable
