@@ -77,8 +77,8 @@ def put(file: Path, address: str) -> None:
         client.upload_file(str(file), name, key)
 
 
-def listing(address: str) -> list[str]:
-    """The keys under `s3://bucket/prefix`, without the prefix.
+def stamped(address: str) -> list[tuple[str, str]]:
+    """The keys under `s3://bucket/prefix`, without the prefix, and what changes with the content.
 
     Raises:
         StoreUnreachable: the store does not answer, or refuses.
@@ -87,9 +87,8 @@ def listing(address: str) -> list[str]:
     start = f"{prefix}/" if prefix else ""
     with _store(address) as client:
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=name, Prefix=start)
-        return [
-            one["Key"].removeprefix(start) for page in pages for one in page.get("Contents", ())
-        ]
+        found = [one for page in pages for one in page.get("Contents", ())]
+    return [(one["Key"].removeprefix(start), f"{one['Size']}-{one['ETag']}") for one in found]
 
 
 def round_trip(address: str) -> None:

@@ -38,7 +38,7 @@ def fetch(cache: Path, address: str, since: date | None, until: date | None) -> 
         StoreUnreachable: S3 does not answer, or refuses.
     """
     missing = []
-    for key in bucket.listing(address):
+    for key, _ in bucket.stamped(address):
         day, _, name = key.rpartition("/")
         if not day.startswith("date=") or not name.endswith(".parquet"):
             continue

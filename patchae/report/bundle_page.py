@@ -18,7 +18,7 @@ from patchae.registry.registration import LINEAGE_FILE
 from patchae.registry.standing import champion_of
 from patchae.registry.verdict import Finding, Verdict
 from patchae.registry.wording import sentence
-from patchae.report import text
+from patchae.report import templating, text
 from patchae.types import Sha256
 
 if TYPE_CHECKING:
@@ -140,16 +140,8 @@ def _plain(code: Any) -> str:
 
 
 def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("patchae.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
+    made = templating.environment()
+    made.filters.update(
         auroc=text.auroc,
         auroc_interval=lambda limits: text.interval(tuple(limits), text.auroc) if limits else "",
         number=text.number,
@@ -160,8 +152,8 @@ def _environment() -> Environment:
         plain=_plain,
         when=_when,
     )
-    environment.globals.update(WORDS=_WORDS, STATES=_STATES, count=text.count)
-    return environment
+    made.globals.update(WORDS=_WORDS, STATES=_STATES, count=text.count)
+    return made
 
 
 def _when(time: str) -> Markup | str:

@@ -16,7 +16,7 @@ from patchae.registry.chain import Entry
 from patchae.registry.standing import moves
 from patchae.registry.verdict import Verdict
 from patchae.registry.wording import explain
-from patchae.report import text
+from patchae.report import templating, text
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -103,27 +103,20 @@ def render(life: Life, report: str) -> str:
         life: what it shows.
         report: file name of the line's report, which it leads back to.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
     from patchae.report.timeline import timeline_svg
 
-    environment = Environment(
-        loader=PackageLoader("patchae.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    made = templating.environment()
 
     def when(time: datetime) -> Markup:
         said = text.when(time, life.generated.tzinfo)
         return Markup('<time datetime="{}">{}</time>').format(time.isoformat(), said)
 
-    environment.filters.update(when=when)
-    environment.globals.update(WORDS=WORDS, count=text.count, age=text.age)
+    made.filters.update(when=when)
+    made.globals.update(WORDS=WORDS, count=text.count, age=text.age)
     drawn = Markup(timeline_svg(life))  # noqa: S704 - it escapes what it is given
-    page = environment.get_template("life.html.j2").render(life=life, drawn=drawn, report=report)
+    page = made.get_template("life.html.j2").render(life=life, drawn=drawn, report=report)
     return page.encode("utf-8", "replace").decode()
 
 
