@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -27,7 +27,7 @@ def predictions(
     *,
     model: str | None = None,
     version: str | None = None,
-    image: str | None = None,
+    images: Collection[str] | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> Iterator[Prediction]:
@@ -38,7 +38,7 @@ def predictions(
     Raises:
         StoreUnreachable: they are in S3, which does not answer.
     """
-    found = _table(project, model=model, version=version, image=image, since=since, until=until)
+    found = _table(project, model=model, version=version, images=images, since=since, until=until)
     for row in found.to_pylist():
         yield Prediction(**row)
 
@@ -48,12 +48,12 @@ def frame(
     *,
     model: str | None = None,
     version: str | None = None,
-    image: str | None = None,
+    images: Collection[str] | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> pd.DataFrame:
     """The same as a table with the columns of `Prediction`; `time` is in UTC."""
-    found = _table(project, model=model, version=version, image=image, since=since, until=until)
+    found = _table(project, model=model, version=version, images=images, since=since, until=until)
     table: pd.DataFrame = found.to_pandas()
     return table
 
@@ -61,6 +61,7 @@ def frame(
 def _table(
     project: Project,
     *,
+    images: Collection[str] | None,
     since: datetime | None,
     until: datetime | None,
     **equal: str | None,
@@ -71,6 +72,7 @@ def _table(
     fits: Any = None
     bounds = [pc.field("time") >= since] if since else []
     bounds += [pc.field("time") < until] if until else []
+    bounds += [pc.field("image").isin([*images])] if images is not None else []
     for one in [*(pc.field(key) == value for key, value in equal.items() if value), *bounds]:
         fits = one if fits is None else fits & one
     first, last = (_day(moment) for moment in (since, until))

@@ -67,7 +67,7 @@ def test_map_and_mask_are_pictures_of_the_size_that_the_model_sees(service: Serv
 def test_every_answer_is_in_the_log_when_it_comes(service: Service) -> None:
     image = service.image("good", 3)
     told = service.post(image.read_bytes(), name="logged.png").json()
-    *_, last = predictions(service.project, image=sha256_file(image))
+    *_, last = predictions(service.project, images=[sha256_file(image)])
     assert (last.name, last.version, last.origin) == ("logged.png", told["version"], "service")
     assert last.score == told["images"][0]["score"]
     assert 0 < last.latency_ms < 60_000
