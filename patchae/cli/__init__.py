@@ -28,6 +28,7 @@ from patchae.cli import (
     moves,
     reproduce,
     run,
+    tidy,
     trace,
     use,
     versions,
@@ -71,6 +72,7 @@ for _module in (
     card,
     attest,
     ledger,
+    tidy,
 ):
     _module.add_to(app)
 

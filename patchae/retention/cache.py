@@ -1,0 +1,54 @@
+"""DVC's cache on this machine: images of versions that are not in use, if the remote holds them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from patchae.dataset.thinning import spare, thin
+from patchae.project import Project
+from patchae.registry.ledger import Ledger
+from patchae.registry.standing import champion_of
+from patchae.registry.tracking import TAG, Tracking
+from patchae.retention.item import Asked, Found
+from patchae.types import DataVersion
+
+
+def cache(project: Project, tracking: Tracking, ledger: Ledger, asked: Asked) -> Found:
+    """What may go of the cache, as one thing.
+
+    The pinned version stays, what `data/` holds, and the versions of each champion and of the one
+    before: those are what is trained on, judged again and rolled back to.
+
+    Raises:
+        StoreUnreachable: MLflow, the ledger or the DVC remote cannot be used.
+    """
+    found, days = Found("cache"), asked.policy.cache_days
+    if days is None or asked.line is not None:
+        return found
+    in_use = _in_use(tracking, ledger)
+    before = asked.now - timedelta(days=days)
+    objects, others = spare(project, in_use, before)
+    if others:
+        found.stay("in use, or younger than `cache_days`", others)
+    if objects:
+        found.go(
+            f"{len(objects)} images",
+            sum(objects.values()),
+            "of versions that are not in use; the remote is asked first",
+            lambda: void(thin(project, in_use, before)),
+        )
+    return found
+
+
+def void(_: object) -> None:
+    """Forget a result."""
+
+
+def _in_use(tracking: Tracking, ledger: Ledger) -> set[DataVersion]:
+    found = set()
+    for model in ledger.models():
+        standing = champion_of(ledger.entries(model)).aliases().values()
+        for version in tracking.versions(model):
+            if version.version in standing and (data := version.tags.get(f"{TAG}data_version")):
+                found.add(DataVersion(data))
+    return found
