@@ -1,4 +1,5 @@
 """Taking images out of DVC's cache that no version in use needs and that the remote holds whole.
+Listings of versions stay: they are small, and are asked for more often than images.
 
 The cache is a copy: a version that is asked for later is fetched again. So only the remote is
 asked whether an object may go, and it is read there to its last byte: a name proves nothing.
@@ -76,7 +77,7 @@ def _spare(
     found: dict[str, int] = {}
     for name, path in objects.items():
         about = _stat(path)
-        if name not in needed and about and about[1] < oldest:
+        if name not in needed and not name.endswith(".dir") and about and about[1] < oldest:
             found[name] = about[0]
     return found, len(objects) - len(found)
 

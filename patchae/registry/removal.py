@@ -67,10 +67,11 @@ def leftovers(tracking: Tracking, line: str) -> list[Leftover]:
         return [one for run in runs if (one := _leftover(tracking, line, run))]
 
 
-def is_left_over(tracking: Tracking, line: str, run_id: str) -> bool:
+def is_left_over(tracking: Tracking, found: Leftover) -> bool:
     """Whether a run still is what `leftovers` found."""
+    line = found.model.partition(".")[0]
     with translated(tracking.uri):
-        run = tracking.client.get_run(run_id)
+        run = tracking.client.get_run(found.run_id)
         active = run.info.lifecycle_stage == "active"
         return active and _leftover(tracking, line, run) is not None
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 
 from patchae.dataset.thinning import spare, thin
 from patchae.project import Project
 from patchae.registry.ledger import Ledger
+from patchae.registry.letting_go import Stays
 from patchae.registry.standing import champion_of
 from patchae.registry.tracking import TAG, Tracking
 from patchae.retention.item import Asked, Found
@@ -35,13 +37,16 @@ def cache(project: Project, tracking: Tracking, ledger: Ledger, asked: Asked) ->
             f"{len(objects)} images",
             sum(objects.values()),
             "of versions that are not in use; the remote is asked first",
-            lambda: void(thin(project, in_use, before)),
+            partial(_remove, project, in_use, before),
         )
     return found
 
 
-def void(_: object) -> None:
-    """Forget a result."""
+def _remove(project: Project, in_use: set[DataVersion], before: datetime) -> int:
+    freed = thin(project, in_use, before)
+    if freed == 0:
+        raise Stays("the remote does not hold them whole: `patchae doctor --data` looks closer")
+    return freed
 
 
 def _in_use(tracking: Tracking, ledger: Ledger) -> set[DataVersion]:

@@ -13,6 +13,8 @@ from patchae.config import Retention
 
 Kind = Literal["weights", "run", "work", "cache", "recent", "drift", "predictions"]
 
+Remove = Callable[[], int]
+
 
 @dataclass(frozen=True)
 class Item:
@@ -23,8 +25,8 @@ class Item:
     """A version, a run, or a path in the state folder."""
     bytes: int
     why: str
-    remove: Callable[[], None] = field(repr=False, compare=False)
-    """Removes it; what an earlier call has begun is finished.
+    remove: Remove = field(repr=False, compare=False)
+    """Removes it; what an earlier call has begun is finished. Returns how many bytes went.
 
     Raises:
         Stays: it is needed after all.
@@ -48,7 +50,7 @@ class Found:
         self.items: list[Item] = []
         self._kept: Counter[str] = Counter()
 
-    def go(self, what: str, size: int, why: str, remove: Callable[[], None]) -> None:
+    def go(self, what: str, size: int, why: str, remove: Remove) -> None:
         """Something that may go."""
         self.items.append(Item(self.kind, what, size, why, remove))
 

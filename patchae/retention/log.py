@@ -25,15 +25,15 @@ def log_file(project: Project) -> Path:
     return project.state / "tidied.jsonl"
 
 
-def note(project: Project, asked: Asked, item: Item, step: Step) -> None:
-    """Append one line; it is on the disk when this returns."""
+def note(project: Project, asked: Asked, item: Item, step: Step, size: int) -> None:
+    """Append one line, with the bytes that it is about; it is on the disk when this returns."""
     line = canonical_json(
         {
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
             "step": step,
             "kind": item.kind,
             "what": item.what,
-            "bytes": item.bytes,
+            "bytes": size,
             "why": item.why,
             "actor": asked.actor,
             "host": node(),

@@ -40,22 +40,21 @@ def runs(project: Project, tracking: Tracking, ledger: Ledger, asked: Asked) -> 
             elif days is None or asked.age(run.since) < days:
                 found.stay("younger than `failed_runs_days`")
             else:
-                found.go(
-                    f"{run.model} {run.run_id}",
-                    size_of_run(tracking, run.run_id),
-                    f"{run.status} since {run.since:%Y-%m-%d}, and no version",
-                    partial(_remove, tracking, ledger, asked, line, run),
-                )
+                size = size_of_run(tracking, run.run_id)
+                why = f"{run.status} since {run.since:%Y-%m-%d}, and no version"
+                remove = partial(_remove, tracking, ledger, asked, run, size)
+                found.go(f"{run.model} {run.run_id}", size, why, remove)
     return found
 
 
-def _remove(tracking: Tracking, ledger: Ledger, asked: Asked, line: str, run: Leftover) -> None:
+def _remove(tracking: Tracking, ledger: Ledger, asked: Asked, run: Leftover, size: int) -> int:
     tracking.aliases.check_may_move(run.model)  # who may not, may not remove either
     with ledger.turn(run.model):
-        if not is_left_over(tracking, line, run.run_id) or run.run_id in _named(ledger):
+        if not is_left_over(tracking, run) or run.run_id in _named(ledger):
             raise Stays("it has a version by now")
         note = f"{asked.now.isoformat(timespec='seconds')} by {asked.actor}: no version"
         remove_run(tracking, run.run_id, note)
+    return size
 
 
 def _named(ledger: Ledger) -> set[str]:

@@ -59,8 +59,8 @@ def plan(project: Project, tracking: Tracking, ledger: Ledger, asked: Asked) -> 
 
 def carry_out(
     project: Project, items: Iterable[Item], asked: Asked, progress: Progress = silent
-) -> Iterator[tuple[Item, str | None]]:
-    """Remove the things one by one; yields each with None, or with why it stays after all.
+) -> Iterator[tuple[Item, int | str]]:
+    """Remove the things one by one; yields each with the bytes that went, or why it stays.
 
     Raises:
         AccessRefused: this account may not.
@@ -70,13 +70,13 @@ def carry_out(
     due = list(items)
     with project.lock("tidy"):
         for done, item in enumerate(due, 1):
-            note(project, asked, item, "begins")
+            note(project, asked, item, "begins", item.bytes)
             try:
-                item.remove()
+                freed = item.remove()
             except Stays as reason:
-                note(project, asked, item, "stays")
+                note(project, asked, item, "stays", 0)
                 yield item, str(reason)
             else:
-                note(project, asked, item, "done")
-                yield item, None
+                note(project, asked, item, "done", freed)
+                yield item, freed
             progress("tidying", done, len(due))

@@ -66,7 +66,7 @@ def weights(tracking: Tracking, ledger: Ledger, asked: Asked) -> Found:
 
 def _remove(
     tracking: Tracking, ledger: Ledger, asked: Asked, version: Version, files: Files
-) -> None:
+) -> int:
     folder = tracking.model_folder(version)
     for name, file in files.items():
         if not (folder / name).is_file() or sha256_file(folder / name) != file["sha256"]:
@@ -81,12 +81,13 @@ def _remove(
         now=asked.now,
         actor=asked.actor,
     )
-    _finish(tracking, version, row)
+    return _finish(tracking, version, row)
 
 
-def _finish(tracking: Tracking, version: Version, row: Entry) -> None:
+def _finish(tracking: Tracking, version: Version, row: Entry) -> int:
     remove_model_files(tracking, version, row.body["files"])
     tracking.link(version, "tidied", row)  # last: a version without it is looked at again
+    return _bytes(row.body["files"])
 
 
 def _weights_of(tracking: Tracking, entries: Sequence[Entry], version: Version) -> Files | None:

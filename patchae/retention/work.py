@@ -71,24 +71,28 @@ def _registered(ledger: Ledger, model: str) -> set[str]:
     }
 
 
-def _remove(project: Project, ledger: Ledger, asked: Asked, folder: Path) -> None:
+def _remove(project: Project, ledger: Ledger, asked: Asked, folder: Path) -> int:
     model = folder.parent.name
     with project.unused(f"work-{model}") as free:
         if not free:
             raise Stays("a training of this class is running")
         if _why(folder, _registered(ledger, model), asked) is None:
             raise Stays("a training has used it meanwhile")
-        remove_folder(folder)
+        size = remove_folder(folder)
         with suppress(OSError):  # not empty: others are in it
             folder.parent.rmdir()
+    return size
 
 
-def remove_folder(folder: Path) -> None:
-    """Remove a folder so that no crash leaves half of it under its name."""
+def remove_folder(folder: Path) -> int:
+    """Remove a folder so that no crash leaves half of it under its name; the bytes."""
+    size = size_of(folder)
     going = folder
     if not folder.name.startswith(GOING):
         going = folder.with_name(f"{GOING}{folder.name}")
         shutil.rmtree(going, ignore_errors=True)  # of a removal that was interrupted before
         if folder.exists():
             folder.rename(going)
-    shutil.rmtree(going, ignore_errors=True)
+    if going.exists():
+        shutil.rmtree(going)
+    return size

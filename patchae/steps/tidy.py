@@ -25,6 +25,8 @@ class Removed:
     """What came of one thing that was to go."""
 
     item: Item
+    bytes: int
+    """That went."""
     stays: str | None
     """Why it was left after all; None: it is gone."""
 
@@ -33,7 +35,7 @@ class Removed:
         return {
             "kind": self.item.kind,
             "what": self.item.what,
-            "bytes": self.item.bytes,
+            "bytes": self.bytes,
             "why": self.stays or self.item.why,
             "removed": self.stays is None,
         }
@@ -49,8 +51,9 @@ class Tidying:
 
     def carry_out(self, progress: Progress = silent) -> Iterator[Removed]:
         """Remove what may go, one thing after the other; `patchae.retention.tidy` says how."""
-        for item, stays in tidy.carry_out(self.project, self.plan.items, self.asked, progress):
-            yield Removed(item, stays)
+        for item, came in tidy.carry_out(self.project, self.plan.items, self.asked, progress):
+            stays = isinstance(came, str)
+            yield Removed(item, 0 if stays else int(came), str(came) if stays else None)
 
 
 def look(
@@ -89,4 +92,4 @@ def look(
 
 def freed(removed: Sequence[Removed]) -> int:
     """Bytes of what is gone."""
-    return sum(one.item.bytes for one in removed if one.stays is None)
+    return sum(one.bytes for one in removed)
