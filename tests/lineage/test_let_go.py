@@ -125,5 +125,5 @@ def test_what_let_go_cannot_be_tried(proven: Built) -> None:
             return proven.model
 
     let_go(proven)
-    with pytest.raises(AuditBroken, match="must not be used: .*let go by the retention policy"):
+    with pytest.raises(AuditBroken, match=r"must not be used: .*let go by the retention policy"):
         probe(Held(), proven.ledger, "sample.bolt", "2", None)  # type: ignore[arg-type]

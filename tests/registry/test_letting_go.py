@@ -178,9 +178,21 @@ def test_a_version_that_let_go_never_becomes_champion(life: Life) -> None:
     assert len(moves(life.entries)) == moved
 
 
+MOVES = ["promote", "override", "rollback", "back", "retire"]
 STEPS = st.sampled_from(
-    ["register", "good", "bad", "thin", "promote", "override", "rollback", "back", "retire", "wait"]
-    + ["tidy"]
+    [
+        "register",
+        "good",
+        "bad",
+        "thin",
+        "promote",
+        "override",
+        "rollback",
+        "back",
+        "retire",
+        "wait",
+        "tidy",
+    ]
 )
 
 
