@@ -70,7 +70,8 @@ def _spare(
     project: Project, store: Store, in_use: Collection[DataVersion], before: datetime
 ) -> tuple[dict[str, int], int]:
     objects = store.cached()
-    if not all(path.is_relative_to(project.root.resolve()) for path in objects.values()):
+    roots = {project.root.absolute(), project.root.resolve()}
+    if not all(any(path.is_relative_to(root) for root in roots) for path in objects.values()):
         return {}, len(objects)  # a cache that others share
     needed = _needed(project, store, in_use)
     oldest = before.timestamp()
