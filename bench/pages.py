@@ -12,7 +12,7 @@ from bench.tables import number, of_methods, significant, summary, table
 from patchae.files import write_text
 
 RESULTS = ROOT / "bench" / "results" / "model.json"
-SCALE = ROOT / "bench" / "results" / "scale.json"
+GROWTH = ROOT / "bench" / "results" / "growth.json"
 CHOICE = ROOT / "bench" / "results" / "choose.json"
 DATA = ROOT / "bench" / "results" / "data.json"
 GATES = ROOT / "bench" / "results" / "gates.json"
@@ -25,13 +25,13 @@ def render(
     results: Path = RESULTS,
     page: Path = PAGE,
     *,
-    scale: Path = SCALE,
+    growth: Path = GROWTH,
     data: Path = DATA,
     gates: Path = GATES,
     lineage: Path = LINEAGE,
 ) -> str:
     """Write the page anew, and the first page with it; returns the tables of `results`."""
-    sources = {"scale": scale, "data": data, "gates": gates, "lineage": lineage}
+    sources = {"growth": growth, "data": data, "gates": gates, "lineage": lineage}
     write_text(page, rendered(page.read_text(), results, **sources))
     if page == PAGE:
         write_text(README, introduced(README.read_text(), results))
@@ -47,7 +47,7 @@ def rendered(
     page: str,
     results: Path = RESULTS,
     *,
-    scale: Path = SCALE,
+    growth: Path = GROWTH,
     data: Path = DATA,
     gates: Path = GATES,
     lineage: Path = LINEAGE,
@@ -55,7 +55,7 @@ def rendered(
     """A page with what the files hold between its marks."""
     page = _between(page, "model", of_methods(results))
     page = _between(page, "choice", of_candidates(CHOICE))
-    page = _between(page, "scale", of_sizes(scale))
+    page = _between(page, "growth", of_sizes(growth))
     page = _between(page, "data", of_data(data))
     page = _between(page, "gates", of_gates(gates))
     return _between(page, "lineage", of_lineage(lineage))
@@ -157,11 +157,11 @@ def of_candidates(choice: Path) -> str:
     return table(head, rows) + "\n"
 
 
-def of_sizes(scale: Path) -> str:
+def of_sizes(growth: Path) -> str:
     """The table of cost by number of training images, as Markdown."""
-    if not scale.exists():
-        return "Not measured yet: `make bench-scale DATA=folder`.\n"
-    content = json.loads(scale.read_text())
+    if not growth.exists():
+        return "Not measured yet: `make bench-growth DATA=folder`.\n"
+    content = json.loads(growth.read_text())
     rows = [
         [
             f"{run['images']:,}",

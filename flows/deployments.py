@@ -8,7 +8,7 @@ trains classes of any line. `deploying` compares them with what Prefect has.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from patchae import __version__
 from patchae.config import Line, Lines, Retention
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
 
 TAG = "patchae"
-ARRIVED = "patchae.data-arrived"
-"""The event that starts the retraining of some classes of a line; see `flows.events`."""
 RETRAIN, TRAIN_CLASS, TIDY = "retrain", "train-class", "tidy"
 """The flows, by their names in Prefect."""
 OF_POOL = f"{TAG}.pool:"
@@ -33,11 +31,6 @@ JOB = {"env": {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S)}}
 def project_tag(project: Project) -> str:
     """The tag of all deployments of a project: its name is that of its folder, or set."""
     return f"{TAG}:{settings().project or project.root.name}"
-
-
-def resource_of(tag: str, line: str) -> str:
-    """The resource that an event about a line is on."""
-    return f"{tag.replace(':', '.')}.line.{line}"
 
 
 def wanted(project: Project, lines: Lines, root: Path) -> dict[str, RunnerDeployment]:
@@ -122,7 +115,6 @@ def _of_line(tag: str, line: Line, root: Path) -> RunnerDeployment:
             limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE
         ),
         parameters={"line_name": line.name, "root": str(root), "reason": _reason(line)},
-        triggers=[_on_arrival(tag, line.name)],
         description=line.description or f"Retrain line {line.name}",
         tags=[TAG, tag, f"{OF_POOL}{line.work_pool}"],
         version=__version__,
@@ -137,31 +129,3 @@ def _reason(line: Line) -> str:
     if line.schedule is None:
         return "on demand"
     return f"schedule {line.schedule.cron} {line.schedule.timezone}"
-
-
-def _on_arrival(tag: str, line: str) -> Any:
-    """Retrain the classes that an event names, with its reason."""
-    from prefect.events import DeploymentEventTrigger
-    from prefect.events.schemas.events import ResourceSpecification
-
-    def told(template: str) -> dict[str, str]:
-        return {"__prefect_kind": "jinja", "template": template}
-
-    return DeploymentEventTrigger(
-        name=trigger_name(tag, line),
-        expect={ARRIVED},
-        match=ResourceSpecification({"prefect.resource.id": resource_of(tag, line)}),
-        parameters={
-            "classes": {
-                "__prefect_kind": "json",
-                "value": told("{{ event.payload.classes | tojson }}"),
-            },
-            "reason": told("{{ event.payload.reason }}"),
-            "trigger": "new_data",
-        },
-    )
-
-
-def trigger_name(tag: str, line: str) -> str:
-    """The name of the automation that waits for new images of a line."""
-    return f"{tag} {line}: new images"

@@ -43,9 +43,11 @@ def serve(project: Project, lines: Lines) -> None:
     """
     from prefect import serve as serve_deployments
 
-    from flows.engine import reach_prefect
+    from flows import watching
+    from flows.deploying import connected
 
-    reach_prefect()
+    with connected() as client:
+        watching.put_all(client)
     every = wanted(project, lines, project.root)
     deployments = [one for name, one in every.items() if not name.startswith(f"{TRAIN_CLASS}/")]
     for deployment in deployments:

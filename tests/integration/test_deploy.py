@@ -109,6 +109,11 @@ def test_what_is_due_is_run_by_a_worker(plant: Plant, api: str, tmp_path: Path) 
     """A really scheduled run, then one because new images arrived."""
     for number, name in enumerate(("cap", "nut"), 1):
         write_class(plant.project.data, name, seed=number)
+    run(plant, api, "snapshot")
+    plant.add_train("cap", 3)
+    early = run(plant, api, "snapshot")
+    assert early.returncode == 0, early.stderr
+    assert "does not retrain line caps of this project: patchae deploy" in early.stderr
     deploy(plant, api)
     with worker(api, tmp_path / "worker"):
         reasons = until(lambda: _records(plant, "caps.cap"))

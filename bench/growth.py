@@ -1,11 +1,11 @@
 """What training and scoring cost by the number of training images.
 
-    make bench-scale DATA=folder [ARGS="--class pill --sizes 100 1000"]
+    make bench-growth DATA=folder [ARGS="--class pill --sizes 100 1000"]
 
 The images are those of one class of a folder in MVTec AD layout, in a temporary folder: each file
 is one of train/good under a small shift, a small change of brightness and a little noise, so that
 no two are equal. What is measured is time and memory, not how good such a model is. Each size is
-trained and scored in a process of its own. Writes bench/results/scale.json and docs/benchmarks.md.
+trained and scored in a process of its own. Writes bench/results/growth.json and docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from PIL import Image
 from bench.child import Job
 from bench.judge import class_names
 from bench.methods import METHODS
-from bench.pages import PAGE, RESULTS, SCALE, of_sizes, render
+from bench.pages import PAGE, RESULTS, GROWTH, of_sizes, render
 from bench.runs import ChildFailed, start
 from patchae.config import Training
 from patchae.dataset.layout import image_files
@@ -93,7 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
     if name not in names:
         known = f"classes there: {', '.join(names)}" if names else "no class with train/good there"
         print(
-            f"make bench-scale DATA=folder in MVTec AD layout [ARGS='--class NAME']; {known}",
+            f"make bench-growth DATA=folder in MVTec AD layout [ARGS='--class NAME']; {known}",
             file=sys.stderr,
         )
         return 2
@@ -108,21 +108,21 @@ def main(arguments: list[str] | None = None) -> int:
             return 1
         content["runs"].append(run)
         write_json(asked.results, content)  # the largest takes long; what is done stays
-    render(asked.model_results, asked.page, scale=asked.results)
+    render(asked.model_results, asked.page, growth=asked.results)
     print(of_sizes(asked.results))
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="make bench-scale", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        prog="make bench-growth", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     add = parser.add_argument
     add("data", nargs="?", type=Path, help="folder in MVTec AD layout")
     add("--class", dest="class_name", help="class whose images to use; default: the first")
     add("--sizes", nargs="+", type=int, default=SIZES, help="numbers of training images")
     add("--image-size", type=int, default=Training().image_size, help="px")
-    add("--results", type=Path, default=SCALE, help="file to write")
+    add("--results", type=Path, default=GROWTH, help="file to write")
     add("--model-results", type=Path, default=RESULTS, help="results of bench.model, for the page")
     add("--page", type=Path, default=PAGE, help="page to render into")
     return parser
