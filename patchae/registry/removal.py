@@ -63,8 +63,20 @@ def leftovers(tracking: Tracking, line: str) -> list[Leftover]:
         found = tracking.client.get_experiment_by_name(line)
         if found is None:
             return []
-        runs = list(_runs(tracking, found.experiment_id))
+        runs = list(_runs(tracking, found.experiment_id, "attributes.status != 'FINISHED'"))
         return [one for run in runs if (one := _leftover(tracking, line, run))]
+
+
+def in_trash(tracking: Tracking, line: str) -> set[str]:
+    """The runs of a line that lie in MLflow's trash, where `mlflow gc` removes them for good."""
+    from mlflow.entities import ViewType
+
+    with translated(tracking.uri):
+        found = tracking.client.get_experiment_by_name(line)
+        if found is None:
+            return set()
+        runs = _runs(tracking, found.experiment_id, "", ViewType.DELETED_ONLY)
+        return {str(run.info.run_id) for run in runs}
 
 
 def is_left_over(tracking: Tracking, found: Leftover) -> bool:
@@ -106,12 +118,14 @@ def remove_run(tracking: Tracking, run_id: str, note: str) -> None:
         client.delete_run(run_id)  # last: until then it is found again
 
 
-def _runs(tracking: Tracking, experiment: str) -> Iterator[Any]:
+def _runs(tracking: Tracking, experiment: str, query: str, view: int = 1) -> Iterator[Any]:
+    """All runs that answer a query; `view` is a `ViewType`: those that are not deleted."""
     token = None
     while True:
         page = tracking.client.search_runs(
             [experiment],
-            "attributes.status != 'FINISHED'",
+            query,
+            view,
             max_results=_PAGE,
             order_by=["attributes.start_time ASC"],
             page_token=token,

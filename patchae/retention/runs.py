@@ -13,11 +13,22 @@ from patchae.project import Project
 from patchae.registry.chain import Kind
 from patchae.registry.ledger import Ledger
 from patchae.registry.letting_go import Stays
-from patchae.registry.removal import Leftover, is_left_over, leftovers, remove_run, size_of_run
+from patchae.registry.removal import (
+    Leftover,
+    in_trash,
+    is_left_over,
+    leftovers,
+    remove_run,
+    size_of_run,
+)
 from patchae.registry.tracking import Tracking
 from patchae.retention.item import Asked, Found
 
 _REGISTERING: tuple[Kind, ...] = ("registered",)
+_LOST = (
+    "in MLflow's trash although the ledger names it: `mlflow runs restore` before anybody runs"
+    " `mlflow gc`"
+)
 
 
 def runs(project: Project, tracking: Tracking, ledger: Ledger, asked: Asked) -> Found:
@@ -34,6 +45,8 @@ def runs(project: Project, tracking: Tracking, ledger: Ledger, asked: Asked) -> 
     for line in sorted(lines):
         if not asked.concerns(line):
             continue
+        if lost := in_trash(tracking, line) & named:
+            found.stay(_LOST, len(lost))
         for run in leftovers(tracking, line):
             if run.run_id in named:
                 found.stay("the ledger names it")

@@ -17,6 +17,7 @@ from patchae.registry.tracking import Tracking
 from patchae.retention import tidy
 from patchae.retention.item import Asked, Item
 from patchae.retention.tidy import Plan
+from patchae.retention.work import work
 from patchae.settings import settings
 
 
@@ -88,6 +89,23 @@ def look(
             )
     asked = Asked(lines.retention or Retention(), clock(), settings().who(), line)
     return Tidying(project, asked, tidy.plan(project, Tracking.open(project), ledger, asked))
+
+
+def tidy_work(project: Project) -> None:
+    """Remove what trainings left in a workplace, by the policy that travelled with it.
+
+    A worker without the project's folder does so at the end of each run: nobody else looks there.
+
+    Raises:
+        StoreUnreachable: the ledger cannot be used.
+    """
+    policy = load_lines(project.lines_file).retention
+    if policy is None:
+        return
+    asked = Asked(policy, datetime.now(UTC), settings().who())
+    items = work(project, Ledger.of(project), asked).items
+    for _ in tidy.carry_out(project, items, asked):
+        continue
 
 
 def freed(removed: Sequence[Removed]) -> int:

@@ -17,7 +17,7 @@ from patchae.registry.registration import register
 from patchae.registry.removal import TIDIED
 from patchae.registry.standing import champion_of, former_champions
 from patchae.retention.log import log_file
-from patchae.steps.tidy import Removed, freed
+from patchae.steps.tidy import Removed, freed, tidy_work
 from tests.integration.s3 import Server
 from tests.registry.memory import MODEL
 from tests.retention.shop import Shop
@@ -176,6 +176,31 @@ def test_everything_removed_is_in_the_log(shop: Shop) -> None:
     assert own == [("begins", "tester"), ("done", "tester")]
     assert told[0]["policy"]["keep_last"] == 1
     assert {one["step"] for one in told} == {"begins", "done"}
+
+
+def test_a_run_that_the_ledger_names_and_mlflow_would_remove_is_told(shop: Shop) -> None:
+    rejected = shop.register()
+    client = shop.tracking.client
+    client.delete_run(rejected.run_id)
+    (told,) = (one for one in shop.look().plan.kept if "MLflow's trash" in one.why)
+    assert (told.kind, told.count) == ("run", 1)
+    assert shop.artifacts(rejected.run_id)
+    client.restore_run(rejected.run_id)
+    assert not [one for one in shop.look().plan.kept if "MLflow's trash" in one.why]
+
+
+def test_a_workplace_removes_the_work_that_was_registered_and_nothing_else(shop: Shop) -> None:
+    shop.tidy()
+    version = shop.register()
+    going_on = shop.training().model_folder
+    kept = shop.project.state / "recent" / MODEL / "2020-01-01" / "a.png"
+    write_text(kept, "image")
+    tidy_work(shop.project)
+    left = [path.name for path in (shop.project.work / MODEL).iterdir()]
+    assert left == [going_on.parents[1].name]
+    assert kept.is_file()
+    assert WEIGHTS in shop.files(version.version)
+    shop.tidy()
 
 
 def test_a_line_that_nobody_knows(shop: Shop) -> None:
