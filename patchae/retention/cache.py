@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from patchae.dataset.thinning import spare, thin
+from patchae.errors import DataError
 from patchae.project import Project
 from patchae.registry.ledger import Ledger
 from patchae.registry.letting_go import Stays
@@ -29,7 +30,11 @@ def cache(project: Project, tracking: Tracking, ledger: Ledger, asked: Asked) ->
         return found
     in_use = _in_use(tracking, ledger)
     before = asked.now - timedelta(days=days)
-    objects, others = spare(project, in_use, before)
+    try:
+        objects, others = spare(project, in_use, before)
+    except DataError as error:  # somebody is bringing images in
+        found.stay(error.what)
+        return found
     if others:
         found.stay("in use, or younger than `cache_days`", others)
     if objects:
@@ -43,7 +48,10 @@ def cache(project: Project, tracking: Tracking, ledger: Ledger, asked: Asked) ->
 
 
 def _remove(project: Project, in_use: set[DataVersion], before: datetime) -> int:
-    freed = thin(project, in_use, before)
+    try:
+        freed = thin(project, in_use, before)
+    except DataError as error:
+        raise Stays(error.what) from None
     if freed == 0:
         raise Stays("the remote does not hold them whole: `patchae doctor --data` looks closer")
     return freed

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from patchae.errors import StoreBusy
 from patchae.files import Progress, silent
 from patchae.project import Project
 from patchae.registry.ledger import Ledger
@@ -44,12 +45,13 @@ def plan(project: Project, tracking: Tracking, ledger: Ledger, asked: Asked) -> 
         StoreUnreachable: MLflow, the ledger or the DVC remote cannot be used.
     """
     found = (
-        weights(tracking, ledger, asked),
-        runs(project, tracking, ledger, asked),
+        # What is local comes first: an account that may not touch MLflow still does that.
         work(project, ledger, asked),
         cache(project, tracking, ledger, asked),
         recent(project, asked),
         drift(project, asked),
+        runs(project, tracking, ledger, asked),
+        weights(tracking, ledger, asked),
     )
     return Plan(
         tuple(item for one in found for item in one.items),
@@ -64,7 +66,7 @@ def carry_out(
 
     Raises:
         AccessRefused: this account may not.
-        StoreBusy: another process holds what is needed for too long.
+        StoreBusy: another process has been tidying for too long.
         StoreUnreachable: MLflow, the ledger or the DVC remote cannot be used.
     """
     due = list(items)
@@ -73,9 +75,9 @@ def carry_out(
             note(project, asked, item, "begins", item.bytes)
             try:
                 freed = item.remove()
-            except Stays as reason:
+            except (Stays, StoreBusy) as reason:
                 note(project, asked, item, "stays", 0)
-                yield item, str(reason)
+                yield item, reason.what if isinstance(reason, StoreBusy) else str(reason)
             else:
                 note(project, asked, item, "done", freed)
                 yield item, freed

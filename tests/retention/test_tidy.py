@@ -123,6 +123,24 @@ def test_a_promotion_between_look_and_removal_wins(shop: Shop) -> None:
     shop.tidy()
 
 
+def test_a_model_whose_turn_somebody_has_is_passed_over(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process registers, judges or promotes just now."""
+    run, rejected = shop.cut_off("create_model_version"), shop.rejected()
+    shop.champion()
+    look = shop.look()
+    monkeypatch.setenv("PATCHAE_LOCK_TIMEOUT", "0.1")
+    with shop.ledger.turn(MODEL):
+        found = {one.item.kind: one for one in look.carry_out()}
+    for kind in ("run", "weights"):
+        assert "another process has been moving" in str(found[kind].stays)
+    assert WEIGHTS in shop.files(rejected)
+    assert shop.artifacts(run)
+    shop.tidy()
+    assert WEIGHTS not in shop.files(rejected)
+
+
 def test_work_that_a_training_uses_is_never_touched(shop: Shop) -> None:
     shop.champion()
     abandoned = shop.training().model_folder.parents[1]
