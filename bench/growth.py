@@ -25,7 +25,7 @@ from PIL import Image
 from bench.child import Job
 from bench.judge import class_names
 from bench.methods import METHODS
-from bench.pages import PAGE, RESULTS, GROWTH, of_sizes, render
+from bench.pages import GROWTH, PAGE, RESULTS, of_sizes, render
 from bench.runs import ChildFailed, start
 from patchae.config import Training
 from patchae.dataset.layout import image_files
@@ -39,9 +39,9 @@ SCORED = 64
 """How many images are scored for the times; every method of `bench.model` scores its test set."""
 
 
-def jittered(sources: list[Path], count: int, folder: Path) -> list[Path]:
+def jittered(sources: list[Path], count: int, folder: Path, *, seed: int = 0) -> list[Path]:
     """Write `count` images into a folder, each a changed copy of one of `sources`."""
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(seed)
     written = []
     for number, source in zip(range(count), itertools.cycle(sources), strict=False):
         with Image.open(source) as image:

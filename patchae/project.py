@@ -109,6 +109,21 @@ class Project:
         return self.state / "work"
 
     @property
+    def predictions(self) -> Path:
+        """The log of decisions: journals, and Parquet by day."""
+        return self.state / "predictions"
+
+    @property
+    def recent(self) -> Path:
+        """Images that the scoring service kept, by model and day."""
+        return self.state / "recent"
+
+    @property
+    def drift(self) -> Path:
+        """Looks for drift, by model."""
+        return self.state / "drift"
+
+    @property
     def reports(self) -> Path:
         """Rendered reports, by line."""
         return self.state / "reports"

@@ -31,6 +31,7 @@ from patchae.cli import (
     tidy,
     trace,
     use,
+    serve_model,
     versions,
 )
 from patchae.errors import PatchaeError, StoreUnreachable
@@ -66,6 +67,7 @@ for _module in (
     gate,
     moves,
     use,
+    serve_model,
     audit,
     trace,
     reproduce,

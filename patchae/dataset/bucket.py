@@ -66,6 +66,32 @@ def fetch(files: Sequence[tuple[str, Path]], progress: Progress = silent) -> Non
                 task.cancel()
 
 
+def put(file: Path, address: str) -> None:
+    """Bring a file into an object.
+
+    Raises:
+        StoreUnreachable: the store does not answer, or refuses.
+    """
+    name, key = split(address)
+    with _store(address) as client:
+        client.upload_file(str(file), name, key)
+
+
+def listing(address: str) -> list[str]:
+    """The keys under `s3://bucket/prefix`, without the prefix.
+
+    Raises:
+        StoreUnreachable: the store does not answer, or refuses.
+    """
+    name, prefix = split(address)
+    start = f"{prefix}/" if prefix else ""
+    with _store(address) as client:
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=name, Prefix=start)
+        return [
+            one["Key"].removeprefix(start) for page in pages for one in page.get("Contents", ())
+        ]
+
+
 def round_trip(address: str) -> None:
     """Write an object, read it and delete it.
 

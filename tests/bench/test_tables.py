@@ -21,6 +21,8 @@ b
 <!-- choice:end -->
 <!-- growth:begin -->
 <!-- growth:end -->
+<!-- scale:begin -->
+<!-- scale:end -->
 <!-- data:begin -->
 <!-- data:end -->
 <!-- gates:begin -->
@@ -114,7 +116,7 @@ def test_the_gpu_has_a_column_where_there_is_one(tmp_path: Path) -> None:
 
 def test_only_what_lies_between_the_marks_changes(tmp_path: Path) -> None:
     path = results(tmp_path, {"nut": {"ours": [run(0.9, 10)]}})
-    sources = dict.fromkeys(("growth", "data", "gates", "lineage"), tmp_path / "none.json")
+    sources = dict.fromkeys(("growth", "scale", "data", "gates", "lineage"), tmp_path / "none.json")
     page = rendered(PAGE, path, **sources)
     assert page.startswith("a\n<!-- model:begin -->\nMeasured at 256 x 256 px")
     assert "`make bench-growth DATA=folder`.\n<!-- growth:end -->\n" in page
