@@ -25,7 +25,7 @@ from patchae.errors import PatchaeError, StoreUnreachable
 from patchae.project import Project
 from patchae.registry.chain import Entry
 from patchae.registry.ledger import Ledger
-from patchae.registry.standing import LETTING_GO, let_go
+from patchae.registry.standing import LEAVING, to_train_again
 from patchae.registry.tracking import Tracking, Version
 from patchae.steps.announce import Announcer, ClassNews
 from patchae.steps.decide import decide_class
@@ -119,7 +119,7 @@ def _train_and_judge(run: LineRun, class_name: str, news: ClassNews) -> ClassOut
     job = validate(run, class_name)
     news.checked(job)
     trained = False
-    gone = let_go(ledger.entries(job.model, kinds=LETTING_GO))
+    gone = to_train_again(ledger.entries(job.model, kinds=LEAVING))
     if tracking.with_key(job.model, job.key, gone) is None:
         trained = train(job)
         evaluate(job)

@@ -28,10 +28,10 @@ from patchae.cli import (
     moves,
     reproduce,
     run,
+    serve_model,
     tidy,
     trace,
     use,
-    serve_model,
     versions,
 )
 from patchae.errors import PatchaeError, StoreUnreachable

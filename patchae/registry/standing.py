@@ -16,8 +16,8 @@ CHAMPION = "champion"
 PREVIOUS = "previous"
 ALIASES = (CHAMPION, PREVIOUS)
 """The aliases in MLflow that follow the ledger; all others are none of its business."""
-LETTING_GO: tuple[Kind, ...] = ("tidied",)
-"""The kind of row that `let_go` reads."""
+LEAVING: tuple[Kind, ...] = ("tidied", "retired")
+"""The kinds of rows that `to_train_again` reads."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,15 @@ def retired(entries: Iterable[Entry]) -> set[str]:
 def let_go(entries: Iterable[Entry]) -> dict[str, Entry]:
     """The rows by which weights were let go, by version; such a version never was champion."""
     return {entry.body["version"]: entry for entry in entries if entry.kind == "tidied"}
+
+
+def to_train_again(entries: Iterable[Entry]) -> set[str]:
+    """The versions whose training counts as not done: their weights were let go.
+
+    One that a person retired is not made anew under another number.
+    """
+    known = list(entries)
+    return set(let_go(known)) - retired(known)
 
 
 def former_champions(entries: Iterable[Entry]) -> list[str]:

@@ -100,7 +100,7 @@ class Tracking:
         """The version of a model that was trained under a key; the oldest if there are several.
 
         `but` are versions that do not count: those whose weights were let go
-        (`standing.let_go`), so that their training can be done again.
+        (`standing.to_train_again`), so that their training can be done again.
         """
         found = [v for v in self.versions(model) if v.tags.get(f"{TAG}training_key") == key]
         return next((v for v in found if v.version not in but), None)

@@ -11,7 +11,7 @@ from typing import Literal
 
 from patchae.config import Retention
 
-Kind = Literal["weights", "run", "work", "cache", "recent", "drift", "predictions"]
+Kind = Literal["weights", "run", "work", "cache", "recent", "drift"]
 
 Remove = Callable[[], int]
 

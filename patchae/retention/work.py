@@ -16,7 +16,7 @@ from pathlib import Path
 from patchae.project import Project
 from patchae.registry.ledger import Ledger
 from patchae.registry.letting_go import Stays
-from patchae.registry.standing import let_go
+from patchae.registry.standing import to_train_again
 from patchae.retention.item import Asked, Found, folders, newest_change, size_of
 
 GOING = ".tidied-"
@@ -61,9 +61,9 @@ def _why(folder: Path, registered: set[str], asked: Asked) -> str | None:
 
 
 def _registered(ledger: Ledger, model: str) -> set[str]:
-    """The training keys that have a version with its weights."""
+    """The training keys that need not be trained again."""
     entries = ledger.entries(model)
-    gone = let_go(entries)
+    gone = to_train_again(entries)
     return {
         entry.body["training_key"]
         for entry in entries

@@ -23,7 +23,7 @@ from patchae.registry.chain import Entry
 from patchae.registry.evidence import intervals
 from patchae.registry.ledger import Ledger
 from patchae.registry.registration import LINEAGE_FILE, Training, finish, register
-from patchae.registry.standing import LETTING_GO, let_go, registrations
+from patchae.registry.standing import LEAVING, registrations, to_train_again
 from patchae.registry.tracking import Tracking, Version
 from patchae.report.card import cards
 from patchae.settings import settings
@@ -40,7 +40,7 @@ def enrol_class(job: ClassJob, tracking: Tracking, ledger: Ledger) -> Version:
         StoreUnreachable: MLflow or the ledger cannot be used.
     """
     with ledger.turn(job.model) as begin:
-        gone = let_go(ledger.entries(job.model, kinds=LETTING_GO))
+        gone = to_train_again(ledger.entries(job.model, kinds=LEAVING))
         version = tracking.with_key(job.model, job.key, gone)
         if version is None:
             version = _register(job, tracking, ledger, gone)

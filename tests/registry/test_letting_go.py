@@ -25,6 +25,7 @@ from patchae.registry.standing import (
     moves,
     open_promotion,
     retired,
+    to_train_again,
 )
 from tests.registry.memory import MODEL, MemoryAliases, judged
 
@@ -179,6 +180,17 @@ def test_a_version_that_let_go_never_becomes_champion(life: Life) -> None:
 
 
 MOVES = ["promote", "override", "rollback", "back", "retire"]
+
+
+def test_what_let_go_is_trained_again_unless_a_person_retired_it(life: Life) -> None:
+    rejected, unwanted = life.rejected(), life.rejected()
+    life.champion()
+    life.now += timedelta(days=100)
+    retire(life.ledger, MODEL, unwanted, actor="ann", reason="old lamp")
+    assert life.tidy() == [rejected, unwanted]
+    assert to_train_again(life.entries) == {rejected}
+
+
 STEPS = st.sampled_from(
     [
         "register",
