@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +24,7 @@ def add_to(app: typer.Typer) -> None:
 def tidy(
     line: Annotated[
         str | None,
-        typer.Argument(metavar="[LINE]", help="Only what belongs to this line; default: all."),
+        typer.Argument(metavar="LINE", help="Only what belongs to this line; default: all."),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would go and what stays; do nothing.")
@@ -73,7 +74,7 @@ def tidy(
 def _show(found: Tidying) -> None:
     plan = found.plan
     if plan.items:
-        rows = [(item.kind, item.what, _size(item.bytes), item.why) for item in plan.items]
+        rows = [(item.kind, _short(item.what), _size(item.bytes), item.why) for item in plan.items]
         table(("kind", "what", "size", "why"), rows, title="May go")
     if plan.kept:
         kept = [(one.kind, str(one.count), one.why) for one in plan.kept]
@@ -86,6 +87,11 @@ def _agreed(found: Tidying) -> bool:
     if not sys.stdin.isatty():
         return False
     return typer.confirm(f"remove {len(found.plan.items)}, {_size(found.plan.bytes)}?")
+
+
+def _short(what: str) -> str:
+    """A name with the first digits of a training key; JSON and the log have it whole."""
+    return re.sub(r"([0-9a-f]{12})[0-9a-f]{52}", r"\1...", what)
 
 
 def _size(count: float) -> str:

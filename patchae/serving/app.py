@@ -16,8 +16,9 @@ import hmac
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from typing import Annotated
 
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 
@@ -25,7 +26,7 @@ from patchae import __version__
 from patchae.serving.asked import files_of
 from patchae.serving.help_page import help_page
 from patchae.serving.judging import Parts, champion_of, judged
-from patchae.serving.told import BODY, Models, Refused, Scores, Served, State
+from patchae.serving.told import BODY, REASONS, Models, Scores, Served, State, refusals
 
 _log = logging.getLogger("patchae.serving")
 
@@ -37,7 +38,6 @@ def service(parts: Parts) -> FastAPI:
         version=__version__,
         docs_url=None,
         redoc_url=None,
-        responses={code: {"model": Refused} for code in (401, 404, 429)},
     )
     following, gauges = parts.following, parts.gauges
 
@@ -71,10 +71,16 @@ def service(parts: Parts) -> FastAPI:
         "/v1/score/{model}",
         dependencies=guarded,
         response_model_exclude_none=True,
-        responses={code: {"model": Refused} for code in (400, 408, 413, 415, 422, 503, 504)},
+        responses=refusals(*REASONS),
+        response_description="the verdict on every image",
         openapi_extra={"requestBody": BODY},
     )
-    async def score(model: str, request: Request, map: bool = False, mask: bool = False) -> Scores:  # noqa: A002
+    async def score(
+        model: Annotated[str, Path(description="registered name")],
+        request: Request,
+        map: Annotated[bool, Query(description="draw the anomaly map, too")] = False,  # noqa: A002
+        mask: Annotated[bool, Query(description="draw what lies above the threshold")] = False,
+    ) -> Scores:
         """Judge images by the champion of a model: all of a request by the same version."""
         champion = champion_of(parts, model)
         async with parts.budget.body(request) as body:
@@ -88,7 +94,7 @@ def service(parts: Parts) -> FastAPI:
                     504, f"no answer after {parts.limits.answer_s:g} s", {"Retry-After": "1"}
                 ) from None
 
-    @app.get("/v1/models", dependencies=guarded)
+    @app.get("/v1/models", dependencies=guarded, responses=refusals(401))
     async def models() -> Models:
         """Every model that is served, and the version that answers."""
         found = [(slot, slot.champion) for slot in following.slots.values()]
@@ -122,7 +128,12 @@ def service(parts: Parts) -> FastAPI:
             ready=ready, problems={slot.name: slot.problem for slot in slots if slot.problem}
         )
 
-    @app.get("/metrics", dependencies=guarded, response_class=PlainTextResponse)
+    @app.get(
+        "/metrics",
+        dependencies=guarded,
+        response_class=PlainTextResponse,
+        responses=refusals(401),
+    )
     async def metrics() -> Response:
         """Counters, gauges and histograms for Prometheus."""
         for slot in following.slots.values():

@@ -87,9 +87,11 @@ def prove(project: Project, tracking: Tracking, name: str, version: str, keys: K
         StoreUnreachable: MLflow or the ledger does not answer.
     """
     found = audit_model(project, tracking, f"{name}/{version}", Scope(keys=keys))
-    if broken := [link for link in found.links if link.state == "broken"]:
+    for link in found.links:
+        if link.state != "broken":
+            continue
         raise AuditBroken(
-            f"{name}/{version} is not served: {broken[0].title}, does not hold: {broken[0].detail}",
+            f"{name}/{version} is not served: '{link.title}' does not hold: {link.detail}",
             mend=f"patchae audit {name}/{version}",
         )
     _, _, record = lineage_of(project, tracking, f"{name}/{version}")

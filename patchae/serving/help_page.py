@@ -43,7 +43,7 @@ def help_page(openapi: dict[str, Any]) -> str:
 
 def _call(method: str, path: str, told: dict[str, Any]) -> str:
     asked = [
-        (one["name"], one["in"], one.get("schema", {}).get("type", ""))
+        (one["name"], one["in"], one.get("description") or one["schema"].get("type", ""))
         for one in told.get("parameters", [])
     ]
     body = told.get("requestBody", {}).get("content", {})
@@ -52,7 +52,7 @@ def _call(method: str, path: str, told: dict[str, Any]) -> str:
     about = escape(told.get("description", ""))
     return (
         f"<h2><code>{method.upper()} {escape(path)}</code></h2><p>{about}</p>"
-        f"{_table(('parameter', 'in', 'type'), asked) if asked else ''}"
+        f"{_table(('parameter', 'in', ''), asked) if asked else ''}"
         f"{_table(('status', 'means', ''), codes)}"
     )
 

@@ -6,6 +6,20 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+REASONS = {
+    400: "the body is not what its Content-Type says",
+    401: "the token is missing or another one",
+    404: "no such model is served here",
+    408: "the body took too long to come",
+    413: "the body is too large, or has too many images",
+    415: "the Content-Type is none of those above",
+    422: "an image cannot be judged: which one, and why",
+    429: "too much waits already; Retry-After says when to ask again",
+    503: "the model has no champion yet, or decisions cannot be logged",
+    504: "there was no answer in time",
+}
+"""Why there is no answer, by status."""
+
 
 class Judged(BaseModel):
     """The verdict on one image."""
@@ -62,6 +76,11 @@ class Refused(BaseModel):
     """Why there is no answer."""
 
     detail: str
+
+
+def refusals(*codes: int) -> dict[int | str, dict[str, Any]]:
+    """For FastAPI: the refusals that a call knows."""
+    return {code: {"model": Refused, "description": REASONS[code]} for code in codes}
 
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
