@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 from flows import watching
-from flows.deployments import OF_POOL, RETRAIN, TRAIN_CLASS, project_tag
+from flows.deployments import OF_POOL, RETRAIN, TIDY, TRAIN_CLASS, project_tag
 from patchae.errors import UsageError
 from patchae.project import Project
 
@@ -69,7 +69,7 @@ def compare(
         UsageError: a deployment of that name belongs to another project.
     """
     tag = project_tag(project)
-    present = {flow: _deployments(client, flow) for flow in (RETRAIN, TRAIN_CLASS)}
+    present = {flow: _deployments(client, flow) for flow in (RETRAIN, TRAIN_CLASS, TIDY)}
     changes = []
     for full, deployment in sorted(asked.items()):
         flow, _, name = full.partition("/")
@@ -77,11 +77,11 @@ def compare(
         if found is None:
             changes.append(Change(flow, name, "create"))
             continue
-        if flow == RETRAIN and tag not in found.tags:
+        if flow != TRAIN_CLASS and tag not in found.tags:
             raise UsageError(
                 f"Prefect has a deployment {full} that is not of this project",
                 where=f"tags {', '.join(found.tags) or 'none'}; this project has {tag}",
-                mend="rename the line, or set PATCHAE_PROJECT if it is this project after all",
+                mend="rename it, or set PATCHAE_PROJECT if it is this project after all",
             )
         seen, told = _as_found(found), _as_asked(deployment)
         differs = tuple(key for key in told if seen[key] != told[key])
@@ -92,10 +92,12 @@ def compare(
 def _gone(
     present: Mapping[str, Mapping[str, DeploymentResponse]], asked: Iterable[str], tag: str
 ) -> Iterator[Change]:
-    """What is to be taken down: lines that are gone, and pools that no line is left for."""
+    """What is to be taken down: lines and a retention that are gone, and pools of no line."""
     lines, pools = present[RETRAIN], present[TRAIN_CLASS]
-    for name in sorted({one for one in lines if tag in lines[one].tags} - _names(asked, RETRAIN)):
-        yield Change(RETRAIN, name, "remove", known=lines[name].id)
+    for flow in (RETRAIN, TIDY):
+        own = {name: one for name, one in present[flow].items() if tag in one.tags}
+        for name in sorted(own.keys() - _names(asked, flow)):
+            yield Change(flow, name, "remove", known=own[name].id)
     others = {mark for one in lines.values() if tag not in one.tags for mark in one.tags}
     for name in sorted(set(pools) - _names(asked, TRAIN_CLASS)):
         if f"{OF_POOL}{name}" in others:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from patchae import __version__
-from patchae.config import Line, Lines
+from patchae.config import Line, Lines, Retention
 from patchae.project import Project
 from patchae.settings import settings
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
 
 TAG = "patchae"
-RETRAIN, TRAIN_CLASS = "retrain", "train-class"
+RETRAIN, TRAIN_CLASS, TIDY = "retrain", "train-class", "tidy"
 """The flows, by their names in Prefect."""
 OF_POOL = f"{TAG}.pool:"
 """Begins the tag of a line's deployment that says who trains its classes."""
@@ -34,7 +34,7 @@ def project_tag(project: Project) -> str:
 
 
 def wanted(project: Project, lines: Lines, root: Path) -> dict[str, RunnerDeployment]:
-    """The deployments of all lines and of their work pools, by flow and name.
+    """The deployments of all lines, of their work pools and of the retention, by flow and name.
 
     Args:
         project: the project whose tag they carry.
@@ -44,7 +44,10 @@ def wanted(project: Project, lines: Lines, root: Path) -> dict[str, RunnerDeploy
     tag = project_tag(project)
     found = {f"{RETRAIN}/{line.name}": _of_line(tag, line, root) for line in lines.lines}
     pools = {line.work_pool for line in lines.lines}
-    return found | {f"{TRAIN_CLASS}/{pool}": _of_pool(pool) for pool in sorted(pools)}
+    found |= {f"{TRAIN_CLASS}/{pool}": _of_pool(pool) for pool in sorted(pools)}
+    if lines.retention:
+        found[f"{TIDY}/{tag.partition(':')[2]}"] = _of_project(tag, lines.retention, root)
+    return found
 
 
 def _of_pool(pool: str) -> RunnerDeployment:
@@ -60,6 +63,33 @@ def _of_pool(pool: str) -> RunnerDeployment:
         tags=[TAG],
         version=__version__,
         work_pool_name=pool,
+        job_variables=JOB,
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+    return deployment
+
+
+def _of_project(tag: str, policy: Retention, root: Path) -> RunnerDeployment:
+    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+    from prefect.deployments.runner import RunnerDeployment
+    from prefect.schedules import Cron
+    from prefect.types.entrypoint import EntrypointType
+
+    from flows.tidy import tidy
+
+    due = policy.schedule
+    deployment: RunnerDeployment = RunnerDeployment.from_flow(
+        tidy,
+        name=tag.partition(":")[2],
+        schedules=[Cron(due.cron, timezone=due.timezone)],
+        concurrency_limit=ConcurrencyLimitConfig(
+            limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
+        ),
+        parameters={"root": str(root)},
+        description="Remove what nobody needs any more, by `retention` of lines.yaml",
+        tags=[TAG, tag],
+        version=__version__,
+        work_pool_name=policy.work_pool,
         job_variables=JOB,
         entrypoint_type=EntrypointType.MODULE_PATH,
     )

@@ -151,6 +151,41 @@ class Project:
                 mend="wait for it to end, or raise PATCHAE_LOCK_TIMEOUT",
             ) from None
 
+    @contextmanager
+    def using(self, name: str) -> Iterator[None]:
+        """Say that something is in use, as others may at the same time; `unused` sees it.
+
+        The operating system forgets it when the process dies.
+        """
+        import fcntl
+
+        with self._mark(name) as mark:
+            fcntl.flock(mark, fcntl.LOCK_SH)
+            yield
+
+    @contextmanager
+    def unused(self, name: str) -> Iterator[bool]:
+        """Whether nobody uses something; if so, whoever begins to waits until the block ends."""
+        import fcntl
+
+        with self._mark(name) as mark:
+            try:
+                fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+
+    @contextmanager
+    def _mark(self, name: str) -> Iterator[int]:
+        path = self.state / "locks" / f"{name}.used"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        mark = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            yield mark
+        finally:
+            os.close(mark)
+
 
 def prepare_environment(project: Project) -> None:
     """Point the libraries at the project's embedded stores and turn all telemetry off.

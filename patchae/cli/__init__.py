@@ -30,6 +30,7 @@ from patchae.cli import (
     reproduce,
     run,
     serve_model,
+    tidy,
     trace,
     use,
     versions,
@@ -75,6 +76,7 @@ for _module in (
     card,
     attest,
     ledger,
+    tidy,
 ):
     _module.add_to(app)
 

@@ -125,6 +125,8 @@ def _event(row: Entry, version: str) -> Event | None:
         return Event(row, f"judged: {body['outcome']}", "")
     if row.kind == "retired" and body["version"] == version:
         return Event(row, "retired", str(body["reason"]))
+    if row.kind == "tidied" and body["version"] == version:
+        return Event(row, "weights let go", ", ".join(body["files"]))
     if row.kind == "move" and version in (body["to"], body["from"]):
         what = (
             f"champion ({_plain(body['why'])})"

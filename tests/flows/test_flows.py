@@ -12,6 +12,7 @@ import flows
 FLOWS = {
     "retrain": {"retrain": "retrain"},
     "score": {"score": "score"},
+    "tidy": {"tidy": "tidy"},
     "workers": {"train_class": "train-class"},
 }
 """Flows by module: function and name; what is not listed here holds tasks or helpers only."""
