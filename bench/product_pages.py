@@ -205,7 +205,7 @@ def of_drift(drift: Path) -> str:
 
 
 def _after(shares: list[list[float]]) -> str:
-    """The fewest images with which a change is seen in 95 % of looks, or how often with the most."""
+    """The fewest images with which 95 % of looks see a change, or how often with the most."""
     for size, share in shares:
         if share >= 0.95:
             return f"{size:.0f}"
@@ -240,8 +240,8 @@ def of_serving(serving: Path) -> str:
         if speed.get((other, clients))
     )
     what = (
-        f"{found['what']}; {found['cores']} cores, {found['seconds']} s each. Times as many requests"
-        f" as `{other}`: {ratios}. Outside the network, of a request by one client:"
+        f"{found['what']}; {found['cores']} cores, {found['seconds']:g} s each. Times as many"
+        f" requests as `{other}`: {ratios}. Outside the network, of a request by one client:"
         f" {found['outside']:.0%}."
     )
     return f"{what}\n\n{table(head, rows)}\n"
