@@ -8,7 +8,7 @@ RIVALS := .bench/venv
 SEEDS  ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test stack stack-down stack-status check format bench-model bench-render bench-scale bench-data bench-gates bench-lineage bench-rivals lock clean install
+.PHONY: help demo test stack stack-down stack-status check format bench-model bench-render bench-growth bench-scale bench-data bench-gates bench-lineage bench-rivals lock clean install
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,8 +45,11 @@ bench-model: $(STAMP) $(if $(DATA),$(RIVALS)/.installed) ## the methods compared
 bench-render: $(STAMP) ## docs/benchmarks.md from the results that are there
 	@$(BIN)/python -m bench.model --render
 
-bench-scale: $(STAMP) ## cost by number of training images: make bench-scale DATA=folder
-	@$(BIN)/python -m bench.scale $(DATA) $(ARGS)
+bench-growth: $(STAMP) ## cost by number of training images: make bench-growth DATA=folder
+	@$(BIN)/python -m bench.growth $(DATA) $(ARGS)
+
+bench-scale: $(STAMP) ## a night of many small classes on one and on two workers
+	@$(BIN)/python -m bench.scale $(ARGS)
 
 bench-data: $(STAMP) ## versioning, reading and checking many images, beside plain DVC
 	@$(BIN)/python -m bench.data $(ARGS)

@@ -1,7 +1,8 @@
 """Measurements of the model: each module is a command, run from the root of the repository.
 
 model    the methods against one another on real classes (`make bench-model DATA=folder`)
-scale    time and memory by the number of training images (`make bench-scale DATA=folder`)
+growth   time and memory by the number of training images (`make bench-growth DATA=folder`)
+scale    a night of many small classes on workers (`make bench-scale`)
 choose   settings and ideas, by cross-validation on train/good alone
 
 damage   artificial damage for `choose`

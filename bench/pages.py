@@ -12,8 +12,9 @@ from bench.tables import number, of_methods, significant, summary, table
 from patchae.files import write_text
 
 RESULTS = ROOT / "bench" / "results" / "model.json"
-SCALE = ROOT / "bench" / "results" / "scale.json"
+GROWTH = ROOT / "bench" / "results" / "growth.json"
 CHOICE = ROOT / "bench" / "results" / "choose.json"
+SCALE = ROOT / "bench" / "results" / "scale.json"
 DATA = ROOT / "bench" / "results" / "data.json"
 GATES = ROOT / "bench" / "results" / "gates.json"
 LINEAGE = ROOT / "bench" / "results" / "lineage.json"
@@ -25,13 +26,14 @@ def render(
     results: Path = RESULTS,
     page: Path = PAGE,
     *,
+    growth: Path = GROWTH,
     scale: Path = SCALE,
     data: Path = DATA,
     gates: Path = GATES,
     lineage: Path = LINEAGE,
 ) -> str:
     """Write the page anew, and the first page with it; returns the tables of `results`."""
-    sources = {"scale": scale, "data": data, "gates": gates, "lineage": lineage}
+    sources = {"growth": growth, "scale": scale, "data": data, "gates": gates, "lineage": lineage}
     write_text(page, rendered(page.read_text(), results, **sources))
     if page == PAGE:
         write_text(README, introduced(README.read_text(), results))
@@ -47,6 +49,7 @@ def rendered(
     page: str,
     results: Path = RESULTS,
     *,
+    growth: Path = GROWTH,
     scale: Path = SCALE,
     data: Path = DATA,
     gates: Path = GATES,
@@ -55,7 +58,8 @@ def rendered(
     """A page with what the files hold between its marks."""
     page = _between(page, "model", of_methods(results))
     page = _between(page, "choice", of_candidates(CHOICE))
-    page = _between(page, "scale", of_sizes(scale))
+    page = _between(page, "growth", of_sizes(growth))
+    page = _between(page, "scale", of_scale(scale))
     page = _between(page, "data", of_data(data))
     page = _between(page, "gates", of_gates(gates))
     return _between(page, "lineage", of_lineage(lineage))
@@ -104,6 +108,47 @@ def of_lineage(lineage: Path) -> str:
     )
     measured = table(["command", "median s", "longest s", "wanted under s"], rows)
     return f"{what}\n\n{measured}\n\n{size}\n\n{beside}\n"
+
+
+def of_scale(scale: Path) -> str:
+    """The tables of `bench.scale`, and what they say of a larger plant."""
+    if not scale.exists():
+        return "Not measured yet: `make bench-scale`.\n"
+    found = json.loads(scale.read_text())
+    classes = found["classes"]
+    alone = {row["classes_per_run"]: row["seconds"] for row in found["rows"] if row["workers"] == 1}
+    rows = [
+        [
+            str(row["workers"]),
+            str(row["classes_per_run"]),
+            f"{row['seconds']:.0f}",
+            f"{sum(row['training_seconds']) / classes:.1f}",
+            f"{row['not_training']:.0%}",
+            f"{alone[row['classes_per_run']] / row['seconds']:.2f}"
+            if row["classes_per_run"] in alone
+            else "-",
+        ]
+        for row in found["rows"]
+    ]
+    head = ["workers", "classes per run", "night s", "training s per class", "not training",
+            "speed-up"]  # fmt: skip
+    what = (
+        f"{classes} classes of {found['images']} training images, preset `{found['preset']}`, one"
+        f" CPU for each worker; {found['cores']} cores for them, the server and all else."
+    )
+    best = min(found["rows"], key=lambda row: row["seconds"] * row["workers"])
+    each = best["seconds"] * best["workers"] / classes
+    trained = sum(best["training_seconds"]) / classes
+    share = 1000 / 8
+    plant = (
+        "By calculation, from the row with the least time for a class"
+        f" ({best['workers']} x {best['classes_per_run']}: {trained:.1f} s of training and"
+        f" {each - trained:.1f} s of all else): 1,000 classes a night on 8 workers of that speed"
+        f" take {share * each / 3600:.1f} h. With a training of T seconds it is 125 x (T +"
+        f" {each - trained:.1f}) s, so that 8 hours leave"
+        f" {8 * 3600 / share - (each - trained):.0f} s for a training.\n"
+    )
+    return f"{what}\n\n{table(head, rows)}\n\n{plant}\n"
 
 
 def of_data(data: Path) -> str:
@@ -157,11 +202,11 @@ def of_candidates(choice: Path) -> str:
     return table(head, rows) + "\n"
 
 
-def of_sizes(scale: Path) -> str:
+def of_sizes(growth: Path) -> str:
     """The table of cost by number of training images, as Markdown."""
-    if not scale.exists():
-        return "Not measured yet: `make bench-scale DATA=folder`.\n"
-    content = json.loads(scale.read_text())
+    if not growth.exists():
+        return "Not measured yet: `make bench-growth DATA=folder`.\n"
+    content = json.loads(growth.read_text())
     rows = [
         [
             f"{run['images']:,}",

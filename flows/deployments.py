@@ -8,10 +8,10 @@ trains classes of any line. `deploying` compares them with what Prefect has.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from patchae import __version__
-from patchae.config import Line, Lines
+from patchae.config import Line, Lines, Retention
 from patchae.project import Project
 from patchae.settings import settings
 
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
 
 TAG = "patchae"
-ARRIVED = "patchae.data-arrived"
-"""The event that starts the retraining of some classes of a line; see `flows.events`."""
-RETRAIN, TRAIN_CLASS = "retrain", "train-class"
+RETRAIN, TRAIN_CLASS, TIDY = "retrain", "train-class", "tidy"
 """The flows, by their names in Prefect."""
 OF_POOL = f"{TAG}.pool:"
 """Begins the tag of a line's deployment that says who trains its classes."""
@@ -35,13 +33,8 @@ def project_tag(project: Project) -> str:
     return f"{TAG}:{settings().project or project.root.name}"
 
 
-def resource_of(tag: str, line: str) -> str:
-    """The resource that an event about a line is on."""
-    return f"{tag.replace(':', '.')}.line.{line}"
-
-
 def wanted(project: Project, lines: Lines, root: Path) -> dict[str, RunnerDeployment]:
-    """The deployments of all lines and of their work pools, by flow and name.
+    """The deployments of all lines, of their work pools and of the retention, by flow and name.
 
     Args:
         project: the project whose tag they carry.
@@ -51,7 +44,10 @@ def wanted(project: Project, lines: Lines, root: Path) -> dict[str, RunnerDeploy
     tag = project_tag(project)
     found = {f"{RETRAIN}/{line.name}": _of_line(tag, line, root) for line in lines.lines}
     pools = {line.work_pool for line in lines.lines}
-    return found | {f"{TRAIN_CLASS}/{pool}": _of_pool(pool) for pool in sorted(pools)}
+    found |= {f"{TRAIN_CLASS}/{pool}": _of_pool(pool) for pool in sorted(pools)}
+    if lines.retention:
+        found[f"{TIDY}/{tag.partition(':')[2]}"] = _of_project(tag, lines.retention, root)
+    return found
 
 
 def _of_pool(pool: str) -> RunnerDeployment:
@@ -67,6 +63,33 @@ def _of_pool(pool: str) -> RunnerDeployment:
         tags=[TAG],
         version=__version__,
         work_pool_name=pool,
+        job_variables=JOB,
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+    return deployment
+
+
+def _of_project(tag: str, policy: Retention, root: Path) -> RunnerDeployment:
+    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+    from prefect.deployments.runner import RunnerDeployment
+    from prefect.schedules import Cron
+    from prefect.types.entrypoint import EntrypointType
+
+    from flows.tidy import tidy
+
+    due = policy.schedule
+    deployment: RunnerDeployment = RunnerDeployment.from_flow(
+        tidy,
+        name=tag.partition(":")[2],
+        schedules=[Cron(due.cron, timezone=due.timezone)],
+        concurrency_limit=ConcurrencyLimitConfig(
+            limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
+        ),
+        parameters={"root": str(root)},
+        description="Remove what nobody needs any more, by `retention` of lines.yaml",
+        tags=[TAG, tag],
+        version=__version__,
+        work_pool_name=policy.work_pool,
         job_variables=JOB,
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
@@ -92,7 +115,6 @@ def _of_line(tag: str, line: Line, root: Path) -> RunnerDeployment:
             limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE
         ),
         parameters={"line_name": line.name, "root": str(root), "reason": _reason(line)},
-        triggers=[_on_arrival(tag, line.name)],
         description=line.description or f"Retrain line {line.name}",
         tags=[TAG, tag, f"{OF_POOL}{line.work_pool}"],
         version=__version__,
@@ -107,31 +129,3 @@ def _reason(line: Line) -> str:
     if line.schedule is None:
         return "on demand"
     return f"schedule {line.schedule.cron} {line.schedule.timezone}"
-
-
-def _on_arrival(tag: str, line: str) -> Any:
-    """Retrain the classes that an event names, with its reason."""
-    from prefect.events import DeploymentEventTrigger
-    from prefect.events.schemas.events import ResourceSpecification
-
-    def told(template: str) -> dict[str, str]:
-        return {"__prefect_kind": "jinja", "template": template}
-
-    return DeploymentEventTrigger(
-        name=trigger_name(tag, line),
-        expect={ARRIVED},
-        match=ResourceSpecification({"prefect.resource.id": resource_of(tag, line)}),
-        parameters={
-            "classes": {
-                "__prefect_kind": "json",
-                "value": told("{{ event.payload.classes | tojson }}"),
-            },
-            "reason": told("{{ event.payload.reason }}"),
-            "trigger": "new_data",
-        },
-    )
-
-
-def trigger_name(tag: str, line: str) -> str:
-    """The name of the automation that waits for new images of a line."""
-    return f"{tag} {line}: new images"

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flows.deployments import RETRAIN, wanted
+from flows.deployments import TRAIN_CLASS, wanted
 from flows.server import prefect_server
 from patchae.config import Lines
 from patchae.console import say
@@ -43,11 +43,13 @@ def serve(project: Project, lines: Lines) -> None:
     """
     from prefect import serve as serve_deployments
 
-    from flows.engine import reach_prefect
+    from flows import watching
+    from flows.deploying import connected
 
-    reach_prefect()
+    with connected() as client:
+        watching.put_all(client)
     every = wanted(project, lines, project.root)
-    deployments = [one for name, one in every.items() if name.startswith(f"{RETRAIN}/")]
+    deployments = [one for name, one in every.items() if not name.startswith(f"{TRAIN_CLASS}/")]
     for deployment in deployments:
         # Runs are started here, and by no worker.
         deployment.work_pool_name, deployment.job_variables = None, {}
@@ -56,4 +58,7 @@ def serve(project: Project, lines: Lines) -> None:
             say(f"line {line.name}: {line.schedule.cron} {line.schedule.timezone}")
         else:
             say(f"line {line.name}: when new images arrive, or on demand")
+    if lines.retention:
+        due = lines.retention.schedule
+        say(f"tidying: {due.cron} {due.timezone}")
     serve_deployments(*deployments, print_starting_message=False, limit=max(2, 2 * slots()))

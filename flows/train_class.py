@@ -25,6 +25,7 @@ from patchae.errors import PatchaeError, StoreUnreachable
 from patchae.project import Project
 from patchae.registry.chain import Entry
 from patchae.registry.ledger import Ledger
+from patchae.registry.standing import LEAVING, to_train_again
 from patchae.registry.tracking import Tracking, Version
 from patchae.steps.announce import Announcer, ClassNews
 from patchae.steps.decide import decide_class
@@ -105,7 +106,10 @@ def gate(job: ClassJob, version: Version, tracking: Tracking, ledger: Ledger) ->
 def train_and_judge(run: LineRun, class_name: str) -> ClassOutcome:
     """All steps of one class."""
     model = run.line.model_name(class_name)
-    with run.announcer.of_class(model, class_name, run.version) as news:
+    with (
+        run.announcer.of_class(model, class_name, run.version) as news,
+        run.project.using(f"work-{model}"),  # so that no tidying takes it away
+    ):
         return _train_and_judge(run, class_name, news)
 
 
@@ -115,7 +119,8 @@ def _train_and_judge(run: LineRun, class_name: str, news: ClassNews) -> ClassOut
     job = validate(run, class_name)
     news.checked(job)
     trained = False
-    if tracking.with_key(job.model, job.key) is None:
+    gone = to_train_again(ledger.entries(job.model, kinds=LEAVING))
+    if tracking.with_key(job.model, job.key, gone) is None:
         trained = train(job)
         evaluate(job)
     version = register(job, tracking, ledger)

@@ -1,8 +1,10 @@
-"""What Prefect's server watches over: runs that fell silent, and retrainings that crashed.
+"""What Prefect's server watches for: silent runs, crashed retrainings, reasons to retrain.
 
 A process that is killed cannot say so. Every run tells that it lives (`HEARTBEAT_S`); one of which
 nothing was heard for three of these times is marked as crashed, and a retraining that crashed is
-started again (`flows.again` says how often). One pair of automations serves all projects.
+started again (`flows.again` says how often). An event that `flows.events` sends runs the deployment
+that it names. One set of automations serves all lines of all projects: a trigger for each line
+would take Prefect's server as long to make as its deployment.
 """
 
 from __future__ import annotations
@@ -12,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from flows.deployments import HEARTBEAT_S, RETRAIN, TAG
+from flows.events import REASONS
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.events.schemas.automations import Automation, AutomationCore
 
 SILENT, AGAIN = f"{TAG}: runs that fell silent", f"{TAG}: retrainings that crashed"
+BECAUSE = f"{TAG}: reasons to retrain"
 _RUN = "prefect.flow-run"
 _ENDS = ("Completed", "Failed", "Cancelled", "Crashed")
 
@@ -49,7 +53,13 @@ def wanted() -> dict[str, AutomationCore]:
         posture=Posture.Reactive,
         threshold=1,
     )
-    again = {"again": {"__prefect_kind": "jinja", "template": "{{ flow_run.id }}"}}
+    reason = EventTrigger(expect=set(REASONS), posture=Posture.Reactive, threshold=1)
+    classes = {"__prefect_kind": "json", "value": _jinja("event.payload.classes | tojson")}
+    because = {
+        "classes": classes,
+        "reason": _jinja("event.payload.reason"),
+        "trigger": _jinja("event.payload.trigger"),
+    }
     return {
         SILENT: AutomationCore(
             name=SILENT,
@@ -64,14 +74,40 @@ def wanted() -> dict[str, AutomationCore]:
         AGAIN: AutomationCore(
             name=AGAIN,
             trigger=crashed,
-            actions=[RunDeployment(source="inferred", parameters=again)],
+            actions=[RunDeployment(source="inferred", parameters={"again": _jinja("flow_run.id")})],
+        ),
+        # The deployment is the one that the event is related to.
+        BECAUSE: AutomationCore(
+            name=BECAUSE,
+            trigger=reason,
+            actions=[RunDeployment(source="inferred", parameters=because)],
         ),
     }
+
+
+def _jinja(expression: str) -> dict[str, str]:
+    """A parameter that the server fills in when the automation acts."""
+    return {"__prefect_kind": "jinja", "template": f"{{{{ {expression} }}}}"}
 
 
 def same(found: Automation, asked: AutomationCore) -> bool:
     """Whether an automation is as it shall be."""
     return _told(found) == _told(asked)
+
+
+def held(client: SyncPrefectClient) -> dict[str, Automation]:
+    """Those of them that the server has, by name."""
+    found = (client.read_automations_by_name(name) for name in wanted())
+    return {one.name: one for some in found for one in some}
+
+
+def put_all(client: SyncPrefectClient) -> None:
+    """Make all automations what they shall be."""
+    there = held(client)
+    for name, asked in wanted().items():
+        found = there.get(name)
+        if found is None or not same(found, asked):
+            put(client, name, found.id if found else None)
 
 
 def put(client: SyncPrefectClient, name: str, known: UUID | None) -> None:

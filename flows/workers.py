@@ -19,7 +19,8 @@ from prefect.runtime import flow_run
 
 from flows.stopping import stopping_with_the_flow
 from flows.train_class import LineRun, outcome_of, train_and_judge
-from patchae.console import progress_of
+from patchae.console import progress_of, say
+from patchae.errors import StoreUnreachable
 from patchae.lineage.parts import Trigger
 from patchae.lines_file import load_lines
 from patchae.project import Project, prepare_environment
@@ -27,6 +28,7 @@ from patchae.registry.tracking import Tracking
 from patchae.steps.announce import announcing
 from patchae.steps.job import Origin
 from patchae.steps.outcome import ClassOutcome, LineFailed, LineOutcome
+from patchae.steps.tidy import tidy_work
 from patchae.steps.workplace import fetched, workplace
 from patchae.types import DataVersion
 
@@ -86,9 +88,18 @@ def train_class(
         futures = {one: train_and_judge.submit(here, one) for one in classes}
         outcomes = [outcome_of(line, one, future) for one, future in futures.items()]
     tell(line.name, outcomes)
+    if not shared:
+        _tidy(place)
     found = LineOutcome(line.name, version, tuple(outcomes), None, 0.0)
     if found.failed:
         raise LineFailed(found)
+
+
+def _tidy(place: Project) -> None:
+    try:
+        tidy_work(place)
+    except StoreUnreachable as error:  # the next run does it
+        say(f"the workplace was not tidied: {error.what}")
 
 
 def tell(line: str, outcomes: list[ClassOutcome]) -> None:

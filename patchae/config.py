@@ -328,10 +328,41 @@ class Line(_Frozen):
         return f"{self.name}.{class_name}"
 
 
+Days = Annotated[int, Field(ge=1)]
+
+
+class Retention(_Frozen):
+    """How long what is kept that nobody needs; `patchae tidy` removes it. See `docs/tidy.md`.
+
+    `null` keeps something for ever. Nothing that the ledger names is ever removed.
+    """
+
+    schedule: Schedule = Schedule(cron="0 4 * * 0")
+    """When `patchae deploy` has Prefect tidy."""
+    work_pool: Name = "patchae"
+    """Work pool whose workers have the project's folder, and an account that may move aliases."""
+    keep_last: int = Field(5, ge=1)
+    """Newest versions of each model that keep their weights, whatever their age."""
+    unpromoted_models_days: Days | None = 90
+    """After its last verdict, a version that never was champion lets go of its weights."""
+    failed_runs_days: Days | None = 30
+    """MLflow runs that ended without a version, with their files."""
+    work_days: Days | None = 14
+    """Trained models that were never registered, and what killed trainings left."""
+    cache_days: Days | None = 30
+    """Images in DVC's cache of versions that are not in use, if the remote holds them whole."""
+    recent_days: Days | None = 30
+    """Images that the scoring service kept to look for drift."""
+    drift_days: Days | None = 180
+    """Looks for drift; the newest of each model stays."""
+
+
 class Lines(_Frozen):
     """The whole of `lines.yaml`."""
 
     lines: tuple[Line, ...]
+    retention: Retention | None = None
+    """None: nothing is tidied by itself."""
 
     def line(self, name: str) -> Line:
         """The line called `name`.

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import yaml
 from pydantic import ValidationError
 
-from patchae.config import Gates, Line, Lines
+from patchae.config import Gates, Line, Lines, Retention
 from patchae.errors import ConfigError
 
 
@@ -57,8 +57,12 @@ def _read(path: Path) -> Any:
 
 
 def _parse(path: Path, content: Any) -> Lines:
-    if not isinstance(content, dict) or set(content) != {"lines"}:
-        _not_usable(path, "the file", "expected one key, 'lines', with the product lines under it")
+    if not isinstance(content, dict) or not {"lines"} <= set(content) <= {"lines", "retention"}:
+        _not_usable(
+            path,
+            "the file",
+            "expected one key, 'lines', with the product lines under it, or 'retention' beside it",
+        )
     lines = content["lines"]
     if not isinstance(lines, dict) or not lines:
         _not_usable(path, "lines", "expected a mapping from line name to its settings")
@@ -75,7 +79,17 @@ def _parse(path: Path, content: Any) -> Lines:
         except ValidationError as error:
             problem = error.errors()[0]
             _not_usable(path, _key(str(name), problem["loc"]), _expected(problem))
-    return Lines(lines=tuple(parsed))
+    return Lines(lines=tuple(parsed), retention=_retention(path, content))
+
+
+def _retention(path: Path, content: dict[str, Any]) -> Retention | None:
+    if "retention" not in content:
+        return None
+    try:
+        return Retention.model_validate(content["retention"] or {})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        _not_usable(path, ".".join(["retention", *map(str, problem["loc"])]), _expected(problem))
 
 
 def _key(line: str, location: tuple[int | str, ...]) -> str:

@@ -109,6 +109,21 @@ class Project:
         return self.state / "work"
 
     @property
+    def predictions(self) -> Path:
+        """The log of decisions: journals, and Parquet by day."""
+        return self.state / "predictions"
+
+    @property
+    def recent(self) -> Path:
+        """Images that the scoring service kept, by model and day."""
+        return self.state / "recent"
+
+    @property
+    def drift(self) -> Path:
+        """Looks for drift, by model."""
+        return self.state / "drift"
+
+    @property
     def reports(self) -> Path:
         """Rendered reports, by line."""
         return self.state / "reports"
@@ -135,6 +150,41 @@ class Project:
                 where=str(path),
                 mend="wait for it to end, or raise PATCHAE_LOCK_TIMEOUT",
             ) from None
+
+    @contextmanager
+    def using(self, name: str) -> Iterator[None]:
+        """Say that something is in use, as others may at the same time; `unused` sees it.
+
+        The operating system forgets it when the process dies.
+        """
+        import fcntl
+
+        with self._mark(name) as mark:
+            fcntl.flock(mark, fcntl.LOCK_SH)
+            yield
+
+    @contextmanager
+    def unused(self, name: str) -> Iterator[bool]:
+        """Whether nobody uses something; if so, whoever begins to waits until the block ends."""
+        import fcntl
+
+        with self._mark(name) as mark:
+            try:
+                fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+
+    @contextmanager
+    def _mark(self, name: str) -> Iterator[int]:
+        path = self.state / "locks" / f"{name}.used"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        mark = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            yield mark
+        finally:
+            os.close(mark)
 
 
 def prepare_environment(project: Project) -> None:

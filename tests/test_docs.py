@@ -177,6 +177,7 @@ def default_of(model: type[BaseModel], field: str) -> Any:
         ("training", config.Training),
         ("validation", config.Validation),
         ("gates", config.Gates),
+        ("retention", config.Retention),
     ],
 )
 def test_lines_md_has_every_key_with_its_default_and_limits(

@@ -153,19 +153,21 @@ def snapshot(
     from patchae.dataset.version import snapshot as take
 
     project = here()
+    told: list[str] = []
     with watch():
         taken = take(project, commit=commit, progress=progress_of("data"))
+        if taken.changed and os.environ.get("PREFECT_API_URL"):
+            from flows.events import announce
+
+            told = announce(project, taken)
     state = "new" if taken.changed else "unchanged"
     print(
         f"data version {taken.version} ({state}): {taken.images} files, {taken.bytes / 1e6:.0f} MB"
     )
     if taken.committed:
         print("committed data.dvc")
-    if taken.changed and os.environ.get("PREFECT_API_URL"):
-        from flows.events import announce
-
-        for line in announce(project, taken):
-            print(f"told Prefect: new images for line {line}")
+    for line in told:
+        print(f"told Prefect: new images for line {line}")
     if json:
         as_json(
             {

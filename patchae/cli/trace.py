@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from patchae.cli.moments import local
-from patchae.cli.output import Json, as_json, here, table
+from patchae.cli.output import Json, as_json, decimal, here, table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from patchae.lineage.trace.answer import Affected, Answer, Stay, Traced
+    from patchae.predictions.record import Prediction
+    from patchae.project import Project
+
+_SHOWN = 20
+"""Decisions on one image that are shown; the last ones."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -55,20 +62,24 @@ def trace(
         found = find(
             project, Ledger.of(project), wanted, rebuild=rebuild, progress=progress_of("trace")
         )
+        decisions = _decisions(project, found)
     _show(found)
+    _show_decisions(found, decisions)
     if csv:
         _write(csv, found)
     if json:
         as_json(
             {
-                "images": [_image_as_json(one) for one in found.images],
+                "images": [
+                    _image_as_json(one, decisions.get(one.sha256 or "", [])) for one in found.images
+                ],
                 "models": [_affected_as_json(one) for one in found.affected],
                 "data_versions": found.data_versions,
                 "model_versions": found.model_versions,
                 "unread": [{"what": what, "why": why} for what, why in found.unread],
             }
         )
-    if words and not any(one.found for one in found.images):
+    if words and not decisions and not any(one.found for one in found.images):
         raise NegativeFinding(
             "the image occurred in no version"
             if len(found.images) == 1
@@ -99,6 +110,41 @@ def _show(found: Answer) -> None:
 def _looked_through(found: Answer) -> str:
     data, model = found.data_versions, found.model_versions
     return f"{data} data version{'s' * (data != 1)} and {model} model version{'s' * (model != 1)}"
+
+
+def _decisions(project: Project, found: Answer) -> dict[str, list[Prediction]]:
+    """What models in use said of the images, by sha256."""
+    from patchae.predictions.reading import predictions
+
+    told: dict[str, list[Prediction]] = {}
+    for one in predictions(project, images=[one.sha256 for one in found.images if one.sha256]):
+        told.setdefault(one.image, []).append(one)
+    return told
+
+
+def _show_decisions(found: Answer, decisions: Mapping[str, Sequence[Prediction]]) -> None:
+    if len(found.images) > 1:
+        judged = sum(len(every) for every in decisions.values())
+        if judged:
+            print(f"{len(decisions)} of them were judged in use, {judged} times in all")
+        return
+    for every in decisions.values():
+        table(
+            ("judged in use", "by", "score", "threshold", "decision", "asked by"),
+            [
+                (
+                    local(one.time.isoformat()),
+                    f"{one.model}/{one.version}",
+                    decimal(one.score),
+                    decimal(one.threshold),
+                    "anomalous" if one.anomalous else "good",
+                    one.origin,
+                )
+                for one in every[-_SHOWN:]
+            ],
+        )
+        if len(every) > _SHOWN:
+            print(f"and {len(every) - _SHOWN} times before")
 
 
 def _show_stays(image: Traced) -> None:
@@ -142,7 +188,7 @@ def _uses(one: Affected) -> str:
     return ", ".join(use for use, count in one.counts.items() if count)
 
 
-def _image_as_json(image: Traced) -> dict[str, Any]:
+def _image_as_json(image: Traced, decisions: Sequence[Prediction]) -> dict[str, Any]:
     return {
         "asked": image.asked,
         "sha256": image.sha256,
@@ -165,6 +211,19 @@ def _image_as_json(image: Traced) -> dict[str, Any]:
         "uses": [
             {"model": one.model, "version": one.version, "use": one.use, "path": one.path}
             for one in image.uses
+        ],
+        "decisions": [
+            {
+                "time": one.time.isoformat(),
+                "model": one.model,
+                "version": one.version,
+                "score": one.score,
+                "threshold": one.threshold,
+                "anomalous": one.anomalous,
+                "origin": one.origin,
+                "name": one.name,
+            }
+            for one in decisions
         ],
     }
 

@@ -22,18 +22,28 @@ def add_to(app: typer.Typer) -> None:
 
 def score(
     model: Annotated[str, typer.Argument(help="MODEL (its champion), MODEL/VERSION, MODEL@ALIAS.")],
-    images: Annotated[list[Path], typer.Argument(help="Image files.")],
+    images: Annotated[
+        list[str], typer.Argument(help="Image files; with --out a folder or s3://bucket/prefix.")
+    ],
     maps: Annotated[Path | None, typer.Option(help="Write heat maps into this folder.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Score a whole folder or prefix, and write the results here."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Score images: anomaly score, decision and, if wanted, a heat map."""
+    if out is not None:
+        _score_source(model, images, out, json=json)
+        return
     from patchae.files import write_bytes
     from patchae.report.heatmaps import heat_map
 
+    files = [Path(one) for one in images]
     name, version, detector = _loaded(model)
-    scored = detector.score(images)
+    scored = detector.score(files)
     rows, told = [], []
-    for number, (path, one) in enumerate(zip(images, scored, strict=True)):
+    for number, (path, one) in enumerate(zip(files, scored, strict=True)):
         target = maps / f"{number:03d}-{path.stem}.png" if maps else None
         if target:
             write_bytes(target, heat_map(path, one.map, detector.threshold, detector.white))
@@ -58,6 +68,46 @@ def score(
                 "images": told,
             }
         )
+
+
+def _score_source(model: str, sources: list[str], out: Path, *, json: bool) -> None:
+    """Score one folder or prefix; exit code 1 where an image could not be read."""
+    from patchae.console import progress_of, watch
+    from patchae.errors import UsageError
+    from patchae.steps.batch import score_batch
+
+    if len(sources) != 1:
+        raise UsageError(
+            "with --out there is one source", mend="name one folder, or one s3://bucket/prefix"
+        )
+    with watch():
+        found = score_batch(here(), model, sources[0], out, progress_of("score"))
+    table(
+        ("image", "score", "decision"),
+        [(one.name, decimal(one.score), "anomalous" if one.anomalous else "good")
+         for one in found.worst[:10]],
+        title=f"{found.model}/{found.version}: highest scores",
+    )  # fmt: skip
+    print(
+        f"{found.images:,} images: {found.alarms:,} alarms, {len(found.unreadable):,} cannot be"
+        f" read; {out / 'scores.parquet'}, {out / 'worst.html'}"
+    )
+    if json:
+        as_json(
+            {
+                "model": found.model,
+                "version": found.version,
+                "threshold": found.threshold,
+                "source": sources[0],
+                "out": str(out),
+                "counts": {
+                    "images": found.images,
+                    "alarms": found.alarms,
+                    "unreadable": len(found.unreadable),
+                },
+            }
+        )
+    found.raise_if_unreadable()
 
 
 def export(

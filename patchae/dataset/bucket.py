@@ -66,6 +66,31 @@ def fetch(files: Sequence[tuple[str, Path]], progress: Progress = silent) -> Non
                 task.cancel()
 
 
+def put(file: Path, address: str) -> None:
+    """Bring a file into an object.
+
+    Raises:
+        StoreUnreachable: the store does not answer, or refuses.
+    """
+    name, key = split(address)
+    with _store(address) as client:
+        client.upload_file(str(file), name, key)
+
+
+def stamped(address: str) -> list[tuple[str, str]]:
+    """The keys under `s3://bucket/prefix`, without the prefix, and what changes with the content.
+
+    Raises:
+        StoreUnreachable: the store does not answer, or refuses.
+    """
+    name, prefix = split(address)
+    start = f"{prefix}/" if prefix else ""
+    with _store(address) as client:
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=name, Prefix=start)
+        found = [one for page in pages for one in page.get("Contents", ())]
+    return [(one["Key"].removeprefix(start), f"{one['Size']}-{one['ETag']}") for one in found]
+
+
 def round_trip(address: str) -> None:
     """Write an object, read it and delete it.
 

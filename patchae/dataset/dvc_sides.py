@@ -144,6 +144,14 @@ class Sides:
                 mend="free space or correct permissions, then run the command again",
             ) from None
 
+    def cached(self) -> dict[str, Path]:
+        """The objects of the cache, each with its file."""
+        return {name: Path(self._cache.oid_to_path(name)) for name in self._cache.all()}
+
+    def forget(self, name: str) -> None:
+        """Remove an object from the cache; the remote keeps it."""
+        self._cache.delete(name)
+
     @property
     def remote(self) -> Any:
         """The object store of the default remote.

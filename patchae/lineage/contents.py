@@ -12,25 +12,49 @@ from pathlib import Path
 from patchae.evidence.scores import read_scores
 from patchae.files import sha256_bytes, sha256_file
 from patchae.lineage.environment import COMPONENTS_FILE
-from patchae.lineage.material import Broken, Facts, reachable, some
+from patchae.lineage.material import Broken, Facts, NotCheckable, Unreachable, reachable, some
 from patchae.lineage.record import load
 from patchae.lineage.split_file import SPLIT_FILE, read_split
 from patchae.registry.registration import WRITTEN_ON_DOWNLOAD
+from patchae.registry.standing import former_champions, let_go
 
 
 def model_files(facts: Facts) -> str:
     """The model's files are those that were logged, to the last byte, and no others."""
     folder = reachable(facts.material.model_folder, "the model's files")
     expected = facts.record.files
+    gone = []
     for name, file in sorted(expected.items()):
         if not (folder / name).is_file():
-            raise Broken(f"{name}: missing from the model")
+            gone.append(_let_go(facts, name, file.sha256))
+            continue
         if sha256_file(folder / name) != file.sha256:
             raise Broken(f"{name}: its content is not what was logged")
     unlisted = _files(folder) - set(expected) - WRITTEN_ON_DOWNLOAD
     if unlisted:
         raise Broken(f"{some(sorted(unlisted))}: not among the files that were logged")
+    if gone:
+        raise NotCheckable(
+            f"{some(gone)}; the other {len(expected) - len(gone)} files are what was logged"
+        )
     return f"{len(expected)} files"
+
+
+def _let_go(facts: Facts, name: str, sha256: str) -> str:
+    """Where the ledger says that a file that is gone may be.
+
+    Raises:
+        Broken: it does not: no row lets this very content go, or the version was in use.
+    """
+    broken = Broken(f"{name}: missing from the model")
+    if isinstance(facts.material.entries, Unreachable):
+        raise broken
+    row = let_go(facts.entries).get(facts.version)
+    if row is None or row.body["files"].get(name, {}).get("sha256") != sha256:
+        raise broken
+    if facts.version in former_champions(facts.entries):
+        raise Broken(f"{name}: row {row.seq} lets it go, but this version was champion")
+    return f"{name}: let go by the retention policy at {row.time}, row {row.seq} of the ledger"
 
 
 def manifest(facts: Facts) -> str:

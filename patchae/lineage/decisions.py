@@ -14,6 +14,7 @@ from patchae.registry.standing import (
     champion_of,
     former_champions,
     last_verdict,
+    let_go,
     registrations,
     retired,
     verdicts,
@@ -146,6 +147,8 @@ def _check_move(facts: Facts, move: Entry, before: list[Entry]) -> None:
         raise Broken(f"row {seq}: moved from {_version(body['from'])}, not from the champion")
     if facts.version in retired(before):
         raise Broken(f"row {seq}: moved to a version that is retired")
+    if facts.version in let_go(before):
+        raise Broken(f"row {seq}: moved to a version whose weights were let go")
     if body["why"] == "rolled_back":
         if facts.version not in former_champions(before):
             raise Broken(f"row {seq}: rolled back to a version that never was champion")

@@ -11,7 +11,7 @@ from typing import Any
 from patchae.lineage.material import Broken, Facts, reachable
 from patchae.lineage.record import LineageRecord
 
-_LINKS = {"registered": "registered", "verdict": "verdict"}
+_LINKS = {"registered": "registered", "verdict": "verdict", "tidied": "tidied"}
 """Tags `patchae.ledger_<name>` of the version, and the kind of row that each must name."""
 
 

@@ -80,7 +80,7 @@ def probe(tracking: Tracking, ledger: Ledger, model: str, version: str, beside: 
         registered(facts)
         model_files(facts)
         scores = facts.artifact(SCORES_FILE)
-    except Broken as error:
+    except (Broken, NotCheckable) as error:
         raise _unusable(facts, str(error)) from None
     if sha256_bytes(scores) != record.evaluation.scores_sha256:
         raise _unusable(facts, f"{SCORES_FILE} is not what was registered")

@@ -18,6 +18,7 @@ from patchae.registry.standing import (
     champion_of,
     former_champions,
     last_verdict,
+    let_go,
     moves,
     retired,
 )
@@ -89,6 +90,18 @@ def check_not_retired(entries: Sequence[Entry], model: str, version: str) -> Non
             f"version {version} of {model} is retired",
             where="the ledger",
             mend="choose another version",
+        )
+
+
+def check_not_let_go(entries: Sequence[Entry], model: str, version: str) -> None:
+    """Refuse a version whose weights were tidied: there is nothing left to deploy."""
+    if gone := let_go(entries).get(version):
+        raise UsageError(
+            f"the weights of version {version} of {model} were let go by the retention policy"
+            f" at {gone.time}",
+            where=row(gone),
+            mend=f"`patchae reproduce {model}/{version}` trains it again to compare; a retraining"
+            " on the same images and settings registers a new version",
         )
 
 

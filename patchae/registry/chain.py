@@ -14,7 +14,7 @@ from typing import Any, Literal, cast
 from patchae.files import canonical_json, digest_json
 from patchae.types import Sha256
 
-Kind = Literal["registered", "verdict", "move", "confirmed", "repair", "retired"]
+Kind = Literal["registered", "verdict", "move", "confirmed", "repair", "retired", "tidied"]
 
 KEYS: dict[str, frozenset[str]] = {
     "registered": frozenset({"version", "run_id", "training_key", "lineage_sha256"}),
@@ -26,6 +26,7 @@ KEYS: dict[str, frozenset[str]] = {
     "confirmed": frozenset({"move", "aliases"}),
     "repair": frozenset({"move", "why", "found", "set", "reason"}),
     "retired": frozenset({"version", "reason"}),
+    "tidied": frozenset({"version", "files", "policy"}),
 }
 """What the body of each kind holds at least. `docs/ledger.md` says what the keys mean."""
 

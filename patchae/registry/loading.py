@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from patchae.registry.tracking import Tracking, Version
+from patchae.errors import UsageError
+from patchae.registry.tracking import TAG, Tracking, Version
 from patchae.settings import settings
 
 if TYPE_CHECKING:
     from patchae.model.detector import PatchAE
 
+LET_GO = f"{TAG}ledger_tidied"
+"""Tag of a version whose weights are gone: the row that let them go."""
 WEIGHTS_FOLDER = "artifacts/model"
 """Where MLflow puts the folder that the scorer calls `model`."""
 
@@ -20,8 +23,16 @@ def load_version(tracking: Tracking, version: Version) -> PatchAE:
 
     Raises:
         DataError: its files are gone, damaged, or of another format.
+        UsageError: its weights were let go by the retention policy.
         StoreUnreachable: MLflow does not answer.
     """
+    if row := version.tags.get(LET_GO):
+        raise UsageError(
+            f"the weights of {version.model}/{version.version} were let go by the retention policy",
+            where=f"row {row.partition(':')[0]} of the ledger",
+            mend=f"`patchae reproduce {version.model}/{version.version}` trains it again to"
+            " compare",
+        )
     return load_model(tracking.model_folder(version))
 
 

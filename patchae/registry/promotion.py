@@ -17,6 +17,7 @@ from patchae.registry.admission import (
     check_about,
     check_current,
     check_newest,
+    check_not_let_go,
     check_not_retired,
     check_reason,
     judge_again,
@@ -185,6 +186,7 @@ def adopt(ledger: Ledger, aliases: Aliases, model: str, *, actor: str, reason: s
                     mend="see `patchae status`; --put-back sets the aliases as the ledger says",
                 )
             check_not_retired(entries, model, version)
+            check_not_let_go(entries, model, version)
             verdict = last_verdict(entries, version)
             if verdict is None or verdict.body["outcome"] == "reject":
                 why = "was never judged" if verdict is None else "was rejected by the gate"
@@ -247,6 +249,7 @@ def _promote(
             if current == version:
                 raise UsageError(f"version {version} of {model} is already the champion")
             check_not_retired(entries, model, version)
+            check_not_let_go(entries, model, version)
             body = _body(to=version, before=current, why=why, reason=reason, verdict=verdict.seq)
             move = transaction.append("move", model, body, actor)
         follow(begin, aliases, move, actor=actor)

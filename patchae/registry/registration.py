@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,7 @@ def register(
     training: Training,
     complete: Complete,
     documents: Documents = _no_documents,
+    but: Collection[str] = (),
 ) -> Version:
     """The registered version of a training; made only if its key has none yet.
 
@@ -75,11 +76,12 @@ def register(
         training: what is to be registered.
         complete: makes the lineage record.
         documents: makes what else stands among the artifacts before there is a version.
+        but: versions that do not count, since their weights were let go.
 
     Raises:
         StoreUnreachable: MLflow does not answer.
     """
-    known = tracking.with_key(training.model, training.key)
+    known = tracking.with_key(training.model, training.key, but)
     if known:
         finish(tracking, known)
         return known

@@ -10,12 +10,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from patchae.registry.chain import Entry
+from patchae.registry.chain import Entry, Kind
 
 CHAMPION = "champion"
 PREVIOUS = "previous"
 ALIASES = (CHAMPION, PREVIOUS)
 """The aliases in MLflow that follow the ledger; all others are none of its business."""
+LEAVING: tuple[Kind, ...] = ("tidied", "retired")
+"""The kinds of rows that `to_train_again` reads."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,20 @@ def settled_by(entries: Iterable[Entry], intent: Entry) -> Entry | None:
 def retired(entries: Iterable[Entry]) -> set[str]:
     """The versions that are out of use for good."""
     return {entry.body["version"] for entry in entries if entry.kind == "retired"}
+
+
+def let_go(entries: Iterable[Entry]) -> dict[str, Entry]:
+    """The rows by which weights were let go, by version; such a version never was champion."""
+    return {entry.body["version"]: entry for entry in entries if entry.kind == "tidied"}
+
+
+def to_train_again(entries: Iterable[Entry]) -> set[str]:
+    """The versions whose training counts as not done: their weights were let go.
+
+    One that a person retired is not made anew under another number.
+    """
+    known = list(entries)
+    return set(let_go(known)) - retired(known)
 
 
 def former_champions(entries: Iterable[Entry]) -> list[str]:

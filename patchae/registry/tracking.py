@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,10 +96,14 @@ class Tracking:
                     raise
                 return str(found.experiment_id)
 
-    def with_key(self, model: str, key: TrainingKey) -> Version | None:
-        """The version of a model that was trained under a key; the oldest if there are several."""
+    def with_key(self, model: str, key: TrainingKey, but: Collection[str] = ()) -> Version | None:
+        """The version of a model that was trained under a key; the oldest if there are several.
+
+        `but` are versions that do not count: those whose weights were let go
+        (`standing.to_train_again`), so that their training can be done again.
+        """
         found = [v for v in self.versions(model) if v.tags.get(f"{TAG}training_key") == key]
-        return found[0] if found else None
+        return next((v for v in found if v.version not in but), None)
 
     def versions(self, model: str) -> list[Version]:
         """All versions of a model, oldest first; none when the model does not exist."""

@@ -18,7 +18,7 @@ from patchae.registry.registration import LINEAGE_FILE
 from patchae.registry.standing import champion_of
 from patchae.registry.verdict import Finding, Verdict
 from patchae.registry.wording import sentence
-from patchae.report import text
+from patchae.report import templating, text
 from patchae.types import Sha256
 
 if TYPE_CHECKING:
@@ -125,6 +125,8 @@ def _event(row: Entry, version: str) -> Event | None:
         return Event(row, f"judged: {body['outcome']}", "")
     if row.kind == "retired" and body["version"] == version:
         return Event(row, "retired", str(body["reason"]))
+    if row.kind == "tidied" and body["version"] == version:
+        return Event(row, "weights let go", ", ".join(body["files"]))
     if row.kind == "move" and version in (body["to"], body["from"]):
         what = (
             f"champion ({_plain(body['why'])})"
@@ -140,16 +142,8 @@ def _plain(code: Any) -> str:
 
 
 def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("patchae.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
+    made = templating.environment()
+    made.filters.update(
         auroc=text.auroc,
         auroc_interval=lambda limits: text.interval(tuple(limits), text.auroc) if limits else "",
         number=text.number,
@@ -160,8 +154,8 @@ def _environment() -> Environment:
         plain=_plain,
         when=_when,
     )
-    environment.globals.update(WORDS=_WORDS, STATES=_STATES, count=text.count)
-    return environment
+    made.globals.update(WORDS=_WORDS, STATES=_STATES, count=text.count)
+    return made
 
 
 def _when(time: str) -> Markup | str:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from patchae.report import templating
 from patchae.report.card_content import card_of
 from patchae.report.card_parts import Card, Code, Section
 
@@ -33,18 +34,10 @@ def card_markdown(record: Mapping[str, Any]) -> str:
 
 def card_html(record: Mapping[str, Any]) -> str:
     """The card as one HTML page that works from a file; otherwise as `card_markdown`."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("patchae.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.tests["code"] = lambda cell: isinstance(cell, Code)
-    environment.filters["prose"] = _prose
-    page = environment.get_template("card.html.j2").render(card=card_of(record))
+    made = templating.environment()
+    made.tests["code"] = lambda cell: isinstance(cell, Code)
+    made.filters["prose"] = _prose
+    page = made.get_template("card.html.j2").render(card=card_of(record))
     return page.encode("utf-8", "replace").decode()
 
 

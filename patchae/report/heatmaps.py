@@ -48,22 +48,14 @@ def sheet(pictures: Sequence[tuple[str, bytes]], columns: int = 2) -> bytes:
 
 
 def _pair(source: Path, anomaly: np.ndarray, threshold: float, white: int) -> Image.Image:
-    import matplotlib as mpl
     import numpy as np
     from PIL import Image
 
+    from patchae.evidence.overlay import overlay
     from patchae.model.images import load
 
-    size = anomaly.shape[0]
-    image = load(source, size, white).permute(1, 2, 0).numpy()  # (S, S, 3) uint8
-    scale = max(2 * threshold, 1e-9)
-    level = np.clip(anomaly / scale, 0, 1)  # 0.5: the threshold
-    colour = mpl.colormaps["inferno"](level)[..., :3] * 255
-    grey = image.mean(axis=2, keepdims=True)
-    # Cold patches stay visible as a dim image; warm ones cover it.
-    cover = np.clip(0.25 + level, 0, 0.8)[..., None]
-    overlay = np.rint(grey * 0.8 * (1 - cover) + colour * cover).astype(np.uint8)
-    return Image.fromarray(np.concatenate([image, overlay], axis=1))
+    image = load(source, anomaly.shape[0], white).permute(1, 2, 0).numpy()  # (S, S, 3) uint8
+    return Image.fromarray(np.concatenate([image, overlay(image, anomaly, threshold)], axis=1))
 
 
 def _png(image: Image.Image) -> bytes:

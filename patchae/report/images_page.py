@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from patchae.dataset.picture import MAX_PIXELS
 from patchae.files import write_text
 from patchae.project import Project
-from patchae.report import text
+from patchae.report import templating, text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -78,23 +78,12 @@ def write_images_page(
         .render(line=line, version=version, records=records, findings=findings, absent=absent)
     )
     path = images_page(project, line)
-    # File names can hold what UTF-8 cannot (undecodable bytes): shown as "?", never an error.
-    write_text(path, page.encode("utf-8", "replace").decode())
+    write_text(path, templating.whole(page))
     return path
 
 
 def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("patchae.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals.update(WORDS=_WORDS, STATES=_STATES, count=text.count)
-    return environment
+    return templating.environment(WORDS=_WORDS, STATES=_STATES, count=text.count)
 
 
 def _thumbnail(path: Path) -> str | None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from patchae.report.now import Now
 
 What = Literal["registered", "judged", "promoted", "overridden", "rolled_back", "adopted"]
-Happened = What | Literal["put_back", "finished", "retired"]
+Happened = What | Literal["put_back", "finished", "retired", "tidied"]
 
 WORDS: dict[Happened, str] = {
     "registered": "Registered",
@@ -33,6 +33,7 @@ WORDS: dict[Happened, str] = {
     "put_back": "Aliases put back",
     "finished": "Interrupted move finished",
     "retired": "Retired",
+    "tidied": "Weights let go",
 }
 
 
@@ -139,6 +140,8 @@ def event_of(entry: Entry, entries: Sequence[Entry]) -> Event | None:
         what, version, why = body["why"], body["to"], body["reason"]
     elif entry.kind == "retired":
         what, version, why = "retired", body["version"], body["reason"]
+    elif entry.kind == "tidied":
+        what, version, why = "tidied", body["version"], ", ".join(body["files"])
     elif entry.kind == "repair":
         what = "put_back" if body["why"] == "put_back" else "finished"
         moved = next((one for one in entries if one.seq == body["move"]), None)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from patchae.files import write_text
-from patchae.report import text
+from patchae.report import templating, text
 from patchae.report.charts import histogram_svg, roc_svg
 from patchae.report.content import ClassReport, LineReport, LinkState, ModelReport, Outcome, State
 
@@ -89,16 +89,8 @@ def headline(item: ClassReport) -> str:
 
 
 def _environment(report: LineReport) -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("patchae.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
+    made = templating.environment()
+    made.filters.update(
         age=lambda time: text.age(time, report.generated),
         anchor=lambda name: "class-" + quote(name, safe="", errors="replace"),
         auroc=text.auroc,
@@ -111,7 +103,7 @@ def _environment(report: LineReport) -> Environment:
         web=lambda url: url if url and url.startswith(("http://", "https://")) else None,
         when=lambda time: _time(time, report.generated),
     )
-    environment.globals.update(
+    made.globals.update(
         WORDS=WORDS,
         WRONG_SHOWN=WRONG_SHOWN,
         charts=_charts,
@@ -119,7 +111,7 @@ def _environment(report: LineReport) -> Environment:
         headline=headline,
         pair=text.pair,
     )
-    return environment
+    return made
 
 
 def _time(time: datetime, generated: datetime) -> Markup:

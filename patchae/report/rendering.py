@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from patchae.report import text
+from patchae.report import templating, text
 from patchae.report.page import WORDS
 
 if TYPE_CHECKING:
@@ -32,9 +32,7 @@ def page(template: str, generated: datetime, **values: Any) -> str:
         generated: the moment from which ages are counted.
         values: what the template shows.
     """
-    made = _environment(generated).get_template(template).render(**values, generated=generated)
-    # File names can hold what UTF-8 cannot (undecodable bytes): shown as "?", never an error.
-    return made.encode("utf-8", "replace").decode()
+    return templating.whole(_environment(generated).get_template(template).render(**values))
 
 
 def anchor(class_name: str) -> str:
@@ -43,16 +41,8 @@ def anchor(class_name: str) -> str:
 
 
 def _environment(generated: datetime) -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("patchae.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
+    made = templating.environment(WORDS=SITE_WORDS, count=text.count, span=text.age)
+    made.filters.update(
         age=lambda time: text.age(time, generated),
         anchor=anchor,
         chance=text.chance,
@@ -63,8 +53,7 @@ def _environment(generated: datetime) -> Environment:
         percent_interval=lambda limits: text.interval(limits, text.percent),
         when=_time,
     )
-    environment.globals.update(WORDS=SITE_WORDS, count=text.count, span=text.age)
-    return environment
+    return made
 
 
 def _time(time: datetime) -> Markup:

@@ -20,6 +20,7 @@ _SHAPES: dict[Happened, str] = {
     "registered": "circle",
     "judged": "diamond",
     "retired": "cross",
+    "tidied": "dash",
 }
 
 
@@ -102,6 +103,8 @@ def _mark(what: Happened, x: float, y: float) -> str:
     if shape == "diamond":
         points = polyline([(x, y - 6), (x + 6, y), (x, y + 6), (x - 6, y)])
         return f'<path class="mark" d="{points}Z" fill="#fff" stroke="#1b2230" stroke-width="1.5"/>'
+    if shape == "dash":
+        return stroke("soft", polyline([(x - 6, y), (x + 6, y)]), width=2.5)
     return stroke(
         "defect",
         polyline([(x - 5, y - 5), (x + 5, y + 5)]) + polyline([(x - 5, y + 5), (x + 5, y - 5)]),

@@ -25,13 +25,9 @@ def traffic(project: Project, now: datetime) -> dict[str, Traffic]:
     Raises:
         StoreUnreachable: the log cannot be read.
     """
-    from importlib import import_module
-    from importlib.util import find_spec
+    from patchae.predictions.reading import frame
 
-    if find_spec("patchae.predictions.reading") is None:
-        return {}
-    reading = import_module("patchae.predictions.reading")
-    return per_model(reading.frame(project, since=window(now)), now)
+    return per_model(frame(project, since=window(now)), now)
 
 
 def per_model(decisions: pd.DataFrame, now: datetime) -> dict[str, Traffic]:

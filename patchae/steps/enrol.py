@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +23,7 @@ from patchae.registry.chain import Entry
 from patchae.registry.evidence import intervals
 from patchae.registry.ledger import Ledger
 from patchae.registry.registration import LINEAGE_FILE, Training, finish, register
-from patchae.registry.standing import registrations
+from patchae.registry.standing import LEAVING, registrations, to_train_again
 from patchae.registry.tracking import Tracking, Version
 from patchae.report.card import cards
 from patchae.settings import settings
@@ -40,9 +40,10 @@ def enrol_class(job: ClassJob, tracking: Tracking, ledger: Ledger) -> Version:
         StoreUnreachable: MLflow or the ledger cannot be used.
     """
     with ledger.turn(job.model) as begin:
-        version = tracking.with_key(job.model, job.key)
+        gone = to_train_again(ledger.entries(job.model, kinds=LEAVING))
+        version = tracking.with_key(job.model, job.key, gone)
         if version is None:
-            version = _register(job, tracking, ledger)
+            version = _register(job, tracking, ledger, gone)
         else:  # perhaps made by a process that was killed right after
             finish(tracking, version)
         with begin() as transaction:
@@ -61,7 +62,7 @@ def enrol_class(job: ClassJob, tracking: Tracking, ledger: Ledger) -> Version:
     return version
 
 
-def _register(job: ClassJob, tracking: Tracking, ledger: Ledger) -> Version:
+def _register(job: ClassJob, tracking: Tracking, ledger: Ledger, gone: Collection[str]) -> Version:
     manifest_csv = manifests.to_csv(job.manifest)
     with TemporaryDirectory(prefix="patchae-") as name:
         artifacts = Path(name) / "artifacts"
@@ -74,7 +75,7 @@ def _register(job: ClassJob, tracking: Tracking, ledger: Ledger) -> Version:
         def complete(run_id: str, files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
             return lineage_record(job, run_id, files, artifacts, ledger.head())
 
-        return register(tracking, _training(job, artifacts), complete, cards)
+        return register(tracking, _training(job, artifacts), complete, cards, gone)
 
 
 def _training(job: ClassJob, artifacts: Path) -> Training:

@@ -11,7 +11,7 @@ from tests.support import SIDE, write_class
 
 MARKS = "".join(
     f"<!-- {mark}:begin -->\n<!-- {mark}:end -->\n"
-    for mark in ("model", "choice", "scale", "data", "gates", "lineage")
+    for mark in ("model", "choice", "growth", "scale", "data", "gates", "lineage")
 )
 """A page with nothing between its marks."""
 

@@ -19,6 +19,8 @@ what was there before
 b
 <!-- choice:begin -->
 <!-- choice:end -->
+<!-- growth:begin -->
+<!-- growth:end -->
 <!-- scale:begin -->
 <!-- scale:end -->
 <!-- data:begin -->
@@ -114,10 +116,10 @@ def test_the_gpu_has_a_column_where_there_is_one(tmp_path: Path) -> None:
 
 def test_only_what_lies_between_the_marks_changes(tmp_path: Path) -> None:
     path = results(tmp_path, {"nut": {"ours": [run(0.9, 10)]}})
-    sources = dict.fromkeys(("scale", "data", "gates", "lineage"), tmp_path / "none.json")
+    sources = dict.fromkeys(("growth", "scale", "data", "gates", "lineage"), tmp_path / "none.json")
     page = rendered(PAGE, path, **sources)
     assert page.startswith("a\n<!-- model:begin -->\nMeasured at 256 x 256 px")
-    assert "`make bench-scale DATA=folder`.\n<!-- scale:end -->\n" in page
+    assert "`make bench-growth DATA=folder`.\n<!-- growth:end -->\n" in page
     assert "`make bench-data`.\n<!-- data:end -->\n" in page
     assert "`make bench-gates`.\n<!-- gates:end -->\n" in page
     assert page.endswith("`make bench-lineage`.\n<!-- lineage:end -->\nc")
@@ -127,7 +129,7 @@ def test_only_what_lies_between_the_marks_changes(tmp_path: Path) -> None:
 
 def test_a_missing_file_says_which_command_writes_it(tmp_path: Path) -> None:
     assert "make bench-model" in of_methods(tmp_path / "none.json")
-    assert "make bench-scale" in of_sizes(tmp_path / "none.json")
+    assert "make bench-growth" in of_sizes(tmp_path / "none.json")
 
 
 @pytest.mark.parametrize(

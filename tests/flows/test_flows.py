@@ -9,7 +9,12 @@ import pytest
 
 import flows
 
-FLOWS = {"retrain": {"retrain": "retrain"}, "workers": {"train_class": "train-class"}}
+FLOWS = {
+    "retrain": {"retrain": "retrain"},
+    "score": {"score": "score"},
+    "tidy": {"tidy": "tidy"},
+    "workers": {"train_class": "train-class"},
+}
 """Flows by module: function and name; what is not listed here holds tasks or helpers only."""
 
 

@@ -88,6 +88,53 @@ def test_lines_become_deployments_and_stay_what_they_are(plant: Plant, api: str)
     deploy(plant, api, "--prune", **own)
 
 
+def test_a_retention_is_one_deployment_of_the_project(plant: Plant, api: str) -> None:
+    own = {"PATCHAE_PROJECT": "tidied"}
+
+    def told(*words: str) -> dict[str, tuple[str, list[str]]]:
+        done = run(plant, api, "deploy", "--json", *words, **own)
+        assert done.returncode == 0, done.stderr
+        of_all = json.loads(done.stdout.splitlines()[-1])["deployments"]
+        return {
+            one["name"]: (one["step"], one["differs"]) for one in of_all if one["kind"] == "tidy"
+        }
+
+    def policy(**keys: Any) -> None:
+        lines = {"lines": {"cans": {"classes": ["can"]}}, **keys}
+        plant.project.lines_file.write_text(yaml.safe_dump(lines))
+
+    policy()
+    assert told() == {}
+    policy(retention={})
+    assert told() == {"tidied": ("create", [])}
+    assert told() == {"tidied": ("keep", [])}
+    policy(retention={"schedule": {"cron": "0 5 * * 0"}, "work_pool": "home"})
+    assert told() == {"tidied": ("change", ["schedule", "work pool"])}
+    policy()
+    assert told("--prune") == {"tidied": ("remove", [])}
+    assert told() == {}
+
+
+@pytest.mark.slow
+def test_a_worker_tidies_when_it_is_due(plant: Plant, api: str, tmp_path: Path) -> None:
+    old = plant.project.state / "recent" / "caps.cap" / "2020-01-01" / "a.png"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"image")
+    lines = {"lines": {"pans": {"classes": ["pan"]}}, "retention": {"schedule": ALWAYS}}
+    plant.project.lines_file.write_text(yaml.safe_dump(lines))
+    own = {"PATCHAE_PROJECT": "due", "PATCHAE_ACTOR": "the-worker"}
+    assert run(plant, api, "deploy", **own).returncode == 0
+    log = plant.project.state / "tidied.jsonl"
+    with worker(api, tmp_path / "worker", **own):
+        told = until(lambda: log.read_text().splitlines() if log.is_file() else [])
+        begins = json.loads(told[0])
+        assert (begins["kind"], begins["actor"]) == ("recent", "the-worker")
+        until(lambda: [True] if not old.exists() else [])
+    del lines["retention"]
+    plant.project.lines_file.write_text(yaml.safe_dump(lines))
+    assert run(plant, api, "deploy", "--prune", **own).returncode == 0
+
+
 def test_a_hundred_lines(plant: Plant, api: str) -> None:
     plant.lines = {
         f"line{number:03d}": {
@@ -109,6 +156,11 @@ def test_what_is_due_is_run_by_a_worker(plant: Plant, api: str, tmp_path: Path) 
     """A really scheduled run, then one because new images arrived."""
     for number, name in enumerate(("cap", "nut"), 1):
         write_class(plant.project.data, name, seed=number)
+    run(plant, api, "snapshot")
+    plant.add_train("cap", 3)
+    early = run(plant, api, "snapshot")
+    assert early.returncode == 0, early.stderr
+    assert "does not retrain line caps of this project: patchae deploy" in early.stderr
     deploy(plant, api)
     with worker(api, tmp_path / "worker"):
         reasons = until(lambda: _records(plant, "caps.cap"))

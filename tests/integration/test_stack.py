@@ -139,6 +139,45 @@ def test_workers_without_the_projects_folder_fetch_the_classes_that_they_train(
     assert stack.run("promoter", "deploy", "--prune").returncode == 0
 
 
+def test_only_a_promoter_tidies_and_files_go_through_the_server(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from patchae.errors import AccessRefused
+    from tests.retention.shop import Shop
+
+    for name, value in stack.environment("promoter").items():
+        if name.startswith(("AWS_", "MLFLOW_", "PATCHAE_")):
+            monkeypatch.setenv(name, value)
+    shop = Shop(tmp_path / "shop")
+    first, rejected, second = shop.champion(), shop.rejected(), shop.champion()
+    failed = shop.cut_off("create_model_version")
+    before = stack.objects("mlflow")
+    for name, value in stack.environment("trainer").items():
+        if name.startswith("MLFLOW_") or name == "PATCHAE_LEDGER_URL":
+            monkeypatch.setenv(name, value)
+    look = Shop(tmp_path / "shop").look()
+    due = {item.kind: item for item in look.plan.items}
+    for kind in ("weights", "run"):
+        with pytest.raises(AccessRefused):
+            due[kind].remove()
+    assert shop.gone == set()
+    assert stack.objects("mlflow") == before
+    for name, value in stack.environment("promoter").items():
+        if name.startswith("MLFLOW_") or name == "PATCHAE_LEDGER_URL":
+            monkeypatch.setenv(name, value)
+    removed = {one.item.kind: one for one in shop.tidy()}
+    assert {kind: one.stays for kind, one in removed.items()} == dict.fromkeys(removed)
+    assert removed["run"].item.what.endswith(failed)
+    assert removed["run"].bytes > 50_000
+    keys = [key for key, _ in stack.contents("mlflow")]
+    assert not [key for key in keys if failed in key]
+    weights = "artifacts/model/model.safetensors"
+    assert weights not in shop.files(rejected)
+    assert weights in shop.files(first) & shop.files(second)
+    shop.require_what_the_ledger_names()
+    assert shop.tidy() == []
+
+
 def test_a_viewer_reads_and_cannot_write(stack: Stack) -> None:
     assert "nuts.nut" in stack.run("viewer", "status").stdout
     assert _asked(stack, ("viewer", stack.keys["mlflow_viewer"]), "experiments/create") == 403

@@ -84,6 +84,18 @@ def test_what_happened_with_who_and_why_and_no_row_that_only_confirms() -> None:
     assert found[-1].why == "old lamp"
 
 
+def test_weights_that_were_let_go_are_an_event_with_a_mark_of_their_own() -> None:
+    files = {"artifacts/model/model.safetensors": {"sha256": "c" * 64, "bytes": 7}}
+    body = {"version": "3", "files": files, "policy": {}}
+    found = life([*STORY, *rows((20, "registered", registered("3")), (21, "tidied", body))])
+    assert (found.events[-1].what, found.events[-1].version) == ("tidied", "3")
+    assert found.events[-1].why == "artifacts/model/model.safetensors"
+    page, before = render(found, "index.html"), render(life(), "index.html")
+    assert "Weights let go" in page
+    marks = r'<path class="soft-line"'
+    assert len(re.findall(marks, page)) == len(re.findall(marks, before)) + 1
+
+
 def test_two_moves_to_the_same_version_are_one_time() -> None:
     again = rows((1, "move", move("1", None, "promoted")), (4, "move", move("1", "1", "adopted")))
     assert days(life(again)) == [("1", 1, None)]

@@ -298,6 +298,8 @@ def _check_move(facts: Facts, move: Json, before: Sequence[Json]) -> None:
         raise Broken(f"row {seq}: moved from version {body['from']}, the champion was {current}")
     if any(row["body"]["version"] == facts.version for row in _of(before, "retired")):
         raise Broken(f"row {seq}: moved to a version that is retired")
+    if any(row["body"]["version"] == facts.version for row in _of(before, "tidied")):
+        raise Broken(f"row {seq}: moved to a version whose weights were let go")
     if body["why"] == "rolled_back":
         if facts.version not in {row["body"]["to"] for row in _of(before, "move")}:
             raise Broken(f"row {seq}: rolled back to a version that never was champion")
@@ -411,14 +413,34 @@ def model_files(facts: Facts) -> str:
     there = {name for name in facts.bundle.names if name.startswith("model/")}
     if not there and not facts.index["holds"]["model"]:
         raise NotCheckable("the bundle was written without the model (--with-model)")
+    gone = []
     for name, file in sorted(facts.record["files"].items()):
+        if f"model/{name}" not in there:
+            gone.append(_let_go(facts, name, file["sha256"]))
+            continue
         sha256, _, size = facts.bundle.digests(f"model/{name}")
         if (sha256, size) != (file["sha256"], file["bytes"]):
             raise Broken(f"model/{name}: its content is not what was logged")
         there.discard(f"model/{name}")
     if there:
         raise Broken(f"{_some(sorted(there))}: not among the files that were logged")
+    if gone:
+        raise NotCheckable(f"{_some(gone)}; the other files are what was logged")
     return f"{len(facts.record['files'])} files"
+
+
+def _let_go(facts: Facts, name: str, sha256: str) -> str:
+    """Where the ledger says that a file may be gone: by this very content, of no champion."""
+    try:
+        rows = facts.of_version("tidied")
+    except NotCheckable:
+        rows = []
+    for row in rows:
+        if row["body"]["files"].get(name, {}).get("sha256") == sha256:
+            if any(move["body"]["to"] == facts.version for move in _of(facts.own_rows, "move")):
+                raise Broken(f"model/{name}: row {row['seq']} lets it go; it was of a champion")
+            return f"{name}: let go by the retention policy, row {row['seq']}"
+    raise Broken(f"model/{name}: missing")
 
 
 @link("The image to try the model with is one of its tests")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench import scale
+from bench import growth
 from bench.methods import METHODS, Method
 from patchae.dataset.layout import image_files
 from patchae.files import sha256_file
@@ -19,7 +19,7 @@ from tests.support import SIDE
 
 def test_every_copy_is_another_file_that_looks_the_same(plant: Path, tmp_path: Path) -> None:
     sources = image_files(plant / "bolt" / "train" / "good")
-    files = scale.jittered(sources, 3 * len(sources), tmp_path)
+    files = growth.jittered(sources, 3 * len(sources), tmp_path)
     assert len({sha256_file(path) for path in files}) == len(files) == 24
     for path, source in zip(files, 3 * sources, strict=True):
         copy, original = (np.asarray(Image.open(p), float) for p in (path, source))
@@ -32,11 +32,11 @@ def test_the_table_has_a_row_for_each_size(
 ) -> None:
     options = {"memory_size": 200, "channels": 16, "epochs": 0}
     monkeypatch.setitem(METHODS, "patch-ae", Method("tiny", "bench.ours", options))
-    results, page = tmp_path / "scale.json", tmp_path / "page.md"
+    results, page = tmp_path / "growth.json", tmp_path / "page.md"
     page.write_text(MARKS)
     places = ["--results", str(results), "--page", str(page)]
     models = ["--model-results", str(tmp_path / "none.json"), "--image-size", str(SIDE)]
-    assert scale.main([str(plant), "--sizes", "12", "6", *places, *models]) == 0
+    assert growth.main([str(plant), "--sizes", "12", "6", *places, *models]) == 0
     content = json.loads(results.read_text())
     assert [run["images"] for run in content["runs"]] == [6, 12]
     assert content["class"] == "bolt"
@@ -50,6 +50,6 @@ def test_misuse_is_told(
     plant: Path, tmp_path: Path, more: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = [str(plant)] if more else [str(tmp_path)]
-    assert scale.main([*data, *more]) == 2
-    assert "make bench-scale DATA=folder" in capsys.readouterr().err
-    assert scale.main([]) == 2
+    assert growth.main([*data, *more]) == 2
+    assert "make bench-growth DATA=folder" in capsys.readouterr().err
+    assert growth.main([]) == 2

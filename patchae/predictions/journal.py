@@ -1,0 +1,102 @@
+"""Where a decision goes first: a file of one process to which lines are only ever appended.
+
+Each line carries a checksum, so that one which a crash cut short is known for what it is. A line is
+with the operating system before `append` returns: a process that is killed loses nothing, and a
+machine that loses power loses what was written since the last `sync`. The process holds a lock on
+its journal, by which others know that it lives.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from patchae.predictions.record import Prediction
+
+SUFFIX = ".jsonl"
+
+
+class Journal:
+    """The journal that this process writes; not to be used by two threads at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.began = datetime.now(UTC)
+        stamp = self.began.strftime("%Y%m%dT%H%M%S")
+        self.path = folder / f"{stamp}-{os.getpid()}-{secrets.token_hex(4)}{SUFFIX}"
+        self.rows = 0
+        self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def append(self, prediction: Prediction) -> None:
+        """Write one decision.
+
+        Raises:
+            OSError: the disk is full or gone.
+        """
+        line = line_of(prediction)
+        done = os.write(self._file, line)
+        while done < len(line):  # a disk that is nearly full takes a part of it
+            done += os.write(self._file, line[done:])
+        self.rows += 1
+
+    def sync(self) -> None:
+        """Have everything on the disk itself."""
+        os.fsync(self._file)
+
+    def close(self) -> None:
+        """Let go of it; the file stays."""
+        os.close(self._file)
+
+
+def line_of(prediction: Prediction) -> bytes:
+    """The line of one decision, with its checksum in front and its end."""
+    told = json.dumps(
+        asdict(prediction) | {"time": prediction.time.isoformat()}, separators=(",", ":")
+    ).encode()
+    return b"%08x %s\n" % (zlib.crc32(told), told)
+
+
+def read(path: Path) -> tuple[list[Prediction], int]:
+    """The decisions in a journal, and how many lines of it are not whole."""
+    found, broken = [], 0
+    for line in path.read_bytes().splitlines():
+        sum_, _, told = line.partition(b" ")
+        if sum_ != b"%08x" % zlib.crc32(told):
+            broken += 1
+            continue
+        row = json.loads(told)
+        found.append(Prediction(**row | {"time": datetime.fromisoformat(row["time"])}))
+    return found, broken
+
+
+def journals(folder: Path) -> list[Path]:
+    """All journals in a folder, oldest first."""
+    return sorted(folder.glob(f"*{SUFFIX}"))
+
+
+@contextmanager
+def taken_over(path: Path) -> Iterator[bool]:
+    """Hold a journal whose process is gone; False where it lives, or the journal is gone."""
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield path.exists()  # whoever held it may have been done with it just now
+    finally:
+        os.close(file)

@@ -1,0 +1,130 @@
+"""Ask the log of decisions; what was answered a moment ago is found, too."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from patchae.errors import DataError
+from patchae.predictions import journal, parts, remote
+from patchae.predictions.record import Prediction
+from patchae.project import Project
+from patchae.settings import settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+_log = logging.getLogger("patchae.predictions")
+
+
+def predictions(
+    project: Project,
+    *,
+    model: str | None = None,
+    version: str | None = None,
+    images: Collection[str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Iterator[Prediction]:
+    """Decisions in the order of their times; those of all models, versions, images and times.
+
+    A file that cannot be read is said and left out.
+
+    Raises:
+        StoreUnreachable: they are in S3, which does not answer.
+    """
+    found = _table(project, model=model, version=version, images=images, since=since, until=until)
+    for row in found.to_pylist():
+        yield Prediction(**row)
+
+
+def frame(
+    project: Project,
+    *,
+    model: str | None = None,
+    version: str | None = None,
+    images: Collection[str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> pd.DataFrame:
+    """The same as a table with the columns of `Prediction`; `time` is in UTC."""
+    found = _table(project, model=model, version=version, images=images, since=since, until=until)
+    table: pd.DataFrame = found.to_pandas()
+    return table
+
+
+def _table(
+    project: Project,
+    *,
+    images: Collection[str] | None,
+    since: datetime | None,
+    until: datetime | None,
+    **equal: str | None,
+) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    fits: Any = None
+    bounds = [pc.field("time") >= since] if since else []
+    bounds += [pc.field("time") < until] if until else []
+    bounds += [pc.field("image").isin([*images])] if images is not None else []
+    for one in [*(pc.field(key) == value for key, value in equal.items() if value), *bounds]:
+        fits = one if fits is None else fits & one
+    first, last = (_day(moment) for moment in (since, until))
+    # Decisions go from a journal to a part here, and from here to S3: read in this order, one that
+    # is on its way is read twice, which is told apart, and never missed.
+    fresh = dict(_journals(project))
+    sources: list[Callable[[], Path]] = [lambda: project.predictions]
+    if address := settings().predictions:
+        sources.append(lambda: remote.fetch(project.predictions / "fetched", address, first, last))
+    tables, seen, roots = [parts.schema().empty_table()], set(), []
+    for source in sources:
+        root = source()
+        roots.append(root)
+        for day in parts.days(root):
+            if (first and day < first) or (last and day > last):
+                continue
+            for file in _files(parts.day_folder(root, day)):
+                if (day, file.name) not in seen:
+                    seen.add((day, file.name))
+                    tables += _read(file, fits)
+    for name, rows in fresh.items():
+        waiting = [one for one in rows if not _stored(roots, name, one.time.date())]
+        table = pa.Table.from_pylist([vars(one) for one in waiting], parts.schema())
+        tables.append(table.filter(fits) if fits is not None else table)
+    return pa.concat_tables(tables).sort_by("time")
+
+
+def _journals(project: Project) -> Iterator[tuple[str, list[Prediction]]]:
+    for path in journal.journals(project.predictions / "journal"):
+        with suppress(FileNotFoundError):  # it became a part just now
+            yield path.stem, journal.read(path)[0]
+
+
+def _stored(roots: list[Path], name: str, day: date) -> bool:
+    return any(parts.has(root, name, day) for root in roots)
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return parts.files_of(folder)
+    except DataError as error:
+        _log.warning("%s", error)
+        return sorted(folder.glob("part-*.parquet"))
+
+
+def _read(file: Path, fits: Any) -> list[pa.Table]:
+    try:
+        return [parts.read(file, fits).select(parts.schema().names).cast(parts.schema())]
+    except DataError as error:
+        _log.warning("%s", error)
+        return []
+
+
+def _day(moment: datetime | None) -> date | None:
+    return moment.astimezone(UTC).date() if moment else None

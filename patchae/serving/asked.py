@@ -1,0 +1,173 @@
+"""What an HTTP request asks: image files, in one of three forms, within limits.
+
+image/png, image/jpeg ...        the body is the file
+multipart/form-data              any number of fields that are files
+application/json                 {"images": [{"name": "a.png", "data": "<base64>"}, ...]}
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import Receive
+
+BINARY = "application/octet-stream"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one asker, and all of them together, may take."""
+
+    body_bytes: int = 64 * 1024 * 1024
+    """Of one request."""
+    all_bytes: int = 256 * 1024 * 1024
+    """Of all requests that are being answered."""
+    images: int = 64
+    """Of one request."""
+    pixels: int = 50_000_000
+    """Of one image."""
+    body_s: float = 20.0
+    """Until a request is there as a whole."""
+    answer_s: float = 30.0
+    """From then until it is answered."""
+
+
+@dataclass(frozen=True)
+class File:
+    """One image file."""
+
+    name: str
+    content: bytes
+
+
+@dataclass
+class Budget:
+    """Bytes of requests that are held in memory."""
+
+    limits: Limits
+    held: int = field(default=0, init=False)
+
+    @asynccontextmanager
+    async def body(self, request: Request) -> AsyncIterator[bytes]:
+        """The whole body of a request, held for the length of the block.
+
+        Raises:
+            HTTPException: 408 too slow, 411 or 413 too large, 429 too much of others is held.
+        """
+        taken = 0
+        try:
+            declared = request.headers.get("content-length")
+            if declared is not None and int(declared) > self.limits.body_bytes:
+                raise too_large(self.limits)
+            chunks = []
+            async with asyncio.timeout(self.limits.body_s):
+                async for chunk in request.stream():
+                    if taken + len(chunk) > self.limits.body_bytes:
+                        raise too_large(self.limits)
+                    if self.held + len(chunk) > self.limits.all_bytes:
+                        raise busy("the service holds as many images as it may")
+                    self.held += len(chunk)
+                    taken += len(chunk)
+                    chunks.append(chunk)
+            yield b"".join(chunks)
+        except TimeoutError:
+            raise HTTPException(
+                408, f"the body was not there after {self.limits.body_s:g} s"
+            ) from None
+        finally:
+            self.held -= taken
+
+
+def too_large(limits: Limits) -> HTTPException:
+    """The refusal of a large body."""
+    return HTTPException(413, f"a request may have {limits.body_bytes:,} bytes at most")
+
+
+def busy(why: str) -> HTTPException:
+    """The refusal of one request too many."""
+    return HTTPException(429, why, headers={"Retry-After": "1"})
+
+
+async def files_of(request: Request, body: bytes, limits: Limits) -> list[File]:
+    """The image files in a request.
+
+    Raises:
+        HTTPException: 400 not what its type says, 413 too many, 415 of another type, 422 none.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind.startswith("image/") or kind == BINARY:
+        found = [File(request.query_params.get("name", ""), body)]
+    elif kind == "multipart/form-data":
+        found = await _of_form(request, body, limits)
+    elif kind == "application/json":
+        found = _of_json(body, limits)
+    else:
+        raise HTTPException(415, "send image/*, multipart/form-data or application/json, see /docs")
+    if not found:
+        raise HTTPException(422, "there is no image in the request")
+    if len(found) > limits.images:
+        raise _too_many(limits)
+    return found
+
+
+def _too_many(limits: Limits) -> HTTPException:
+    return HTTPException(413, f"a request may have {limits.images} images at most")
+
+
+async def _of_form(request: Request, body: bytes, limits: Limits) -> list[File]:
+    from starlette.datastructures import UploadFile
+
+    again = Request(request.scope, _replayed(body))
+    try:
+        async with again.form(
+            max_files=limits.images + 1, max_fields=8, max_part_size=4096
+        ) as form:
+            return [
+                File(value.filename or "", await value.read())
+                for _, value in form.multi_items()
+                if isinstance(value, UploadFile)
+            ]
+    except HTTPException as error:
+        if "Too many files" in str(error.detail):
+            raise _too_many(limits) from None
+        raise HTTPException(400, f"not multipart/form-data: {error.detail}") from None
+
+
+def _replayed(body: bytes) -> Receive:
+    sent = False
+
+    async def receive() -> MutableMapping[str, Any]:
+        nonlocal sent
+        if sent:
+            return {"type": "http.disconnect"}
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
+
+
+def _of_json(body: bytes, limits: Limits) -> list[File]:
+    shape = 'expected {"images": [{"name": "a.png", "data": "<base64>"}, ...]}'
+    try:
+        told = json.loads(body)["images"]
+        if len(told) > limits.images:
+            raise _too_many(limits)
+        return [
+            File(str(one.get("name", "")), base64.b64decode(one["data"], validate=True))
+            for one in told
+        ]
+    except binascii.Error:
+        raise HTTPException(400, "`data` is not base64") from None
+    except RecursionError:
+        raise HTTPException(400, "JSON of such depth is not read") from None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise HTTPException(400, shape) from None

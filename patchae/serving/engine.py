@@ -1,0 +1,145 @@
+"""One thread that asks models, and the queue before it.
+
+While a model works, images gather; all that are for the same champion are asked together, so that
+batches grow with the load and a single image never waits for others. The queue is bounded: what
+does not fit is refused at once, rather than answered too late.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from patchae.errors import StoreBusy
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from patchae.serving.champion import Champion
+
+LARGEST_BATCH, MOST_WAITING = 8, 128
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a champion says of one image."""
+
+    score: float
+    map: np.ndarray
+    """Anomaly map (H, W) at the finest stride, float32."""
+    waited_s: float
+    """In the queue."""
+
+
+@dataclass
+class _Question:
+    champion: Champion
+    pixels: Tensor
+    asked: float
+    answer: Future[Answer] = field(default_factory=Future)
+
+
+class Engine:
+    """The thread; `close` answers what waits and ends it.
+
+    Args:
+        largest_batch: images asked together.
+        most_waiting: images that may wait.
+        observe: is told of each batch: the model's name, images, and seconds that it took.
+    """
+
+    def __init__(
+        self,
+        *,
+        largest_batch: int = LARGEST_BATCH,
+        most_waiting: int = MOST_WAITING,
+        observe: Callable[[str, int, float], None] = lambda name, images, seconds: None,
+    ) -> None:
+        self._largest, self._most, self._observe = largest_batch, most_waiting, observe
+        self._waiting: deque[_Question] = deque()
+        self._changed = threading.Condition()
+        self._ended = False
+        self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """How many images wait."""
+        return len(self._waiting)
+
+    def submit(self, champion: Champion, images: Sequence[Tensor]) -> list[Future[Answer]]:
+        """Ask a champion for the images of one request: all of them, or none.
+
+        Args:
+            champion: answers all of them, whatever is promoted meanwhile.
+            images: uint8 (3, S, S) each.
+
+        Raises:
+            StoreBusy: so many do not fit into the queue now.
+        """
+        now = time.perf_counter()
+        questions = [_Question(champion, one, now) for one in images]
+        with self._changed:
+            if self._ended or len(self._waiting) + len(questions) > self._most:
+                raise StoreBusy(
+                    f"{len(self._waiting)} images wait already", mend="ask again in a moment"
+                )
+            self._waiting.extend(questions)
+            self._changed.notify()
+        return [one.answer for one in questions]
+
+    def close(self) -> None:
+        """Answer what waits, and end."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while batch := self._next():
+            started = time.perf_counter()
+            try:
+                self._answer(batch, started)
+            except Exception as error:  # noqa: BLE001 - an asker is told, and the next one answered
+                for one in batch:
+                    if not one.answer.done():
+                        one.answer.set_exception(error)
+            self._observe(batch[0].champion.name, len(batch), time.perf_counter() - started)
+
+    def _next(self) -> list[_Question]:
+        """The oldest question and those that can be asked with it; none when all is over."""
+        with self._changed:
+            while True:
+                while not self._waiting:
+                    if self._ended:
+                        return []
+                    self._changed.wait()
+                if batch := self._taken():
+                    return batch
+
+    def _taken(self) -> list[_Question]:
+        """Take questions to the champion of the oldest one out of the queue."""
+        champion = self._waiting[0].champion
+        batch: list[_Question] = []
+        rest: list[_Question] = []
+        for one in self._waiting:
+            if one.champion is not champion or len(batch) == self._largest:
+                rest.append(one)
+            elif one.answer.set_running_or_notify_cancel():  # else whoever asked is gone
+                batch.append(one)
+        self._waiting = deque(rest)
+        return batch
+
+    @staticmethod
+    def _answer(batch: list[_Question], started: float) -> None:
+        import torch
+
+        scores, maps = batch[0].champion.ask(torch.stack([one.pixels for one in batch]))
+        for one, score, map_ in zip(batch, scores.tolist(), maps.numpy(), strict=True):
+            one.answer.set_result(Answer(score, map_, started - one.asked))

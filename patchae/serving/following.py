@@ -1,0 +1,134 @@
+"""Which champion answers for each model: whoever the aliases name, looked at every few seconds.
+
+A new champion is proven, loaded and warmed up beside the old one, and then takes its place in one
+step. A request has the champion that it found when it came, so its images are all answered by one
+version. What stands in the way of a new champion is told, and the old one goes on; where MLflow or
+the ledger does not answer, everything stays as it is until it does.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from patchae.errors import PatchaeError, StoreUnreachable, UsageError
+from patchae.project import Project
+from patchae.registry.ledger import Ledger
+from patchae.registry.tracking import Tracking
+from patchae.serving.champion import Champion, Keys, Runtime, load, named
+
+FOLLOW_S = 5.0
+AGAIN_S = 60.0
+"""A version that could not be served is tried again after so long."""
+_log = logging.getLogger("patchae.serving")
+
+
+@dataclass
+class Slot:
+    """What answers for one model."""
+
+    name: str
+    champion: Champion | None = None
+    problem: str | None = None
+    """What keeps the champion that is named from being served; None: nothing."""
+    refused: tuple[str, float] | None = None
+    """The version that could not be served, and when it was tried (`time.monotonic`)."""
+
+
+class Following:
+    """Slots for some models, and the thread that keeps them up to date."""
+
+    def __init__(
+        self,
+        project: Project,
+        tracking: Tracking,
+        names: Sequence[str],
+        *,
+        every_s: float = FOLLOW_S,
+        keys: Keys = None,
+        runtime: Runtime = "torch",
+        changed: Callable[[Champion], None] = lambda champion: None,
+    ) -> None:
+        self._project, self._tracking, self._ledger = project, tracking, Ledger.of(project)
+        self._every_s, self._keys, self._runtime = every_s, keys, runtime
+        self._changed = changed
+        self._ended = threading.Event()
+        self.slots = {name: Slot(name) for name in names}
+        self.seen = 0.0
+        """When MLflow and the ledger last answered, in seconds of the Unix epoch."""
+        self._thread = threading.Thread(target=self._work, name="following", daemon=True)
+
+    def start(self) -> None:
+        """Load every champion, then follow.
+
+        Raises:
+            PatchaeError: one cannot be served; nothing is followed.
+        """
+        for slot in self.slots.values():
+            self._look(slot)
+        self.seen = time.time()
+        self._thread.start()
+
+    def close(self) -> None:
+        """Follow no longer."""
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _work(self) -> None:
+        while not self._ended.wait(self._every_s):
+            for slot in self.slots.values():
+                self._follow(slot)
+
+    def _follow(self, slot: Slot) -> None:
+        try:
+            self._look(slot)
+        except StoreUnreachable as error:
+            self._tell(slot, f"its champion is not known: {error.what}")
+        except PatchaeError as error:
+            self.seen = time.time()
+            self._tell(slot, error.what)
+        except Exception as error:  # noqa: BLE001 - the thread must live, whatever a library raises
+            _log.exception("following %s", slot.name)
+            self._tell(slot, f"{type(error).__name__}: {error}")
+        else:
+            self.seen = time.time()
+            self._tell(slot, None)
+
+    def _look(self, slot: Slot) -> None:
+        version = named(self._tracking, self._ledger, slot.name)
+        if slot.champion is not None and slot.champion.version == version:
+            slot.refused = None
+            return
+        if slot.refused is not None and slot.problem is not None:
+            refused, when = slot.refused
+            if refused == version and time.monotonic() - when < AGAIN_S:
+                raise UsageError(slot.problem)
+        try:
+            made = load(
+                self._project,
+                self._tracking,
+                slot.name,
+                version,
+                keys=self._keys,
+                runtime=self._runtime,
+                beside=[one.champion for one in self.slots.values() if one.champion],
+            )
+        except StoreUnreachable:
+            raise
+        except PatchaeError:
+            slot.refused = (version, time.monotonic())
+            raise
+        slot.champion, slot.refused = made, None
+        self._changed(made)
+
+    def _tell(self, slot: Slot, problem: str | None) -> None:
+        if problem != slot.problem:
+            if problem:
+                _log.warning("%s: %s", slot.name, problem)
+            else:
+                _log.warning("%s: all is well again", slot.name)
+        slot.problem = problem

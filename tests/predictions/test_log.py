@@ -1,0 +1,224 @@
+"""The log of decisions: nothing that was logged is lost, and nothing is there twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from patchae.predictions import journal, log, parts
+from patchae.predictions.log import PredictionLog
+from patchae.predictions.reading import frame, predictions
+from patchae.predictions.record import Prediction
+from patchae.project import Project
+
+NOW = datetime(2026, 3, 4, 5, 6, 7, 123456, tzinfo=UTC)
+
+
+def decision(number: int, time_: datetime = NOW, **more: object) -> Prediction:
+    """One decision, told apart by its image."""
+    made = Prediction(
+        time=time_,
+        image=f"{number:064x}",
+        name=f"part {number}.png",
+        model="caps.cap",
+        version="1",
+        score=0.5 + number,
+        threshold=1.0,
+        anomalous=number > 0,
+        latency_ms=12.5,
+        origin="service",
+    )
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+@pytest.fixture
+def book(project: Project) -> Iterator[PredictionLog]:
+    made = PredictionLog(project.predictions)
+    yield made
+    made.close()
+
+
+def test_what_was_logged_a_moment_ago_is_found(project: Project, book: PredictionLog) -> None:
+    told = [decision(number) for number in range(5)]
+    for one in told:
+        book.append(one)
+    assert list(predictions(project)) == told
+    book.flush()
+    assert journal.journals(project.predictions / "journal") == []
+    assert list(predictions(project)) == told
+    assert frame(project)["score"].sum() == sum(one.score for one in told)
+
+
+def test_they_are_asked_for_by_model_image_and_time(project: Project, book: PredictionLog) -> None:
+    for day in range(4):
+        for number in range(3):
+            book.append(decision(number, NOW + timedelta(days=day), model=f"caps.{number}"))
+        book.flush() if day < 3 else None
+    assert [one.model for one in predictions(project, model="caps.1")] == ["caps.1"] * 4
+    assert len(list(predictions(project, images=[f"{2:064x}"]))) == 4
+    since, until = NOW + timedelta(days=1), NOW + timedelta(days=3)
+    assert len(list(predictions(project, since=since, until=until))) == 6
+    assert len(list(predictions(project, since=since))) == 9
+    assert len(list(predictions(project, model="caps.1", until=until))) == 3
+
+
+def test_a_day_is_a_folder_of_its_own(project: Project, book: PredictionLog) -> None:
+    midnight = datetime(2026, 3, 5, tzinfo=UTC)
+    book.append(decision(1, midnight - timedelta(microseconds=1)))
+    book.append(decision(2, midnight))
+    book.flush()
+    assert parts.days(project.predictions) == [date(2026, 3, 4), date(2026, 3, 5)]
+    assert [one.image[-1] for one in predictions(project, since=midnight)] == ["2"]
+
+
+def test_a_crash_between_part_and_journal_counts_nothing_twice(project: Project) -> None:
+    folder = project.predictions / "journal"
+    written = journal.Journal(folder)
+    for number in range(3):
+        written.append(decision(number, NOW + timedelta(days=number)))
+    found, _ = journal.read(written.path)
+    # Of three days one has its part when the crash comes.
+    parts.write(project.predictions, written.path.stem, found[:1])
+    written.close()
+    assert len(list(predictions(project))) == 3
+    log.finish(project.predictions)
+    assert not written.path.exists()
+    assert len(list(predictions(project))) == 3
+
+
+def test_the_journal_of_a_living_process_is_left_alone(project: Project) -> None:
+    written = journal.Journal(project.predictions / "journal")
+    written.append(decision(1))
+    log.finish(project.predictions)
+    assert written.path.exists()
+    written.close()
+    log.finish(project.predictions)
+    assert not written.path.exists()
+
+
+def test_a_line_that_a_crash_cut_is_known_for_it(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    written = journal.Journal(project.predictions / "journal")
+    for number in range(3):
+        written.append(decision(number))
+    written.close()
+    content = written.path.read_bytes()
+    written.path.write_bytes(content[:-40])
+    log.finish(project.predictions)
+    assert "1 lines are not whole" in caplog.text
+    assert [one.image[-1] for one in predictions(project)] == ["0", "1"]
+
+
+def test_days_that_are_over_become_one_file(project: Project) -> None:
+    for number in range(6):
+        parts.write(project.predictions, f"j{number}", [decision(number)])
+    folder = parts.day_folder(project.predictions, NOW.date())
+    before = list(predictions(project))
+    kept = {file.name: file.read_bytes() for file in folder.iterdir()}
+    log.join_days(project.predictions, NOW.date() + timedelta(days=1))
+    assert len(list(folder.iterdir())) == 6, "yesterday may still be written"
+    log.join_days(project.predictions, NOW.date() + timedelta(days=2))
+    (whole,) = folder.iterdir()
+    assert list(predictions(project)) == before
+    # A crash before the parts were removed: they are held by the file of the day.
+    for name, content in kept.items():
+        (folder / name).write_bytes(content)
+    assert list(predictions(project)) == before
+    parts.write(project.predictions, "late", [decision(9)])
+    log.join_days(project.predictions, NOW.date() + timedelta(days=2))
+    (again,) = folder.iterdir()
+    assert again != whole
+    assert list(predictions(project)) == [*before, decision(9)]
+
+
+def test_days_beyond_retention_go(project: Project) -> None:
+    for day in range(5):
+        parts.write(project.predictions, "j", [decision(1, NOW + timedelta(days=day))])
+    today = NOW.date() + timedelta(days=4)
+    assert log.retain(project.predictions, 0, today) == []
+    assert log.retain(project.predictions, 2, today) == [NOW.date(), NOW.date() + timedelta(days=1)]
+    assert len(list(predictions(project))) == 3
+
+
+def test_a_damaged_file_is_named_and_the_others_are_read(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    parts.write(project.predictions, "good", [decision(1)])
+    (bad,) = parts.write(project.predictions, "bad", [decision(2)])
+    bad.write_bytes(bad.read_bytes()[:100])
+    assert [one.image[-1] for one in predictions(project)] == ["1"]
+    assert "part-bad.parquet" in caplog.text
+
+
+def test_many_threads_have_one_log(project: Project, book: PredictionLog) -> None:
+    def some(start: int) -> None:
+        for number in range(start, start + 200):
+            book.append(decision(number))
+            if number % 50 == 0:
+                book.flush()
+
+    threads = [threading.Thread(target=some, args=(1000 * one,)) for one in range(4)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert len({one.image for one in predictions(project)}) == 800
+    assert len(list(predictions(project))) == 800
+
+
+_WRITER = """
+import sys
+from pathlib import Path
+from patchae.predictions import log
+log.SYNC_S, log.ROTATE_ROWS = 0.02, 50
+from tests.predictions.test_log import decision
+book = log.PredictionLog(Path(sys.argv[1]))
+start = int(sys.argv[2])
+for number in range(start, start + 100_000):
+    book.append(decision(number))
+    print(number, flush=True)
+"""
+
+
+def test_a_killed_process_loses_nothing_and_counts_nothing_twice(project: Project) -> None:
+    """Killed at moments that nobody chose, while journals become Parquet all the time."""
+    answered: set[int] = set()
+    for attempt in range(6):
+        process = subprocess.Popen(
+            [sys.executable, "-c", _WRITER, project.predictions, str(attempt * 1_000_000)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        time.sleep(0.3 + 0.11 * attempt)
+        process.send_signal(signal.SIGKILL)
+        rest = process.stdout.read()
+        process.wait()
+        lines = (first + rest).splitlines(keepends=True)
+        answered |= {int(line) for line in lines if line.endswith("\n")}
+    book = PredictionLog(project.predictions)
+    book.close()
+    found = [int(one.image, 16) for one in predictions(project)]
+    assert len(found) == len(set(found))
+    assert answered <= set(found)
+    # Nothing but the one that was being answered when the kill came.
+    assert len(set(found) - answered) <= 6
+    assert journal.journals(project.predictions / "journal") == []

@@ -1,0 +1,127 @@
+"""A folder through a model: everything once, whatever happens in between."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from patchae.errors import DataError, NegativeFinding, UsageError
+from patchae.predictions.log import PredictionLog
+from patchae.predictions.reading import frame
+from patchae.registry.loading import load_version
+from patchae.steps import scoring
+from patchae.steps.batch import score_batch
+from patchae.steps.scoring import Job, score_source
+from tests.flows.plant import Works, one_thread, the_works
+
+LENS = "works.lens"
+
+
+@pytest.fixture(scope="module")
+def works(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
+    with one_thread():
+        yield the_works(tmp_path_factory)
+
+
+@pytest.fixture
+def images(works: Works, tmp_path: Path) -> Path:
+    """Twelve images in two folders."""
+    source = works.plant.project.data / "lens" / "test"
+    return Path(shutil.copytree(source, tmp_path / "images"))
+
+
+def test_scores_are_those_of_the_model(works: Works, images: Path, tmp_path: Path) -> None:
+    works.tracking()
+    found = score_batch(works.plant.project, f"{LENS}/1", str(images), tmp_path / "out")
+    rows = pd.read_parquet(tmp_path / "out" / "scores.parquet")
+    assert found.images == len(rows) == 12
+    tracking = works.tracking()
+    model = load_version(tracking, tracking.version(LENS, "1"))
+    for row in rows.to_dict("records"):
+        (one,) = model.score([images / row["name"]])
+        assert row["score"] == pytest.approx(one.score, abs=1e-6)
+        assert row["anomalous"] == one.anomalous
+    page = (tmp_path / "out" / "worst.html").read_text()
+    assert page.count("<figure>") == 12
+    assert page.index(found.worst[0].name) < page.index(found.worst[-1].name)
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_a_killed_batch_goes_on_where_it_was(
+    works: Works, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracking, out = works.tracking(), tmp_path / "out"
+    model = load_version(tracking, tracking.version(LENS, "1"))
+    job = Job(LENS, "1", str(images), model.threshold)
+    with closing(PredictionLog(tmp_path / "log")) as log:
+        write = scoring._write
+
+        def dies(file: Path, rows: pd.DataFrame) -> None:
+            if sum(1 for _ in (out / "chunks").glob("*")) == 2:
+                raise KeyboardInterrupt
+            write(file, rows)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(scoring, "_write", dies)
+            with pytest.raises(KeyboardInterrupt):
+                score_source(model, job, out, log, chunk=2)
+        assert not (out / "scores.parquet").exists()
+        asked: list[int] = []
+        score = model.score
+        monkeypatch.setattr(model, "score", lambda some: (asked.append(len(some)), score(some))[1])
+        rows = score_source(model, job, out, log, chunk=2)
+        assert sum(asked) == 8
+        assert len(rows) == 12
+        # Once more: nothing is done; then for one image that changed and one that is new.
+        asked.clear()
+        assert len(score_source(model, job, out, log)) == 12
+        shutil.copy(images / "good" / "001.png", images / "good" / "000.png")
+        shutil.copy(images / "good" / "001.png", images / "new.png")
+        (images / "good" / "002.png").unlink()
+        rows = score_source(model, job, out, log)
+        assert sum(asked) == 2
+    assert set(rows.name) == {path.relative_to(images).as_posix() for path in images.rglob("*.png")}
+    assert not (out / "chunks").exists()
+    same = rows.set_index("name").score
+    assert same["good/000.png"] == same["new.png"] == same["good/001.png"]
+
+
+def test_what_cannot_be_read_is_listed_and_stops_nothing(
+    works: Works, images: Path, tmp_path: Path
+) -> None:
+    (images / "broken.png").write_bytes(b"no image")
+    found = score_batch(works.plant.project, LENS, str(images), tmp_path / "out")
+    assert (found.images, [name for name, _ in found.unreadable]) == (13, ["broken.png"])
+    with pytest.raises(NegativeFinding, match=r"1 of 13 images"):
+        found.raise_if_unreadable()
+    assert "broken.png" in (tmp_path / "out" / "worst.html").read_text()
+    shutil.copy(images / "good" / "000.png", images / "broken.png")
+    assert not score_batch(works.plant.project, LENS, str(images), tmp_path / "out").unreadable
+
+
+def test_every_decision_is_logged(works: Works, images: Path, tmp_path: Path) -> None:
+    project = works.plant.project
+    before = len(frame(project, model=LENS))
+    found = score_batch(project, f"{LENS}/1", str(images), tmp_path / "out")
+    rows = frame(project, model=LENS)[before:]
+    assert len(rows) == 12
+    assert set(rows.origin) == {"batch"}
+    assert rows.anomalous.sum() == found.alarms
+
+
+def test_a_folder_of_something_else_is_left_alone(
+    works: Works, images: Path, tmp_path: Path
+) -> None:
+    project, out = works.plant.project, tmp_path / "out"
+    score_batch(project, f"{LENS}/1", str(images), out)
+    with pytest.raises(UsageError, match=r"scores of works\.lens/1"):
+        score_batch(project, f"{LENS}/2", str(images), out)
+    with pytest.raises(UsageError, match="something else"):
+        score_batch(project, LENS, str(images), images)
+    with pytest.raises(DataError, match="no such folder"):
+        score_batch(project, LENS, str(tmp_path / "out" / "none"), tmp_path / "new")
