@@ -49,7 +49,8 @@ def report(
 ) -> Path:
     """Write the report and show it on Prefect's pages."""
     failed = {one.class_name: one.failed for one in outcomes if one.failed}
-    path = write_report(project, tracking, line, failed)
+    finished = [one.class_name for one in outcomes if not one.failed]
+    path = write_report(project, tracking, line, failed, finished)
     create_table_artifact(
         key=f"{_key(line.name)}-results",
         table=[

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from patchae.cli.moments import moment
-from patchae.cli.output import Json, LineName, as_json, here
+from patchae.cli.output import Json, as_json, here
 
 if TYPE_CHECKING:
     from patchae.lineage.audit import Audit
@@ -61,6 +61,7 @@ def audit(
     from patchae.console import progress_of, watch
     from patchae.errors import UsageError
     from patchae.lineage.gather import Scope, audit_all, audit_model
+    from patchae.lineage.last_audit import remember
     from patchae.registry.export import Anchor
     from patchae.registry.signing import read_public
     from patchae.registry.tracking import Tracking
@@ -95,6 +96,8 @@ def audit(
         ):
             _print_tree(one)
             found.append(one)
+            if not (at or key or anchor):  # of the present, held against nothing from outside
+                remember(project, one)
     if everything:
         _print_sum(found)
     if out is not None:
@@ -169,15 +172,42 @@ def _is_champion(project: Project, found: Audit) -> bool:
     return champion_of(entries).current == found.version
 
 
-def report(line: LineName, json: Json = False) -> None:
-    """Write the report of a line: one page that works from a file."""
+def report(
+    line: Annotated[
+        str | None,
+        typer.Argument(metavar="LINE", help="Audit this line and renew its pages; default: all."),
+    ] = None,
+    *,
+    audit_first: Annotated[
+        bool, typer.Option("--audit", help="Audit every champion first, for the pages of all.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Write the site: what needs attention on every line, and the pages that it leads to."""
+    from patchae.errors import UsageError
+    from patchae.lineage.gather import audit_all
+    from patchae.lineage.last_audit import remember
     from patchae.registry.tracking import Tracking
-    from patchae.report.site import write_report
+    from patchae.report.site import start_path, write_report, write_site
     from patchae.steps.plan import open_line
 
+    if line is not None and audit_first:
+        raise UsageError(
+            "the report of one line always audits it",
+            mend=f"patchae report {line}, or patchae report --audit for all",
+        )
     project = here()
-    _, chosen = open_line(line, project.root)
-    path = write_report(project, Tracking.open(project), chosen)
+    if line is None:
+        tracking = Tracking.open(project)
+        for found in audit_all(project, tracking) if audit_first else ():
+            remember(project, found)
+        plant, path = write_site(project, tracking), start_path(project)
+        print(f"{len(plant.urgent)} of {len(plant.models)} classes need attention")
+        urgent = [model.model for model in plant.urgent]
+    else:
+        _, chosen = open_line(line, project.root)
+        path = write_report(project, Tracking.open(project), chosen)
+        urgent = []
     print(f"report: {path}")
     if json:
-        as_json({"line": line, "report": str(path)})
+        as_json({"line": line, "report": str(path), "attention": urgent})

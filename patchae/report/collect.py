@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from patchae.dataset.version import pinned_version
 from patchae.errors import PatchaeError, UsageError
 from patchae.evidence.scores import read_scores
 from patchae.lineage.gather import audit_model
+from patchae.lineage.last_audit import last_audit, remember
+from patchae.lineage.material import Audit as Proven
 from patchae.lineage.material import State
 from patchae.lineage.record import digest, load
 from patchae.project import Project
@@ -52,25 +54,30 @@ def line_report(
     line: Line,
     classes: Iterable[str],
     failed: Mapping[str, str] | None = None,
+    *,
+    anew: bool = True,
 ) -> LineReport:
-    """The report of a line as it stands now; every champion is audited for it.
+    """The report of a line as it stands now.
 
     Args:
         classes: the classes of the line.
         failed: why a class could not be finished in the last run, by class.
+        anew: audit every champion for it; False: show what the last audit of each found.
 
     Raises:
         StoreUnreachable: MLflow or the ledger cannot be used.
     """
     reports = [
-        _class_report(project, tracking, line.model_name(name), name, (failed or {}).get(name))
+        _class_report(
+            project, tracking, line.model_name(name), name, (failed or {}).get(name), anew=anew
+        )
         for name in classes
     ]
     schedule = line.schedule
     return LineReport(
         line=line.name,
         description=line.description,
-        generated=datetime.now().astimezone(),
+        generated=datetime.now(UTC),
         data_version=pinned_version(project),
         classes=tuple(reports),
         patchae_version=__version__,
@@ -84,6 +91,8 @@ def _class_report(
     model: str,
     class_name: str,
     failed: str | None,
+    *,
+    anew: bool,
 ) -> ClassReport:
     entries = Ledger.of(project).entries(model)
     champion = champion_of(entries).current
@@ -111,7 +120,7 @@ def _class_report(
         else None,
         failed=failed,
         history=tuple(history),
-        audit=_audit(project, tracking, model, champion) if champion else None,
+        audit=_audit(project, tracking, model, champion, anew=anew) if champion else None,
         life=f"life-{class_name}.html" if entries else None,
     )
 
@@ -193,15 +202,27 @@ def _maps(folder: Path, scores: list[Score]) -> tuple[HeatMap, ...]:
     )
 
 
-def _audit(project: Project, tracking: Tracking, model: str, version: str) -> Audit:
+def _audit(
+    project: Project, tracking: Tracking, model: str, version: str, *, anew: bool
+) -> Audit | None:
+    if not anew:
+        last = last_audit(project, model, version)
+        return shown(last.audit, last.time) if last else None
     try:
         found = audit_model(project, tracking, model)
     except PatchaeError as error:
         return Audit(version, (AuditLink("audit", "Audit", "unknown", error.what),))
+    remember(project, found)
+    return shown(found)
+
+
+def shown(found: Proven, time: datetime | None = None) -> Audit:
+    """An audit as pages show it; `time`: when it was made, if not just now."""
     return Audit(
         found.version,
         tuple(
             AuditLink(link.code, link.title, _LINK_STATES[link.state], link.detail)
             for link in found.links
         ),
+        time,
     )

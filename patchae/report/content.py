@@ -200,6 +200,8 @@ class Audit:
 
     version: str
     links: tuple[AuditLink, ...]
+    time: datetime | None = None
+    """When it was made; None: for this very page."""
 
     @property
     def state(self) -> LinkState:

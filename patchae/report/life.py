@@ -16,10 +16,9 @@ from patchae.registry.chain import Entry
 from patchae.registry.standing import moves
 from patchae.registry.verdict import Verdict
 from patchae.registry.wording import explain
-from patchae.report import templating, text
 
 if TYPE_CHECKING:
-    from markupsafe import Markup
+    from patchae.report.now import Now
 
 What = Literal["registered", "judged", "promoted", "overridden", "rolled_back", "adopted"]
 Happened = What | Literal["put_back", "finished", "retired", "tidied"]
@@ -92,37 +91,45 @@ def life_of(model: str, entries: Sequence[Entry], generated: datetime) -> Life:
         entries: its rows of the ledger, in their order.
         generated: now, with a zone.
     """
-    found = (_event(entry, entries) for entry in entries)
+    found = (event_of(entry, entries) for entry in entries)
     events = tuple(event for event in found if event)
     return Life(model, generated, events, _spans(moves(entries)))
 
 
-def render(life: Life, report: str) -> str:
+def render(life: Life, report: str, now: Now | None = None, *, home: bool = False) -> str:
     """The page of a model.
 
     Args:
         life: what it shows.
         report: file name of the line's report, which it leads back to.
+        now: how the model stands, with its decisions, its drift and its last audit; None: the page
+            is on the past alone.
+        home: whether the pages over all lines lie in the folder above.
     """
     from markupsafe import Markup
 
+    from patchae.report.rendering import page
+    from patchae.report.sparkline import sparkline_svg
     from patchae.report.timeline import timeline_svg
 
-    made = templating.environment()
-
-    def when(time: datetime) -> Markup:
-        said = text.when(time, life.generated.tzinfo)
-        return Markup('<time datetime="{}">{}</time>').format(time.isoformat(), said)
-
-    made.filters.update(when=when)
-    made.globals.update(WORDS=WORDS, count=text.count, age=text.age)
     drawn = Markup(timeline_svg(life))  # noqa: S704 - it escapes what it is given
-    page = made.get_template("life.html.j2").render(life=life, drawn=drawn, report=report)
-    return page.encode("utf-8", "replace").decode()
+    week = now.traffic if now else None
+    return page(
+        "life.html.j2",
+        life.generated,
+        life=life,
+        now=now,
+        drawn=drawn,
+        spark=Markup(sparkline_svg(week, life.model)) if week else "",  # noqa: S704 - likewise
+        report=report,
+        EVENTS=WORDS,
+        up="../" if home else None,
+        here="",
+    )
 
 
-def _event(entry: Entry, entries: Sequence[Entry]) -> Event | None:
-    """None for a row that only confirms another one."""
+def event_of(entry: Entry, entries: Sequence[Entry]) -> Event | None:
+    """What a row tells; None for one that only confirms another. `entries`: those of its model."""
     body = entry.body
     what: Happened
     if entry.kind == "registered":

@@ -50,13 +50,21 @@ _NOT_DEPLOYED: dict[Outcome, str] = {
 }
 
 
-def render(report: LineReport) -> str:
+def render(report: LineReport, *, home: bool = False) -> str:
     """The whole page.
+
+    Args:
+        report: what it shows.
+        home: whether the pages over all lines lie in the folder above.
 
     Raises:
         ValueError: a time has no zone, or a version's scores cannot be drawn.
     """
-    page = _environment(report).get_template("page.html.j2").render(report=report)
+    page = (
+        _environment(report)
+        .get_template("page.html.j2")
+        .render(report=report, up="../" if home else None, here="")
+    )
     # File names can hold what UTF-8 cannot (undecodable bytes): shown as "?", never an error.
     return page.encode("utf-8", "replace").decode()
 

@@ -1,20 +1,41 @@
-"""Where the pages of a line lie, and writing them there and into MLflow."""
+"""The site: where its pages lie, and writing them, there and into MLflow.
+
+`write_site` makes all of it in one step: whoever reads it meanwhile sees the site before or the
+site after. `write_report` renews the pages of one line, as a retraining does, and the pages over
+all lines. Both hold the lock `report`, so that neither overtakes the other.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+import os
+import shutil
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from patchae.config import Line
 from patchae.dataset.classes import line_classes
-from patchae.files import write_text
+from patchae.files import folder_in_one_step, write_text
+from patchae.lineage.ledger_view import LedgerView, view
+from patchae.lines_file import load_lines
 from patchae.project import Project
 from patchae.registry.ledger import Ledger
 from patchae.registry.tracking import Tracking
+from patchae.report import failures, page
 from patchae.report.collect import line_report
+from patchae.report.content import LineReport
 from patchae.report.life import life_of, render
-from patchae.report.page import write
+from patchae.report.morning import plant
+from patchae.report.now import Plant
+from patchae.report.start import AUDITS, LEDGER, START, audits_page, ledger_page, start_page
+
+LOCK = "report"
+"""Held while pages are written."""
+
+
+def start_path(project: Project) -> Path:
+    """The page over all lines."""
+    return project.reports / START
 
 
 def report_path(project: Project, line: str) -> Path:
@@ -22,32 +43,121 @@ def report_path(project: Project, line: str) -> Path:
     return project.reports / line / "index.html"
 
 
-def write_report(
-    project: Project, tracking: Tracking, line: Line, failed: Mapping[str, str] | None = None
-) -> Path:
-    """Write the page of a line as things stand, and one on the life of each of its models.
+def write_site(project: Project, tracking: Tracking) -> Plant:
+    """Write every page of every line in one step, with what the last audits found.
 
-    All are logged to MLflow, too, where the links between them lead on.
+    Pages that others put beside them, such as that of validation, stay.
+
+    Returns:
+        What the start page shows; it lies at `start_path`.
+
+    Raises:
+        StoreUnreachable: MLflow or the ledger cannot be used.
+        StoreBusy: another process has been writing pages for too long.
+    """
+    with project.lock(LOCK):
+        book = view(Ledger.of(project))
+        found = plant(project, book)
+        lines = load_lines(project.lines_file).lines
+        with folder_in_one_step(project.reports) as draft:
+            for line in lines:
+                report = _report(project, tracking, line, anew=False)
+                _write(_pages(report, found, book, home=True), draft / line.name)
+                _keep(project.reports / line.name, draft / line.name)
+            _write(_over_all(found, book), draft)
+    return found
+
+
+def write_report(
+    project: Project,
+    tracking: Tracking,
+    line: Line,
+    failed: Mapping[str, str] | None = None,
+    finished: Collection[str] = (),
+) -> Path:
+    """Write the pages of a line as things stand, every champion audited, and those over all lines.
+
+    The page of the line and those of its models are logged to MLflow, too, where the links between
+    them lead on.
+
+    Args:
+        project: the project.
+        tracking: its MLflow.
+        line: the line.
+        failed: why classes could not be finished in this run; it is said until they are.
+        finished: the classes that were finished in this run.
 
     Returns:
         The path of the line's page.
 
     Raises:
         StoreUnreachable: MLflow or the ledger cannot be used.
+        StoreBusy: another process has been writing pages for too long.
     """
-    report = line_report(project, tracking, line, line_classes(project, line), failed)
+    failures.remember(project, line.name, failed or {}, finished)
+    report = _report(project, tracking, line, anew=True)
     path = report_path(project, line.name)
-    lives = [
-        _write_life(project, item.model, path.with_name(item.life), report.generated)
+    with project.lock(LOCK):
+        book = view(Ledger.of(project))
+        found = plant(project, book)
+        _write(_pages(report, found, book, home=True), path.parent)
+        _write(_over_all(found, book), project.reports)
+    with TemporaryDirectory() as folder:  # MLflow keeps them flat, without the pages above
+        kept = _write(_pages(report, found, book, home=False), Path(folder))
+        tracking.log_report(line.name, *kept)
+    return path
+
+
+def _report(project: Project, tracking: Tracking, line: Line, *, anew: bool) -> LineReport:
+    told = {name: one.why for name, one in failures.failures(project, line.name).items()}
+    return line_report(project, tracking, line, line_classes(project, line), told, anew=anew)
+
+
+def _pages(report: LineReport, found: Plant, book: LedgerView, *, home: bool) -> dict[str, str]:
+    """The pages of a line by file name; that of the line comes last, since it leads to the others.
+
+    Args:
+        report: the line.
+        found: all lines.
+        book: the ledger.
+        home: whether the pages over all lines lie in the folder above.
+    """
+    now = {one.model: one for one in found.models}
+    lives = {
+        item.life: render(
+            life_of(item.model, book.of(item.model), report.generated),
+            "index.html",
+            now.get(item.model),
+            home=home,
+        )
         for item in report.classes
         if item.life
-    ]
-    write(report, path)  # last, since it leads to the others
-    tracking.log_report(line.name, path, *lives)
-    return path
+    }
+    return {**lives, "index.html": page.render(report, home=home)}
 
 
-def _write_life(project: Project, model: str, path: Path, generated: datetime) -> Path:
-    life = life_of(model, Ledger.of(project).entries(model), generated)
-    write_text(path, render(life, "index.html"))
-    return path
+def _over_all(found: Plant, book: LedgerView) -> dict[str, str]:
+    return {
+        LEDGER: ledger_page(found, book.entries),
+        AUDITS: audits_page(found),
+        START: start_page(found),
+    }
+
+
+def _write(pages: Mapping[str, str], folder: Path) -> list[Path]:
+    for name, text in pages.items():
+        write_text(folder / name, text)
+    return [folder / name for name in pages]
+
+
+def _keep(before: Path, after: Path) -> None:
+    """Carry on what others put into the folder of a line; nothing that was made anew."""
+    if not before.is_dir():
+        return
+    for path in before.iterdir():
+        ours = path.name == "index.html" or path.name.startswith("life-")
+        if path.is_file() and not ours and not (after / path.name).exists():
+            try:
+                os.link(path, after / path.name)
+            except OSError:  # a file system without hard links
+                shutil.copy2(path, after / path.name)

@@ -46,6 +46,13 @@ def number(value: float, digits: int = 4) -> str:
     return f"{value:#.{digits}g}".removesuffix(".")
 
 
+def chance(p: float) -> str:
+    """A chance in 0..1, never rounder than the truth: "0.21", "0.00031", "< 1e-9"."""
+    if p < 1e-9:
+        return "< 1e-9"
+    return f"{p:.2g}"
+
+
 def pair(one: float, other: float) -> tuple[str, str]:
     """Two numbers with enough digits to tell them apart, where they differ."""
     for digits in range(4, 18):
