@@ -3,6 +3,8 @@
 model    the methods against one another on real classes (`make bench-model DATA=folder`)
 growth   time and memory by the number of training images (`make bench-growth DATA=folder`)
 scale    a night of many small classes on workers (`make bench-scale`)
+serve    the scoring service beside MLflow's (`make bench-serve`)
+drift    how soon drift is seen, and how often wrongly (`make bench-drift DATA=folder`)
 choose   settings and ideas, by cross-validation on train/good alone
 
 damage   artificial damage for `choose`

@@ -28,7 +28,8 @@ import numpy as np
 from joblib import Parallel, cpu_count, delayed
 from PIL import Image
 
-from bench.pages import DATA, PAGE, of_data, render
+from bench.pages import DATA, PAGE, render
+from bench.product_pages import of_data
 from patchae.files import write_json
 
 SIDE = 288

@@ -25,7 +25,8 @@ from PIL import Image
 from bench.child import Job
 from bench.judge import class_names
 from bench.methods import METHODS
-from bench.pages import GROWTH, PAGE, RESULTS, of_sizes, render
+from bench.pages import GROWTH, PAGE, RESULTS, render
+from bench.product_pages import of_sizes
 from bench.runs import ChildFailed, start
 from patchae.config import Training
 from patchae.dataset.layout import image_files
@@ -108,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 1
         content["runs"].append(run)
         write_json(asked.results, content)  # the largest takes long; what is done stays
-    render(asked.model_results, asked.page, growth=asked.results)
+    render(asked.page, model=asked.model_results, growth=asked.results)
     print(of_sizes(asked.results))
     return 0
 

@@ -27,8 +27,9 @@ from statistics import median
 from typing import Any
 
 from bench.methods import ROOT
-from bench.pages import LINEAGE, PAGE, of_lineage, render
+from bench.pages import LINEAGE, PAGE, render
 from bench.plant import BETWEEN, SMALL, START, Size, build
+from bench.product_pages import of_lineage
 from patchae.files import write_json
 from patchae.project import Project
 

@@ -27,6 +27,7 @@ from bench.judge import Product, class_names, judge_digest, read_product
 from bench.methods import METHODS, ROOT, Method
 from bench.pages import PAGE, RESULTS, render
 from bench.runs import KEPT, ChildFailed, Run, timed
+from bench.tables import of_methods
 from patchae.config import Training
 from patchae.errors import PatchaeError
 from patchae.files import write_json
@@ -37,7 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure, write, render; 0 if every run asked for is there, 1 if not, 2 for misuse."""
     asked = _parser().parse_args(arguments)
     if asked.render:
-        print(render(asked.results, asked.page))
+        render(asked.page, model=asked.results)
+        print(of_methods(asked.results))
         return 0
     if asked.data is None or not asked.data.is_dir():
         what = "no folder of images" if asked.data is None else f"{asked.data} is no folder"
@@ -74,7 +76,8 @@ def main(arguments: list[str] | None = None) -> int:
     results = gathered(every, earlier, products, asked)
     write_json(scores_beside(asked.results), scores_of(results, products))
     write_json(asked.results, results)
-    print(render(asked.results, asked.page))
+    render(asked.page, model=asked.results)
+    print(of_methods(asked.results))
     for failure in failures:
         print(failure, file=sys.stderr)
     return 1 if failures else 0

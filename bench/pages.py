@@ -2,42 +2,60 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 
 from bench.gate_pages import of_gates
 from bench.methods import ROOT
-from bench.tables import number, of_methods, significant, summary, table
+from bench.product_pages import (
+    of_candidates,
+    of_data,
+    of_drift,
+    of_lineage,
+    of_scale,
+    of_serving,
+    of_sizes,
+)
+from bench.tables import of_methods, summary
 from patchae.files import write_text
 
-RESULTS = ROOT / "bench" / "results" / "model.json"
-GROWTH = ROOT / "bench" / "results" / "growth.json"
-CHOICE = ROOT / "bench" / "results" / "choose.json"
-SCALE = ROOT / "bench" / "results" / "scale.json"
-DATA = ROOT / "bench" / "results" / "data.json"
-GATES = ROOT / "bench" / "results" / "gates.json"
-LINEAGE = ROOT / "bench" / "results" / "lineage.json"
+_FOLDER = ROOT / "bench" / "results"
+RESULTS = _FOLDER / "model.json"
+CHOICE = _FOLDER / "choose.json"
+GROWTH = _FOLDER / "growth.json"
+SCALE = _FOLDER / "scale.json"
+DATA = _FOLDER / "data.json"
+GATES = _FOLDER / "gates.json"
+LINEAGE = _FOLDER / "lineage.json"
+SERVING = _FOLDER / "serving.json"
+DRIFT = _FOLDER / "drift.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
 README = ROOT / "README.md"
 
+SECTIONS: dict[str, tuple[Path, Callable[[Path], str]]] = {
+    "model": (RESULTS, of_methods),
+    "choice": (CHOICE, of_candidates),
+    "growth": (GROWTH, of_sizes),
+    "scale": (SCALE, of_scale),
+    "data": (DATA, of_data),
+    "gates": (GATES, of_gates),
+    "lineage": (LINEAGE, of_lineage),
+    "serving": (SERVING, of_serving),
+    "drift": (DRIFT, of_drift),
+}
+"""By the mark in the page: the file of results, and what makes text of it."""
 
-def render(
-    results: Path = RESULTS,
-    page: Path = PAGE,
-    *,
-    growth: Path = GROWTH,
-    scale: Path = SCALE,
-    data: Path = DATA,
-    gates: Path = GATES,
-    lineage: Path = LINEAGE,
-) -> str:
-    """Write the page anew, and the first page with it; returns the tables of `results`."""
-    sources = {"growth": growth, "scale": scale, "data": data, "gates": gates, "lineage": lineage}
-    write_text(page, rendered(page.read_text(), results, **sources))
+
+def render(page: Path = PAGE, **files: Path) -> None:
+    """Write the page anew, and the first page with it.
+
+    Args:
+        page: the page.
+        files: results by their mark, where they are not at their own place.
+    """
+    write_text(page, rendered(page.read_text(), **files))
     if page == PAGE:
-        write_text(README, introduced(README.read_text(), results))
-    return of_methods(results)
+        write_text(README, introduced(README.read_text()))
 
 
 def introduced(page: str, results: Path = RESULTS) -> str:
@@ -45,187 +63,11 @@ def introduced(page: str, results: Path = RESULTS) -> str:
     return _between(page, "bench", summary(results))
 
 
-def rendered(
-    page: str,
-    results: Path = RESULTS,
-    *,
-    growth: Path = GROWTH,
-    scale: Path = SCALE,
-    data: Path = DATA,
-    gates: Path = GATES,
-    lineage: Path = LINEAGE,
-) -> str:
-    """A page with what the files hold between its marks."""
-    page = _between(page, "model", of_methods(results))
-    page = _between(page, "choice", of_candidates(CHOICE))
-    page = _between(page, "growth", of_sizes(growth))
-    page = _between(page, "scale", of_scale(scale))
-    page = _between(page, "data", of_data(data))
-    page = _between(page, "gates", of_gates(gates))
-    return _between(page, "lineage", of_lineage(lineage))
-
-
-def of_lineage(lineage: Path) -> str:
-    """The tables of `bench.lineage`."""
-    if not lineage.exists():
-        return "Not measured yet: `make bench-lineage`.\n"
-    found = json.loads(lineage.read_text())
-    commands = [
-        ("`patchae trace` of one image", "trace_one"),
-        (f"`patchae trace --from-list` of {found['asked']:,} images", "trace_list"),
-        ("`patchae history MODEL --at`", "history_at"),
-        ("`patchae history LINE --at`", "history_line_at"),
-        ("`patchae status`", "status"),
-        ("`patchae audit` of one version", "audit"),
-    ]
-    rows = [
-        [
-            title,
-            f"{median(found['seconds'][key]):.2f}",
-            f"{max(found['seconds'][key]):.2f}",
-            f"{found['limits'][key]:g}" if key in found["limits"] else "-",
-        ]
-        for title, key in commands
-    ]
-    asked = median(found["seconds"]["trace_list"])
-    uses = found["model_uses"] + found["memberships"]
-    what = (
-        f"{found['model_versions']:,} model versions over {found['data_versions']} data versions"
-        f" of {found['images']:,} images each; {found['rows']:,} rows of the ledger;"
-        f" {found['cores']} cores."
-    )
-    size = (
-        f"The index has {found['index_bytes'] / 1e6:.1f} MB for {found['model_uses'] / 1e6:.1f}"
-        f" million uses of an image by a model version and {found['memberships'] / 1e6:.1f} million"
-        f" of an image in a data version: {found['index_bytes'] / uses:.2f} MB per million. It was"
-        f" filled from nothing in {found['filling']:.0f} s."
-    )
-    beside = (
-        f"A scan of all versions through MLflow's API finds the same {found['affected']} affected"
-        f" versions for the {found['asked']:,} images in {found['scan']:.0f} s:"
-        f" {found['scan'] / asked:.0f} times as long. It says nothing of data versions, nor of what"
-        " was live."
-    )
-    measured = table(["command", "median s", "longest s", "wanted under s"], rows)
-    return f"{what}\n\n{measured}\n\n{size}\n\n{beside}\n"
-
-
-def of_scale(scale: Path) -> str:
-    """The tables of `bench.scale`, and what they say of a larger plant."""
-    if not scale.exists():
-        return "Not measured yet: `make bench-scale`.\n"
-    found = json.loads(scale.read_text())
-    classes = found["classes"]
-    alone = {row["classes_per_run"]: row["seconds"] for row in found["rows"] if row["workers"] == 1}
-    rows = [
-        [
-            str(row["workers"]),
-            str(row["classes_per_run"]),
-            f"{row['seconds']:.0f}",
-            f"{sum(row['training_seconds']) / classes:.1f}",
-            f"{row['not_training']:.0%}",
-            f"{alone[row['classes_per_run']] / row['seconds']:.2f}"
-            if row["classes_per_run"] in alone
-            else "-",
-        ]
-        for row in found["rows"]
-    ]
-    head = ["workers", "classes per run", "night s", "training s per class", "not training",
-            "speed-up"]  # fmt: skip
-    what = (
-        f"{classes} classes of {found['images']} training images, preset `{found['preset']}`, one"
-        f" CPU for each worker; {found['cores']} cores for them, the server and all else."
-    )
-    best = min(found["rows"], key=lambda row: row["seconds"] * row["workers"])
-    each = best["seconds"] * best["workers"] / classes
-    trained = sum(best["training_seconds"]) / classes
-    share = 1000 / 8
-    plant = (
-        "By calculation, from the row with the least time for a class"
-        f" ({best['workers']} x {best['classes_per_run']}: {trained:.1f} s of training and"
-        f" {each - trained:.1f} s of all else): 1,000 classes a night on 8 workers of that speed"
-        f" take {share * each / 3600:.1f} h. With a training of T seconds it is 125 x (T +"
-        f" {each - trained:.1f}) s, so that 8 hours leave"
-        f" {8 * 3600 / share - (each - trained):.0f} s for a training.\n"
-    )
-    return f"{what}\n\n{table(head, rows)}\n\n{plant}\n"
-
-
-def of_data(data: Path) -> str:
-    """The tables of `bench.data`."""
-    if not data.exists():
-        return "Not measured yet: `make bench-data`.\n"
-    found = json.loads(data.read_text())
-    rows = [
-        [
-            step["step"],
-            f"{step['patchae']:.1f}",
-            f"{step['dvc']:.1f}",
-            f"{step['patchae'] / step['dvc']:.2f}",
-        ]
-        for step in found["versioning"]
-    ]
-    versioned = table(["snapshot", "patchae s", "dvc add and push s", "ratio"], rows)
-    count = found["images"]
-    speeds = [
-        ("decoding alone", "decoding"),
-        ("manifest, cold", "cold_manifest"),
-        ("manifest and validation, cold", "cold_all"),
-        ("manifest, warm", "warm_manifest"),
-        ("manifest and validation, warm", "warm_all"),
-    ]
-    read = table(
-        ["reading", "images per second", "of decoding"],
-        [
-            [title, f"{count / found[key]:,.0f}", f"{found['decoding'] / found[key]:.2f}"]
-            for title, key in speeds
-        ],
-    )
-    what = (
-        f"{count:,} rendered images of {found['bytes'] / count / 1e3:.0f} kB,"
-        f" {found['processes']} processes."
-    )
-    return f"{what}\n\n{versioned}\n\n{read}\n"
-
-
-def of_candidates(choice: Path) -> str:
-    """The table of `bench.choose`, the best candidate first."""
-    if not choice.exists():
-        return "Not measured yet: `python -m bench.choose FOLDER`.\n"
-    found = json.loads(choice.read_text())
-    classes = sorted({name for one in found.values() for name in one["classes"]})
-    rows = [
-        [name, number(one["mean"], 4), *(number(one["classes"].get(c), 4) for c in classes)]
-        for name, one in sorted(found.items(), key=lambda item: -item[1]["mean"])
-    ]
-    head = ["candidate", "mean", *classes]
-    return table(head, rows) + "\n"
-
-
-def of_sizes(growth: Path) -> str:
-    """The table of cost by number of training images, as Markdown."""
-    if not growth.exists():
-        return "Not measured yet: `make bench-growth DATA=folder`.\n"
-    content = json.loads(growth.read_text())
-    rows = [
-        [
-            f"{run['images']:,}",
-            significant(run["training_seconds"]),
-            f"{run['peak_memory_mb']:,.0f}",
-            significant(run["ms_batch1"]),
-            significant(run["ms_batch16"]),
-            significant(run["model_bytes"] / 1e6),
-        ]
-        for run in content["runs"]
-    ]
-    last = content["runs"][-1]
-    head = ["training images", "training s", "peak MB", "ms per image, 1", "ms per image, 16",
-            "model MB"]  # fmt: skip
-    where = (
-        f"Class `{content['class']}` at {content['image_size']} px on {last['device']},"
-        f" {last['threads']} threads, torch {last['versions']['torch']}."
-    )
-    return f"{where}\n\n{table(head, rows)}\n"
+def rendered(page: str, **files: Path) -> str:
+    """A page with what the files hold between its marks; `files` as for `render`."""
+    for mark, (file, write) in SECTIONS.items():
+        page = _between(page, mark, write(files.get(mark, file)))
+    return page
 
 
 def _between(page: str, mark: str, text: str) -> str:

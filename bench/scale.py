@@ -32,7 +32,8 @@ import yaml
 
 from bench.growth import jittered
 from bench.methods import ROOT
-from bench.pages import PAGE, SCALE, of_scale, render
+from bench.pages import PAGE, SCALE, render
+from bench.product_pages import of_scale
 from flows.deployments import RETRAIN, TRAIN_CLASS
 from flows.server import free_port, prefect_server
 from patchae.dataset.layout import image_files

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 from flows import watching
-from flows.deployments import OF_POOL, RETRAIN, TIDY, TRAIN_CLASS, project_tag
+from flows.deployments import MONITOR, OF_POOL, RETRAIN, TIDY, TRAIN_CLASS, project_tag
 from patchae.errors import UsageError
 from patchae.project import Project
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from prefect.events.schemas.automations import Automation
 
 AUTOMATION = "automation"
+FLOWS = (RETRAIN, TRAIN_CLASS, MONITOR, TIDY)
+"""Those that have deployments."""
 Step = Literal["create", "change", "remove", "keep"]
 
 
@@ -69,7 +71,7 @@ def compare(
         UsageError: a deployment of that name belongs to another project.
     """
     tag = project_tag(project)
-    present = {flow: _deployments(client, flow) for flow in (RETRAIN, TRAIN_CLASS, TIDY)}
+    present = {flow: _deployments(client, flow) for flow in FLOWS}
     changes = []
     for full, deployment in sorted(asked.items()):
         flow, _, name = full.partition("/")
@@ -94,7 +96,7 @@ def _gone(
 ) -> Iterator[Change]:
     """What is to be taken down: lines and a retention that are gone, and pools of no line."""
     lines, pools = present[RETRAIN], present[TRAIN_CLASS]
-    for flow in (RETRAIN, TIDY):
+    for flow in (RETRAIN, MONITOR, TIDY):
         own = {name: one for name, one in present[flow].items() if tag in one.tags}
         for name in sorted(own.keys() - _names(asked, flow)):
             yield Change(flow, name, "remove", known=own[name].id)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from patchae import __version__
-from patchae.config import Line, Lines, Retention
+from patchae.config import Line, Lines, Retention, Schedule
 from patchae.project import Project
 from patchae.settings import settings
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
 
 TAG = "patchae"
-RETRAIN, TRAIN_CLASS, TIDY = "retrain", "train-class", "tidy"
+RETRAIN, TRAIN_CLASS, TIDY, MONITOR = "retrain", "train-class", "tidy", "monitor"
 """The flows, by their names in Prefect."""
 OF_POOL = f"{TAG}.pool:"
 """Begins the tag of a line's deployment that says who trains its classes."""
@@ -34,7 +34,7 @@ def project_tag(project: Project) -> str:
 
 
 def wanted(project: Project, lines: Lines, root: Path) -> dict[str, RunnerDeployment]:
-    """The deployments of all lines, of their work pools and of the retention, by flow and name.
+    """The deployments of lines, their watches and work pools, and of the retention, by full name.
 
     Args:
         project: the project whose tag they carry.
@@ -45,6 +45,9 @@ def wanted(project: Project, lines: Lines, root: Path) -> dict[str, RunnerDeploy
     found = {f"{RETRAIN}/{line.name}": _of_line(tag, line, root) for line in lines.lines}
     pools = {line.work_pool for line in lines.lines}
     found |= {f"{TRAIN_CLASS}/{pool}": _of_pool(pool) for pool in sorted(pools)}
+    for line in lines.lines:
+        if line.drift.schedule:
+            found[f"{MONITOR}/{line.name}"] = _of_watch(tag, line, line.drift.schedule, root)
     if lines.retention:
         found[f"{TIDY}/{tag.partition(':')[2]}"] = _of_project(tag, lines.retention, root)
     return found
@@ -90,6 +93,32 @@ def _of_project(tag: str, policy: Retention, root: Path) -> RunnerDeployment:
         tags=[TAG, tag],
         version=__version__,
         work_pool_name=policy.work_pool,
+        job_variables=JOB,
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+    return deployment
+
+
+def _of_watch(tag: str, line: Line, due: Schedule, root: Path) -> RunnerDeployment:
+    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+    from prefect.deployments.runner import RunnerDeployment
+    from prefect.schedules import Cron
+    from prefect.types.entrypoint import EntrypointType
+
+    from flows.monitor import monitor
+
+    deployment: RunnerDeployment = RunnerDeployment.from_flow(
+        monitor,
+        name=line.name,
+        schedules=[Cron(due.cron, timezone=due.timezone)],
+        concurrency_limit=ConcurrencyLimitConfig(
+            limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
+        ),
+        parameters={"line_name": line.name, "root": str(root)},
+        description=f"Look for drift at the classes of line {line.name}",
+        tags=[TAG, tag],
+        version=__version__,
+        work_pool_name=line.data_pool or line.work_pool,
         job_variables=JOB,
         entrypoint_type=EntrypointType.MODULE_PATH,
     )

@@ -1,8 +1,9 @@
 """Tell Prefect of a reason to retrain classes of a line.
 
 Where `PREFECT_API_URL` names a server, `patchae snapshot` sends an event for each line whose images
-changed. It is related to the line's deployment, which one automation runs with the classes and the
-reason of the event (`flows.watching`), and so the reason comes into the lineage record.
+changed, and `patchae monitor` one for a class whose drift is confirmed. It is related to the line's
+deployment, which one automation runs with the classes and the reason of the event
+(`flows.watching`), and so the reason comes into the lineage record.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from patchae.lines_file import load_lines
 from patchae.project import Project
 
 ARRIVED = "patchae.data-arrived"
-REASONS = (ARRIVED,)
+DRIFTED = "patchae.drift-confirmed"
+REASONS = (ARRIVED, DRIFTED)
 """Events that start the retraining of some classes of a line."""
 
 

@@ -269,6 +269,21 @@ class Schedule(_Frozen):
     timezone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
 
 
+class DriftPolicy(_Frozen):
+    """How a line is watched for drift; see `docs/drift.md`."""
+
+    schedule: Schedule | None = None
+    """When `patchae deploy` has Prefect look; None: when somebody asks."""
+    false_alarms_per_year: float = Field(1.0, gt=0, le=365)
+    """Looks of the whole line, one a day and class, that may find drift where there is none."""
+    smallest_effect: float = Field(0.5, ge=0, le=100)
+    """Smallest difference that matters, in standard deviations of the reference."""
+    images: int = Field(200, ge=10, le=10_000)
+    """Newest images that a look is at."""
+    least_images: int = Field(20, ge=8, le=10_000)
+    """With fewer there is no look."""
+
+
 class ClassSettings(_Frozen):
     """What one class of a line has otherwise than the line."""
 
@@ -296,6 +311,7 @@ class Line(_Frozen):
     training: Training = Training()
     validation: Validation = Validation()
     gates: Gates = Gates()
+    drift: DriftPolicy = DriftPolicy()
     per_class: Mapping[Name, ClassSettings] = Field({})
     """By class, what it has otherwise."""
 

@@ -10,13 +10,14 @@ class Reading:
     """One statistic, recent beside what the champion was calibrated on."""
 
     name: str
-    """`brightness`, `spread`, `sharpness`, `red cast` ..., `embedding`, `score`, `alarms`."""
+    """`brightness`, `contrast`, `sharpness`, `red`, `blue`, `shift_x`, `shift_y`, `embedding`,
+    `score` or `alarms`."""
     reference: float
-    """Its median (rate, for `alarms`) where the champion was calibrated."""
+    """Median of the reference; for `alarms` the highest rate that the calibration allows for."""
     recent: float
     """The same of the recent images."""
     effect: float
-    """How far apart they are, in the units that `patchae.drift` documents for it; 0: not at all."""
+    """How far apart they are, in standard deviations of the reference; below 0: smaller now."""
     p: float
     """Chance of a difference as large if nothing had changed, corrected for how often we look."""
     drifted: bool
@@ -43,8 +44,24 @@ class Drift:
     """One for each statistic."""
     worst: tuple[str, ...]
     """Files of the images that differ most, worst first; paths within the look's own folder."""
+    ordinary: tuple[str, ...] = ()
+    """Files of images of the reference, to look at beside them."""
+    confirmed: tuple[str, ...] = ()
+    """Statistics whose drift was found twice in a row, or once beyond doubt."""
+    asked: bool = False
+    """Whether a retraining was asked for because of it."""
 
     @property
     def drifted(self) -> bool:
         """Whether any statistic drifted."""
         return any(one.drifted for one in self.readings)
+
+    @property
+    def reason(self) -> str:
+        """What was found, in words, for the reason of a retraining."""
+        told = [
+            f"{one.name} {one.reference:.4g} to {one.recent:.4g} ({one.effect:+.1f} sd)"
+            for one in self.readings
+            if one.name in self.confirmed
+        ]
+        return f"drift over {self.images} images: {', '.join(told)}"

@@ -7,12 +7,10 @@ from pathlib import Path
 import pytest
 
 from bench.judge import Product, read_product
+from bench.pages import SECTIONS
 from tests.support import SIDE, write_class
 
-MARKS = "".join(
-    f"<!-- {mark}:begin -->\n<!-- {mark}:end -->\n"
-    for mark in ("model", "choice", "growth", "scale", "data", "gates", "lineage")
-)
+MARKS = "".join(f"<!-- {mark}:begin -->\n<!-- {mark}:end -->\n" for mark in SECTIONS)
 """A page with nothing between its marks."""
 
 

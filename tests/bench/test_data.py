@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from bench import data
-from bench.pages import of_data
+from bench.product_pages import of_data
 from tests.bench.conftest import MARKS
 
 

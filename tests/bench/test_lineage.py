@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from bench import lineage
-from bench.pages import of_lineage
+from bench.product_pages import of_lineage
 from tests.bench.conftest import MARKS
 
 

@@ -9,27 +9,12 @@ from typing import Any
 import pytest
 
 from bench import pages
-from bench.pages import of_sizes, rendered
+from bench.pages import SECTIONS, rendered
+from bench.product_pages import of_sizes
 from bench.tables import of_methods, significant
+from tests.bench.conftest import MARKS
 
-PAGE = """a
-<!-- model:begin -->
-what was there before
-<!-- model:end -->
-b
-<!-- choice:begin -->
-<!-- choice:end -->
-<!-- growth:begin -->
-<!-- growth:end -->
-<!-- scale:begin -->
-<!-- scale:end -->
-<!-- data:begin -->
-<!-- data:end -->
-<!-- gates:begin -->
-<!-- gates:end -->
-<!-- lineage:begin -->
-<!-- lineage:end -->
-c"""
+PAGE = "a\n" + MARKS.replace(":begin -->\n", ":begin -->\nwhat was there before\n") + "c"
 
 
 def run(auroc: float, seconds: float, **more: Any) -> dict[str, Any]:
@@ -116,15 +101,14 @@ def test_the_gpu_has_a_column_where_there_is_one(tmp_path: Path) -> None:
 
 def test_only_what_lies_between_the_marks_changes(tmp_path: Path) -> None:
     path = results(tmp_path, {"nut": {"ours": [run(0.9, 10)]}})
-    sources = dict.fromkeys(("growth", "scale", "data", "gates", "lineage"), tmp_path / "none.json")
-    page = rendered(PAGE, path, **sources)
+    sources = dict.fromkeys(SECTIONS, tmp_path / "none.json") | {"model": path}
+    page = rendered(PAGE, **sources)
     assert page.startswith("a\n<!-- model:begin -->\nMeasured at 256 x 256 px")
-    assert "`make bench-growth DATA=folder`.\n<!-- growth:end -->\n" in page
-    assert "`make bench-data`.\n<!-- data:end -->\n" in page
-    assert "`make bench-gates`.\n<!-- gates:end -->\n" in page
-    assert page.endswith("`make bench-lineage`.\n<!-- lineage:end -->\nc")
+    for mark, command in {"growth": "bench-growth DATA=folder", "data": "bench-data"}.items():
+        assert f"`make {command}`.\n<!-- {mark}:end -->\n" in page
+    assert page.endswith("<!-- drift:end -->\nc")
     assert "before" not in page
-    assert rendered(page, path, **sources) == page
+    assert rendered(page, **sources) == page
 
 
 def test_a_missing_file_says_which_command_writes_it(tmp_path: Path) -> None:

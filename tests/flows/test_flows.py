@@ -10,6 +10,7 @@ import pytest
 import flows
 
 FLOWS = {
+    "monitor": {"monitor": "monitor"},
     "retrain": {"retrain": "retrain"},
     "score": {"score": "score"},
     "tidy": {"tidy": "tidy"},

@@ -1,0 +1,103 @@
+"""Look for drift at the classes of a line, and have those retrained whose drift is confirmed.
+
+Where Prefect has the line's deployment, an event starts the retraining with the evidence as its
+reason; the reason ends in the lineage record of the new version and in the ledger.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+
+from flows.events import DRIFTED, send
+from flows.train_class import passes
+from patchae.console import progress_of, say
+from patchae.drift import store
+from patchae.lines_file import load_lines
+from patchae.project import Project, prepare_environment
+from patchae.registry.tracking import Tracking
+from patchae.report.drift_page import write_drift_page
+from patchae.steps.monitor import Seen
+from patchae.steps.monitor import monitor as look_at
+
+
+@task(
+    name="look for drift",
+    retries=3,
+    retry_delay_seconds=[2, 10, 30],
+    retry_condition_fn=passes,
+    cache_policy=NO_CACHE,
+)
+def look(root: Path, line_name: str, class_name: str) -> Seen:
+    """Look at one class."""
+    project = Project(root)
+    prepare_environment(project)
+    line = load_lines(project.lines_file).line(line_name)
+    tracking = Tracking.open(project)
+    (seen,) = look_at(project, tracking, line, [class_name], progress=progress_of(class_name))
+    return seen
+
+
+@flow(name="monitor", flow_run_name="monitor {line_name}")
+def monitor(*, line_name: str, root: Path) -> list[str]:
+    """Look at every class of a line; the classes whose retraining was asked for.
+
+    Args:
+        line_name: a line of `lines.yaml`.
+        root: the project's folder, with the images that the scoring service kept.
+
+    Raises:
+        ConfigError, UsageError: `lines.yaml` is not usable, or has no such line.
+    """
+    project = Project(root)
+    prepare_environment(project)
+    line = load_lines(project.lines_file).line(line_name)
+    seen = [look(root, line.name, name) for name in line.classes]
+    asked = [one.class_name for one in seen if ask(project, line.name, one)]
+    create_table_artifact(
+        key="drift",
+        table=[_row(one, one.class_name in asked) for one in seen],
+        description=f"Line {line.name}: what a look for drift found",
+    )
+    return asked
+
+
+def ask(project: Project, line: str, seen: Seen) -> bool:
+    """Have a class retrained whose drift is confirmed; whether that was asked for."""
+    if not seen.due or seen.drift is None:
+        return False
+    sent = send(
+        project,
+        line,
+        DRIFTED,
+        [seen.class_name],
+        seen.drift.reason,
+        trigger="drift",
+        version=seen.drift.version,
+        looked=seen.drift.checked,
+    )
+    if sent:
+        told = store.mark_asked(project, seen.drift)
+        write_drift_page(project, told)
+        say(f"{seen.model}: retraining asked for: {seen.drift.reason}")
+    return sent
+
+
+def _row(seen: Seen, asked: bool) -> dict[str, Any]:
+    found = seen.drift
+    return {
+        "class": seen.class_name,
+        "version": found.version if found else None,
+        "images": found.images if found else None,
+        "finding": (
+            seen.why_not
+            or ("drift" if found and found.confirmed else "")
+            or ("seen once" if found and found.drifted else "no drift")
+        ),
+        "retraining": "asked for" if asked else "",
+        "page": str(seen.page or ""),
+    }

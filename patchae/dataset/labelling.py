@@ -1,0 +1,170 @@
+"""Images whose label a person confirmed, back into the data set.
+
+A defective one becomes a test image: what a defect looks like is never learned from. Of good ones
+a quarter become test images, the rest training images; which, an image's own digest decides, so
+that the same image can never be in both, whoever brings it in and how often.
+
+Who said what of which image stands in `feedback.jsonl` beside `lines.yaml`, for version control.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from patchae.dataset.importing import refusal, staging_folder
+from patchae.dataset.layout import GOOD, images
+from patchae.dataset.reading import read_pictures
+from patchae.errors import DataError
+from patchae.files import Progress, sha256_file, silent
+from patchae.project import Project
+
+LOG = "feedback.jsonl"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+TEST_SHARE = 4
+"""Of so many good images one is for testing."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What came of it."""
+
+    new: tuple[str, ...]
+    """Paths of new images, relative to data/."""
+    known: tuple[str, ...]
+    """Images that the class has already, as they were given."""
+
+
+def split_of(sha256: str, label: str) -> str:
+    """`train` or `test`: where an image with a label belongs.
+
+    Law: it depends on the image's content and its label, and on nothing else.
+    """
+    if label != GOOD:
+        return "test"
+    return "test" if int(sha256[:8], 16) % TEST_SHARE == 0 else "train"
+
+
+def bring_back(
+    project: Project,
+    class_name: str,
+    files: Sequence[Path],
+    label: str,
+    *,
+    actor: str,
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> Labelled:
+    """Copy images into the class under their label; all of them, or none.
+
+    Args:
+        project: whose class it is.
+        class_name: a class in data/.
+        files: image files; they are only read.
+        label: `good`, or the name of a defect.
+        actor: who confirmed it.
+        dry_run: check everything, and change nothing.
+        progress: called while images are read.
+
+    Raises:
+        DataError: a file is no image, the label is no name, or the class has an image of the same
+            content under another label; nothing was copied.
+        StoreBusy: another process works on `data/` for too long.
+    """
+    if not _NAME.fullmatch(label):
+        raise DataError(
+            f"'{label}' cannot be the name of a defect",
+            mend="use letters, digits, '_' and '-', at most 64; or 'good'",
+        )
+    with project.lock("data"):
+        present = images(project.data, class_name)  # DataError: no such class
+        own = [(str(project.data / image.path), False) for image in present]
+        known = {
+            picture.sha256: image
+            for image, picture in zip(
+                present,
+                read_pictures(
+                    own, cache=project.pictures, progress=progress, what="looking at the class"
+                ),
+                strict=True,
+            )
+        }
+        given = [(str(path), False) for path in files]
+        pictures = list(read_pictures(given, progress=progress, what="reading images"))
+        problems = [
+            f"{path}: {picture.problem}"
+            for path, picture in zip(files, pictures, strict=True)
+            if picture.problem
+        ]
+        if problems:
+            raise refusal(files[0].parent, problems)
+        new: dict[str, tuple[Path, str]] = {}
+        already = []
+        for path, picture in zip(files, pictures, strict=True):
+            if held := known.get(picture.sha256):
+                if held.defect != label:
+                    raise DataError(
+                        f"the class has this image as '{held.defect}' already",
+                        where=f"{path}, {held.path}",
+                        mend="decide which is right; to change it, move the file in data/",
+                    )
+                already.append(str(path))
+                continue
+            split = split_of(picture.sha256, label)
+            target = f"{class_name}/{split}/{label}/{picture.sha256[:16]}{path.suffix.lower()}"
+            new[target] = (path, picture.sha256)
+        if not dry_run:
+            _copy(project, new)
+            _record(project, class_name, label, actor, new)
+    return Labelled(tuple(sorted(new)), tuple(already))
+
+
+def _copy(project: Project, new: dict[str, tuple[Path, str]]) -> None:
+    staging = staging_folder(project)
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    try:
+        for target, (source, sha256) in new.items():
+            draft = staging / Path(target).name
+            shutil.copyfile(source, draft)
+            if sha256_file(draft) != sha256:
+                raise DataError(
+                    "an image changed while it was being copied",
+                    where=str(source),
+                    mend="let whatever changes it finish, then run the command again",
+                )
+        for target in new:
+            place = project.data / target
+            place.parent.mkdir(parents=True, exist_ok=True)
+            (staging / place.name).replace(place)
+    except OSError as error:
+        raise DataError(
+            f"the images cannot be copied: {error}",
+            where=str(project.data),
+            mend="free space or correct permissions, then run the command again",
+        ) from None
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _record(
+    project: Project, class_name: str, label: str, actor: str, new: dict[str, tuple[Path, str]]
+) -> None:
+    """One line for each image, written in one piece."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    rows = [
+        {"time": now, "actor": actor, "class": class_name, "label": label, "path": target,
+         "sha256": sha256}
+        for target, (_, sha256) in sorted(new.items())
+    ]  # fmt: skip
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    with (project.root / LOG).open("a", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,163 @@
+"""Whether recent images differ from the reference: by how much, and how likely by chance.
+
+Each statistic is compared by the rank test of Mann and Whitney, which assumes nothing of its
+distribution and is little moved by a few defective parts. Three things keep false alarms at bay:
+
+- Images that follow each other are alike. What n of them are worth is estimated from their
+  autocorrelation (Bartlett 1946), and the test counts no more than that.
+- Several statistics, classes and looks are many chances to be wrong. A line may have so many false
+  alarms a year; a look's share of that is divided among its statistics (Holm 1979).
+- With many images the smallest difference is significant. One that matters is at least so many of
+  the reference's own standard deviations, robustly taken.
+
+Drift that was found in two successive looks is confirmed, and so is one that is as unlikely by
+itself as two would be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from patchae.drift.finding import Reading
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ALARMS = "alarms"
+_DAYS = 365.0
+
+
+def level(false_alarms_per_year: float, classes: int, looks_per_day: float = 1.0) -> float:
+    """The chance of a false alarm that one look at one class may have."""
+    return float(min(0.5, false_alarms_per_year / (_DAYS * looks_per_day * max(1, classes))))
+
+
+def compare(
+    reference: Mapping[str, NDArray[np.float64]],
+    recent: Mapping[str, NDArray[np.float64]],
+    *,
+    alarms: tuple[float, int, int] | None,
+    level: float,
+    smallest_effect: float,
+) -> tuple[Reading, ...]:
+    """One reading for each statistic.
+
+    Args:
+        reference: values of the reference images by statistic.
+        recent: the same of the recent images, oldest first.
+        alarms: the highest false-alarm rate that the champion's calibration allows for, recent
+            alarms, and recent decisions; None where there are no decisions.
+        level: see `level`.
+        smallest_effect: that matters, in standard deviations of the reference.
+    """
+    names = [*reference]
+    raw = [rank_test(reference[name], recent[name]) for name in names]
+    rate = None
+    if alarms is not None:
+        allowed, hits, asked = alarms
+        names.append(ALARMS)
+        raw.append(_more_than(allowed, hits, asked))
+        rate = hits / max(1, asked)
+    corrected = holm(raw)
+    readings = []
+    for name, p in zip(names, corrected, strict=True):
+        if name == ALARMS and alarms is not None and rate is not None:
+            effect = (rate - alarms[0]) / max((alarms[0] * (1 - alarms[0])) ** 0.5, 1e-9)
+            middle, now = alarms[0], rate
+        else:
+            effect = effect_of(reference[name], recent[name])
+            middle, now = float(np.median(reference[name])), float(np.median(recent[name]))
+        matters = abs(effect) >= smallest_effect
+        readings.append(Reading(name, middle, now, effect, p, bool(p < level and matters)))
+    return tuple(readings)
+
+
+def effect_of(reference: NDArray[np.float64], recent: NDArray[np.float64]) -> float:
+    """By how many standard deviations of the reference its median and that of the recent differ.
+
+    The deviation is robust: 1.4826 times the median distance from the median; but no less than a
+    thousandth of the median, for a camera that always gives the same.
+    """
+    middle = float(np.median(reference))
+    deviation = 1.4826 * float(np.median(np.abs(reference - middle)))
+    floor = max(abs(middle) * 1e-3, 1e-6)
+    return (float(np.median(recent)) - middle) / max(deviation, floor)
+
+
+def rank_test(reference: NDArray[np.float64], recent: NDArray[np.float64]) -> float:
+    """Two-sided chance of ranks as far apart, with recent images counted as what they are worth."""
+    from scipy.special import erfc
+    from scipy.stats import rankdata
+
+    n, m = len(reference), len(recent)
+    if not n or not m:
+        return 1.0
+    ranks = rankdata(np.concatenate([reference, recent]))
+    u = float(ranks[n:].sum()) - m * (m + 1) / 2
+    _, ties = np.unique(ranks, return_counts=True)
+    total = n + m
+    correction = float((ties.astype(float) ** 3 - ties).sum()) / (total * (total - 1))
+    variance = n * m / 12 * (total + 1 - correction)
+    if variance <= 0:
+        return 1.0
+    worth = effective(recent) / m
+    # The part of the variance that the recent images bring in grows as they are worth less.
+    inflated = variance * (n + m / worth) / (n + m)
+    distance = max(0.0, abs(u - n * m / 2) - 0.5)
+    return float(erfc(distance / (2 * inflated) ** 0.5))
+
+
+def effective(series: NDArray[np.float64]) -> float:
+    """How many independent values a series in time is worth: 1 to its length."""
+    count = len(series)
+    if count < 8:
+        return float(count)
+    centred = series - series.mean()
+    power = float(centred @ centred)
+    if power <= 0:
+        return 1.0 if count > 1 else float(count)
+    worth = 1.0
+    for lag in range(1, count // 4 + 1):
+        together = float(centred[:-lag] @ centred[lag:]) / power
+        if together <= 2 / count**0.5:  # no more than chance
+            break
+        worth += 2 * together
+    return max(1.0, count / worth)
+
+
+def _more_than(allowed: float, hits: int, asked: int) -> float:
+    """Chance of so many alarms or more if each decision is one with the highest allowed rate."""
+    from scipy.special import betainc
+
+    if hits <= 0 or asked <= 0:
+        return 1.0
+    return float(betainc(hits, asked - hits + 1, min(max(allowed, 1e-6), 1 - 1e-6)))
+
+
+def holm(chances: Sequence[float]) -> list[float]:
+    """Chances corrected for their number, in their order (Holm 1979)."""
+    order = np.argsort(chances)
+    found, highest = [1.0] * len(chances), 0.0
+    for rank, index in enumerate(order):
+        highest = max(highest, min(1.0, (len(chances) - rank) * chances[index]))
+        found[index] = highest
+    return found
+
+
+def confirmed(
+    now: Sequence[Reading], before: Sequence[Reading] | None, level: float
+) -> tuple[str, ...]:
+    """The statistics whose drift is confirmed: found twice in a row, or once beyond doubt."""
+    earlier = {one.name: one for one in before or () if one.drifted}
+    return tuple(
+        one.name
+        for one in now
+        if one.drifted
+        and (
+            one.p < level**2
+            or (one.name in earlier and (one.effect > 0) == (earlier[one.name].effect > 0))
+        )
+    )

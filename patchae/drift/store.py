@@ -1,0 +1,78 @@
+"""Looks for drift on disk: one folder each, with its finding and the images that show it.
+
+.patchae/drift/<model>/<stamp>/drift.json
+.patchae/drift/<model>/<stamp>/images/
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from patchae.drift.finding import Drift, Reading
+from patchae.files import folder_in_one_step, write_json
+from patchae.project import Project
+
+_FILE, _IMAGES = "drift.json", "images"
+
+
+def save(project: Project, drift: Drift, worst: Sequence[Path], ordinary: Sequence[Path]) -> Drift:
+    """Keep a look, with copies of the images that are to be shown; the look that names them."""
+    folder = folder_of(project, drift)
+    with folder_in_one_step(folder) as draft:
+        (draft / _IMAGES).mkdir()
+        told = replace(
+            drift,
+            worst=_copied(worst, draft, "worst"),
+            ordinary=_copied(ordinary, draft, "ordinary"),
+        )
+        write_json(draft / _FILE, asdict(told))
+    return told
+
+
+def mark_asked(project: Project, drift: Drift) -> Drift:
+    """Record that a retraining was asked for because of a look."""
+    told = replace(drift, asked=True)
+    write_json(folder_of(project, drift) / _FILE, asdict(told))
+    return told
+
+
+def folder_of(project: Project, drift: Drift) -> Path:
+    """Where a look lies."""
+    stamp = "".join(one for one in drift.checked if one.isalnum())
+    return project.drift / drift.model / stamp
+
+
+def all_of(project: Project, model: str) -> list[Drift]:
+    """The looks at a model that are kept, newest first."""
+    files = (project.drift / model).glob(f"[!.]*/{_FILE}")
+    found = [one for file in files if (one := _read(file)) is not None]
+    return sorted(found, key=lambda one: one.checked, reverse=True)
+
+
+def latest(project: Project, model: str) -> Drift | None:
+    """The newest look at a model; None where nobody has looked."""
+    return next(iter(all_of(project, model)), None)
+
+
+def _read(file: Path) -> Drift | None:
+    try:
+        told = json.loads(file.read_text())
+        told["readings"] = tuple(Reading(**one) for one in told["readings"])
+        for key in ("worst", "ordinary", "confirmed"):
+            told[key] = tuple(told[key])
+        return Drift(**told)
+    except (OSError, ValueError, KeyError, TypeError):  # removed just now, or of another version
+        return None
+
+
+def _copied(files: Sequence[Path], folder: Path, kind: str) -> tuple[str, ...]:
+    names = []
+    for number, file in enumerate(files):
+        name = f"{_IMAGES}/{kind}-{number:02d}{file.suffix.lower()}"
+        shutil.copyfile(file, folder / name)
+        names.append(name)
+    return tuple(names)

@@ -1,0 +1,124 @@
+"""The tests behind a look: what they find, and how often they are wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import mannwhitneyu
+
+from patchae.drift.compare import (
+    compare,
+    confirmed,
+    effect_of,
+    effective,
+    holm,
+    level,
+    rank_test,
+)
+from patchae.drift.finding import Reading
+
+
+def test_the_rank_test_is_that_of_mann_and_whitney() -> None:
+    random = np.random.default_rng(0)
+    for shift in (0.0, 0.3, 1.0):
+        one, other = random.normal(size=80), random.normal(shift, size=7)
+        known = mannwhitneyu(one, other, method="asymptotic").pvalue
+        assert rank_test(one, other) == pytest.approx(known, rel=1e-9)
+    ties = np.round(random.normal(size=60)), np.round(random.normal(size=7))
+    known = mannwhitneyu(*ties, method="asymptotic").pvalue
+    assert rank_test(*ties) == pytest.approx(known, rel=1e-9)
+
+
+def test_equal_values_differ_by_nothing() -> None:
+    same = np.full(30, 0.5)
+    assert rank_test(same, same[:10]) == 1.0
+    assert effect_of(same, same[:10]) == 0.0
+    assert rank_test(same, same[:0]) == 1.0
+
+
+def test_an_effect_is_in_deviations_of_the_reference() -> None:
+    random = np.random.default_rng(1)
+    reference = random.normal(5, 2, 100_000)
+    assert effect_of(reference, reference + 4) == pytest.approx(2, abs=0.02)
+    assert effect_of(reference, reference - 1) == pytest.approx(-0.5, abs=0.02)
+
+
+def test_images_that_follow_each_other_count_for_less() -> None:
+    random = np.random.default_rng(2)
+    alone = random.normal(size=400)
+    assert effective(alone) > 250
+    slow = np.convolve(random.normal(size=440), np.ones(41) / 41, "valid")
+    assert effective(slow) < 40
+    repeated = np.repeat(random.normal(size=40), 10)
+    assert 20 < effective(repeated) < 100
+    assert effective(np.full(50, 3.0)) == 1.0
+
+
+def test_slow_light_is_no_drift() -> None:
+    """Series that wander by themselves: a test that took them for independent would cry wolf."""
+    random = np.random.default_rng(3)
+    wrong = naive = 0
+    for _ in range(300):
+        reference = random.normal(size=100)
+        steps = np.convolve(random.normal(size=140), np.ones(21) / 21**0.5, "valid")
+        wrong += rank_test(reference, steps) < 0.01
+        naive += mannwhitneyu(reference, steps).pvalue < 0.01
+    assert naive > 90
+    assert wrong < naive / 4
+
+
+def test_chances_are_corrected_for_their_number() -> None:
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.6, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_a_line_has_so_many_false_alarms_a_year() -> None:
+    assert level(1.0, 10) == pytest.approx(1 / 3650)
+    assert level(365, 1) == 0.5
+
+
+def test_false_alarms_over_many_days_and_classes() -> None:
+    """Reference and days from one distribution: wrong no more often than the level says."""
+    random = np.random.default_rng(4)
+    wanted, seen, days = 0.01, 0, 0
+    for _ in range(60):
+        reference = {name: random.gamma(2, size=60) for name in "abcdefg"}
+        for _ in range(20):
+            recent = {name: random.gamma(2, size=50) for name in "abcdefg"}
+            found = compare(reference, recent, alarms=None, level=wanted, smallest_effect=0)
+            seen += any(one.drifted for one in found)
+            days += 1
+    assert seen / days < 2.5 * wanted
+
+
+def test_alarms_are_held_against_the_most_that_calibration_allows_for() -> None:
+    nothing = {"score": np.arange(50.0)}
+    few = compare(nothing, nothing, alarms=(0.1, 9, 100), level=0.01, smallest_effect=0.5)
+    many = compare(nothing, nothing, alarms=(0.1, 40, 100), level=0.01, smallest_effect=0.5)
+    assert [one.drifted for one in few] == [False, False]
+    assert [one.drifted for one in many] == [False, True]
+    assert many[1].recent == 0.4
+
+
+def test_a_difference_that_does_not_matter_is_none() -> None:
+    random = np.random.default_rng(5)
+    reference, recent = random.normal(size=20_000), random.normal(0.1, size=20_000)
+    (one,) = compare({"a": reference}, {"a": recent}, alarms=None, level=0.01, smallest_effect=0.5)
+    assert one.p < 1e-6
+    assert not one.drifted
+
+
+def reading(name: str, effect: float, p: float, *, drifted: bool = True) -> Reading:
+    """One reading."""
+    return Reading(name, 0, 0, effect, p, drifted)
+
+
+def test_drift_counts_when_it_is_seen_twice_or_beyond_doubt() -> None:
+    once, same = [reading("a", 1, 1e-4)], [reading("a", 2, 1e-4)]
+    assert confirmed(once, None, 1e-3) == ()
+    assert confirmed(once, same, 1e-3) == ("a",)
+    assert confirmed(once, [reading("a", -2, 1e-4)], 1e-3) == (), "the other way"
+    assert confirmed(once, [reading("b", 1, 1e-4)], 1e-3) == ()
+    assert confirmed(once, [reading("a", 1, 1e-4, drifted=False)], 1e-3) == ()
+    assert confirmed([reading("a", 1, 1e-7)], None, 1e-3) == ("a",)
