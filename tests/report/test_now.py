@@ -36,8 +36,14 @@ def look(version: str = "3", **drifted: bool) -> Looked:
     drift = Drift(
         "hall.disc", version, "2026-11-25T05:00:00Z", "2026-11-24T05:00:00Z",
         "2026-11-25T04:00:00Z", 240, readings, (),
+        confirmed=tuple(name for name, is_drifted in drifted.items() if is_drifted),
     )  # fmt: skip
     return Looked(drift, None)
+
+
+def once(found: Looked) -> Looked:
+    """The same, before a second look has confirmed it."""
+    return replace(found, drift=replace(found.drift, confirmed=()))
 
 
 def week(last: datetime, alarms: int = 2) -> Traffic:
@@ -68,6 +74,12 @@ NOTHING = replace(REJECTED, champion=None)
             Rank.DRIFT,
             "Drift: score and brightness of recent images differ from what version 3 was"
             " calibrated on.",
+        ),
+        (
+            replace(CALM, looked=once(look(red=True))),
+            Rank.DRIFT_ONCE,
+            "Seen once: red of recent images differs from what version 3 was calibrated on; it"
+            " counts if the next look finds it, too.",
         ),
         (
             FAILED,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
 
+from patchae.drift import store
+from patchae.drift.finding import Drift, Reading
 from patchae.files import write_text
 from patchae.lineage.last_audit import last_audit, remember
 from patchae.lineage.material import Audit, Link
@@ -16,6 +19,7 @@ from patchae.predictions.record import Prediction
 from patchae.project import Project
 from patchae.registry.ledger import Ledger
 from patchae.report import failures, site
+from patchae.report.drift_page import drift_page, write_drift_page
 from patchae.report.images_page import images_page
 from patchae.report.morning import plant
 from patchae.report.site import report_path, start_path, write_report, write_site
@@ -86,6 +90,33 @@ def test_what_the_line_decided_stands_on_the_start_page(works: Works) -> None:
     lens = next(model for model in plant(project).models if model.model == "works.lens")
     assert lens.traffic is not None
     assert (lens.traffic.images, lens.traffic.alarms) == (50, 5)
+
+
+def test_the_last_look_for_drift_is_led_to_and_travels_with_the_site(
+    works: Works,
+) -> None:
+    project = works.plant.project
+    image = next((project.data / "lens" / "train" / "good").iterdir())
+    reading = Reading("brightness", 0.5, 0.4, -3.2, 1e-7, drifted=True)
+    moment = "2026-11-25T05:00:00+00:00"
+    looked = store.save(
+        project,
+        Drift("works.lens", "2", moment, moment, moment, 240, (reading,), (), (), ("brightness",)),
+        [image],
+        [image],
+    )
+    write_drift_page(project, looked)
+    found = write_site(project, works.tracking())
+    assert found.models[0].model == "works.lens"
+    assert found.models[0].needs[0].sentence == (
+        "Drift: brightness of recent images differs from what version 2 was calibrated on."
+    )
+    assert dead_links(project.reports) == []
+    page = project.reports / "works" / "drift-lens.html"
+    assert page.read_bytes() == drift_page(project, looked).read_bytes()
+    shutil.rmtree(store.folder_of(project, looked))
+    write_site(project, works.tracking())
+    assert not page.exists()
 
 
 def test_a_failed_class_is_named_until_it_is_finished(tmp_path: Path) -> None:
