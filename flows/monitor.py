@@ -21,6 +21,7 @@ from patchae.lines_file import load_lines
 from patchae.project import Project, prepare_environment
 from patchae.registry.tracking import Tracking
 from patchae.report.drift_page import write_drift_page
+from patchae.report.site import start_path, write_site
 from patchae.steps.monitor import Seen
 from patchae.steps.monitor import monitor as look_at
 
@@ -63,7 +64,15 @@ def monitor(*, line_name: str, root: Path) -> list[str]:
         table=[_row(one, one.class_name in asked) for one in seen],
         description=f"Line {line.name}: what a look for drift found",
     )
+    site(project)
     return asked
+
+
+@task(name="site", cache_policy=NO_CACHE)
+def site(project: Project) -> Path:
+    """Renew the pages: what was found stands on the start page."""
+    write_site(project, Tracking.open(project))
+    return start_path(project)
 
 
 def ask(project: Project, line: str, seen: Seen) -> bool:

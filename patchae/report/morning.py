@@ -66,7 +66,7 @@ def plant(project: Project, book: LedgerView | None = None, now: datetime | None
                 replace(
                     stands,
                     traffic=decided.get(model),
-                    looked=last_look(project, model),
+                    looked=last_look(project, model, name),
                     failure=failed.get(name),
                 )
             )

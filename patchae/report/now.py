@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import IntEnum
+from typing import Literal
 
 from patchae.drift.finding import Drift
 from patchae.evidence.counts import share_interval
@@ -31,7 +32,9 @@ class Rank(IntEnum):
     """The last run could not finish the class."""
     REJECTED = 4
     HELD = 5
-    SILENT = 6
+    DRIFT_ONCE = 6
+    """Something differs; the next look tells whether it stays."""
+    SILENT = 7
     CALM = 9
 
 
@@ -107,9 +110,19 @@ class Looked:
     """Relative to the folder of the line's pages; None: it has none."""
 
     @property
+    def state(self) -> Literal["drifted", "once", "steady"]:
+        """Confirmed drift, something that was seen once, or neither."""
+        if self.drift.confirmed:
+            return "drifted"
+        return "once" if self.drift.drifted else "steady"
+
+    @property
     def moved(self) -> tuple[str, ...]:
-        """Names of what drifted, the largest effect first."""
-        found = [one for one in self.drift.readings if one.drifted]
+        """Names of what is confirmed, or else of what drifted; the largest effect first."""
+        names = self.drift.confirmed
+        found = [
+            one for one in self.drift.readings if (one.name in names if names else one.drifted)
+        ]
         return tuple(one.name for one in sorted(found, key=lambda one: -abs(one.effect)))
 
 
@@ -180,15 +193,20 @@ class Now:
 
     def _drifted(self) -> Need | None:
         look = self.drift
-        if look is None or not look.drift.drifted:
+        if look is None or look.state == "steady":
             return None
         moved = look.moved
         names = " and ".join((", ".join(moved[:-1]), moved[-1]) if len(moved) > 1 else moved)
-        return Need(
-            Rank.DRIFT,
-            f"Drift: {names} of recent images differ{'s' * (len(moved) == 1)} from what version"
-            f" {self.champion} was calibrated on.",
+        differs = (
+            f"{names} of recent images differ{'s' * (len(moved) == 1)} from what version"
+            f" {self.champion} was calibrated on"
         )
+        if look.state == "once":
+            return Need(
+                Rank.DRIFT_ONCE, f"Seen once: {differs}; it counts if the next look finds it, too."
+            )
+        asked = " A retraining was asked for." if look.drift.asked else ""
+        return Need(Rank.DRIFT, f"Drift: {differs}.{asked}")
 
     def _failed(self) -> Need | None:
         if self.failure is None:

@@ -95,6 +95,7 @@ def _environment(report: LineReport) -> Environment:
         anchor=lambda name: "class-" + quote(name, safe="", errors="replace"),
         auroc=text.auroc,
         auroc_interval=lambda limits: text.interval(limits, text.auroc),
+        href=lambda name: quote(name, errors="replace"),
         data_uri=lambda png: "data:image/png;base64," + base64.b64encode(png).decode(),
         number=text.number,
         percent=text.percent,

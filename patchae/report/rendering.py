@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -11,12 +12,14 @@ from patchae.report.page import WORDS
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from jinja2.runtime import Context
     from markupsafe import Markup
 
 SITE_WORDS: dict[str, str] = {
     **{str(state): word for state, word in WORDS.items()},
     "steady": "No drift",
     "drifted": "Drift",
+    "once": "Seen once",
     "unlooked": "Not looked at",
     "unaudited": "Not audited",
     "calm": "All calm",
@@ -32,7 +35,9 @@ def page(template: str, generated: datetime, **values: Any) -> str:
         generated: the moment from which ages are counted.
         values: what the template shows.
     """
-    return templating.whole(_environment(generated).get_template(template).render(**values))
+    return templating.whole(
+        _environment().get_template(template).render(**values, generated=generated)
+    )
 
 
 def anchor(class_name: str) -> str:
@@ -40,10 +45,18 @@ def anchor(class_name: str) -> str:
     return "class-" + quote(class_name, safe="", errors="replace")
 
 
-def _environment(generated: datetime) -> Environment:
+@cache
+def _environment() -> Environment:
+    """One for all pages, so that each template is compiled once; the moment is in the context."""
+    from jinja2 import pass_context
+
+    @pass_context
+    def age(context: Context, time: datetime) -> str:
+        return text.age(time, context["generated"])
+
     made = templating.environment(WORDS=SITE_WORDS, count=text.count, span=text.age)
     made.filters.update(
-        age=lambda time: text.age(time, generated),
+        age=age,
         anchor=anchor,
         chance=text.chance,
         moment=datetime.fromisoformat,

@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from patchae.config import Line
 from patchae.dataset.classes import line_classes
-from patchae.files import folder_in_one_step, write_text
+from patchae.files import folder_in_one_step, write_bytes, write_text
 from patchae.lineage.ledger_view import LedgerView, view
 from patchae.lines_file import load_lines
 from patchae.project import Project
@@ -25,8 +26,9 @@ from patchae.report import failures, page
 from patchae.report.collect import line_report
 from patchae.report.content import LineReport
 from patchae.report.life import life_of, render
+from patchae.report.looks import page_of
 from patchae.report.morning import plant
-from patchae.report.now import Plant
+from patchae.report.now import Now, Plant
 from patchae.report.start import AUDITS, LEDGER, START, audits_page, ledger_page, start_page
 
 LOCK = "report"
@@ -63,6 +65,7 @@ def write_site(project: Project, tracking: Tracking) -> Plant:
             for line in lines:
                 report = _report(project, tracking, line, anew=False)
                 _write(_pages(report, found, book, home=True), draft / line.name)
+                _looks(project, found, line, draft / line.name)
                 _keep(project.reports / line.name, draft / line.name)
             _write(_over_all(found, book), draft)
     return found
@@ -101,6 +104,7 @@ def write_report(
         book = view(Ledger.of(project))
         found = plant(project, book)
         _write(_pages(report, found, book, home=True), path.parent)
+        _looks(project, found, line, path.parent)
         _write(_over_all(found, book), project.reports)
     with TemporaryDirectory() as folder:  # MLflow keeps them flat, without the pages above
         kept = _write(_pages(report, found, book, home=False), Path(folder))
@@ -122,7 +126,7 @@ def _pages(report: LineReport, found: Plant, book: LedgerView, *, home: bool) ->
         book: the ledger.
         home: whether the pages over all lines lie in the folder above.
     """
-    now = {one.model: one for one in found.models}
+    now = {one.model: one if home else _alone(one) for one in found.models}
     lives = {
         item.life: render(
             life_of(item.model, book.of(item.model), report.generated),
@@ -134,6 +138,19 @@ def _pages(report: LineReport, found: Plant, book: LedgerView, *, home: bool) ->
         if item.life
     }
     return {**lives, "index.html": page.render(report, home=home)}
+
+
+def _alone(now: Now) -> Now:
+    """The same for a page beside which the last look for drift does not lie."""
+    return replace(now, looked=replace(now.looked, page=None)) if now.looked else now
+
+
+def _looks(project: Project, found: Plant, line: Line, folder: Path) -> None:
+    """Put the page of each model's last look for drift beside the pages of its line."""
+    for model in found.models:
+        if model.line == line.name and model.looked and model.looked.page:
+            page = page_of(project, model.looked).read_bytes()
+            write_bytes(folder / model.looked.page, page)
 
 
 def _over_all(found: Plant, book: LedgerView) -> dict[str, str]:
@@ -155,7 +172,7 @@ def _keep(before: Path, after: Path) -> None:
     if not before.is_dir():
         return
     for path in before.iterdir():
-        ours = path.name == "index.html" or path.name.startswith("life-")
+        ours = path.name == "index.html" or path.name.startswith(("life-", "drift-"))
         if path.is_file() and not ours and not (after / path.name).exists():
             try:
                 os.link(path, after / path.name)

@@ -79,6 +79,9 @@ def when(time: datetime, zone: tzinfo | None = None) -> str:
 
 
 def age(since: datetime, now: datetime) -> str:
-    """How long ago, in whole days or, below two days, hours: "21 days", "5 hours"."""
-    hours = max(0, int((now - since).total_seconds() // 3600))
+    """How long ago, in whole days, below two days hours, below two hours minutes: "21 days"."""
+    minutes = max(0, int((now - since).total_seconds() // 60))
+    if minutes < 120:
+        return count(minutes, "minute")
+    hours = minutes // 60
     return count(hours // 24, "day") if hours >= 48 else count(hours, "hour")

@@ -1,0 +1,194 @@
+"""The site as a whole: every link leads somewhere, and it is there in one step."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import pytest
+
+from patchae.drift import store
+from patchae.drift.finding import Drift, Reading
+from patchae.files import write_text
+from patchae.lineage.last_audit import last_audit, remember
+from patchae.lineage.material import Audit, Link
+from patchae.predictions.log import PredictionLog
+from patchae.predictions.record import Prediction
+from patchae.project import Project
+from patchae.registry.ledger import Ledger
+from patchae.report import failures, site
+from patchae.report.drift_page import drift_page, write_drift_page
+from patchae.report.images_page import images_page
+from patchae.report.morning import plant
+from patchae.report.site import report_path, start_path, write_report, write_site
+from tests.flows.plant import Works, the_works
+from tests.report.test_page import Page
+
+
+@pytest.fixture
+def works(tmp_path_factory: pytest.TempPathFactory) -> Works:
+    """A project with champions."""
+    return the_works(tmp_path_factory)
+
+
+def dead_links(folder: Path) -> list[str]:
+    """Links between the pages of a folder that lead nowhere."""
+    pages = {path.resolve(): Page(path.read_text()) for path in folder.rglob("*.html")}
+    found = []
+    for path, page in pages.items():
+        for target in page.all("href"):
+            if target.startswith(("data:", "https:")):
+                continue
+            parts = urlparse(target)
+            there = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            fragments = {parts.fragment, unquote(parts.fragment)}
+            if there not in pages:
+                found.append(f"{path.name}: {target}")
+            elif parts.fragment and not fragments & set(pages[there].all("id")):
+                found.append(f"{path.name}: {target} (no such part)")
+    return found
+
+
+def test_every_link_of_the_site_leads_to_a_page_and_a_part_of_it(works: Works) -> None:
+    found = write_site(works.plant.project, works.tracking())
+    folder = works.plant.project.reports
+    assert {"works.disc", "works.lens"} <= {model.model for model in found.models}
+    assert {path.name for path in folder.glob("*.html")} == {
+        "index.html",
+        "ledger.html",
+        "audits.html",
+    }
+    assert (folder / "works" / "life-lens.html").is_file()
+    assert dead_links(folder) == []
+
+
+def test_the_audit_of_a_line_is_what_the_start_page_then_shows(works: Works) -> None:
+    project = works.plant.project
+    write_report(project, works.tracking(), works.plant.read("works"))
+    page = Page(start_path(project).read_text())
+    assert "Holds" in page.words
+    lens = next(model for model in plant(project).models if model.model == "works.lens")
+    assert lens.audit is not None
+    assert lens.audit.state == "holds"
+    assert lens.audit.time is not None
+    assert dead_links(project.reports) == []
+
+
+def test_what_the_line_decided_stands_on_the_start_page(works: Works) -> None:
+    project = works.plant.project
+    log = PredictionLog.open(project)
+    for number in range(50):
+        log.append(
+            Prediction(
+                datetime.now(UTC), f"{number:064x}", "1.png", "works.lens", "2", 0.6, 0.5,
+                number < 5, 9.0, "service",
+            )
+        )  # fmt: skip
+    log.close()
+    lens = next(model for model in plant(project).models if model.model == "works.lens")
+    assert lens.traffic is not None
+    assert (lens.traffic.images, lens.traffic.alarms) == (50, 5)
+
+
+def test_the_last_look_for_drift_is_led_to_and_travels_with_the_site(
+    works: Works,
+) -> None:
+    project = works.plant.project
+    image = next((project.data / "lens" / "train" / "good").iterdir())
+    reading = Reading("brightness", 0.5, 0.4, -3.2, 1e-7, drifted=True)
+    moment = "2026-11-25T05:00:00+00:00"
+    looked = store.save(
+        project,
+        Drift("works.lens", "2", moment, moment, moment, 240, (reading,), (), (), ("brightness",)),
+        [image],
+        [image],
+    )
+    write_drift_page(project, looked)
+    found = write_site(project, works.tracking())
+    assert found.models[0].model == "works.lens"
+    assert found.models[0].needs[0].sentence == (
+        "Drift: brightness of recent images differs from what version 2 was calibrated on."
+    )
+    assert dead_links(project.reports) == []
+    page = project.reports / "works" / "drift-lens.html"
+    assert page.read_bytes() == drift_page(project, looked).read_bytes()
+    shutil.rmtree(store.folder_of(project, looked))
+    write_site(project, works.tracking())
+    assert not page.exists()
+
+
+def test_a_failed_class_is_named_until_it_is_finished(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    failures.remember(project, "hall", {"disc": "no space", "lens": "no images"}, ())
+    assert {name: one.why for name, one in failures.failures(project, "hall").items()} == {
+        "disc": "no space",
+        "lens": "no images",
+    }
+    failures.remember(project, "hall", {}, ["lens"])
+    assert set(failures.failures(project, "hall")) == {"disc"}
+    assert failures.failures(project, "yard") == {}
+
+
+def test_what_others_put_beside_the_pages_stays(works: Works) -> None:
+    project = works.plant.project
+    images = images_page(project, "works")
+    write_text(images, "<p>of validation</p>")
+    stale = report_path(project, "works").with_name("life-gone.html")
+    write_text(stale, "<p>of a class that is no more</p>")
+    write_site(project, works.tracking())
+    assert images.read_text() == "<p>of validation</p>"
+    assert not stale.exists()
+    images.unlink()
+
+
+def test_a_site_that_cannot_be_made_leaves_the_one_before(
+    works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = works.plant.project
+    write_site(project, works.tracking())
+    before = {path: path.read_bytes() for path in project.reports.rglob("*.html")}
+
+    def full_disk(*_: object) -> dict[str, str]:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(site, "_over_all", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        write_site(project, works.tracking())
+    assert {path: path.read_bytes() for path in project.reports.rglob("*.html")} == before
+    assert not list(project.reports.parent.glob(".reports.*"))
+
+
+def test_an_altered_ledger_is_said_on_the_start_page_and_does_not_stop_it(works: Works) -> None:
+    from dataclasses import replace
+
+    from patchae.lineage.ledger_view import view
+
+    project = works.plant.project
+    book = replace(view(Ledger.of(project)), faults=("row 2: was altered",))
+    assert plant(project, book).faults == ("row 2: was altered",)
+
+
+def test_the_last_audit_is_that_of_its_version(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    first = Audit("l.a", "1", (Link("split", "No image is in both", "broken", "one is"),))
+    second = Audit("l.a", "2", (Link("split", "No image is in both", "intact", ""),))
+    moment = datetime(2026, 11, 25, 4, tzinfo=UTC)
+    remember(project, first, moment)
+    remember(project, second)
+    kept = last_audit(project, "l.a", "1")
+    assert kept is not None
+    assert (kept.audit, kept.time) == (first, moment)
+    assert last_audit(project, "l.a", "3") is None
+    (file,) = project.state.rglob("1.json")
+    file.write_text("{")
+    assert last_audit(project, "l.a", "1") is None
+
+
+def test_a_state_that_cannot_be_written_is_no_reason_for_an_audit_to_fail(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.state.mkdir()
+    (project.state / "audits").write_text("a file where the folder belongs")
+    remember(project, Audit("l.a", "1", ()))
+    assert last_audit(project, "l.a", "1") is None
