@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
+from httpx import TransportError
+
+from patchae.console import say
+from patchae.errors import StoreUnreachable
 from patchae.steps.plan import slots
 
 _LEASE_S = 60.0
@@ -19,17 +23,55 @@ def machine_slot(pool: str | None) -> Iterator[None]:
 
     There are as many as `PATCHAE_SLOTS` says, or one per GPU. Without a work pool there is one
     process, which counts for itself.
+
+    Raises:
+        StoreUnreachable: Prefect does not answer.
     """
     if pool is None:
         yield
         return
-    from prefect.client.orchestration import get_client
-    from prefect.concurrency.sync import concurrency
-
     name = f"patchae-{socket.gethostname()}"
     if devices := os.environ.get("CUDA_VISIBLE_DEVICES"):
         name += f"-gpu-{devices}"  # workers that see other GPUs take no places from these
-    with get_client(sync_client=True) as client:
-        client.upsert_global_concurrency_limit_by_name(name, slots())
-    with concurrency(name, occupy=1, lease_duration=_LEASE_S, strict=True):
+    place = _taken(name)
+    try:
         yield
+    finally:
+        try:
+            place.close()
+        except TransportError as error:  # Prefect takes it back when its lease ends
+            say(f"a place of {name} is given back {_LEASE_S:.0f} s late: {error}")
+
+
+def _taken(name: str) -> ExitStack:
+    """Wait for a place; whoever closes what is returned gives it back.
+
+    A training goes on where its lease cannot be renewed, since Prefect does not answer for a while:
+    two trainings in one place for a minute are less of a loss than none.
+
+    Raises:
+        StoreUnreachable: Prefect does not answer.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.concurrency.sync import concurrency
+
+    held = ExitStack()
+    try:
+        with get_client(sync_client=True) as client:
+            client.upsert_global_concurrency_limit_by_name(name, slots())
+        held.enter_context(
+            concurrency(
+                name,
+                occupy=1,
+                lease_duration=_LEASE_S,
+                strict=True,
+                raise_on_lease_renewal_failure=False,
+            )
+        )
+    except TransportError as error:
+        raise StoreUnreachable(
+            f"Prefect does not answer: {error}",
+            where="PREFECT_API_URL",
+            mend="start the server again; the run goes on by itself",
+        ) from None
+    return held

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from httpx import TransportError
+
 from flows.deployments import TRAIN_CLASS
 from flows.train_class import LineRun
 from flows.workers import told
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 _TRIES = 3
 _PAUSES_S = (10, 60)
 _POLL_S = 2.0
+_PATIENCE_S = 900.0
+"""How long the server may be silent."""
 
 
 @dataclass
@@ -63,9 +67,15 @@ def spread(run: LineRun, names: list[str]) -> list[ClassOutcome] | None:
         size = run.line.classes_per_run
         sent = [_Sent(names[at : at + size]) for at in range(0, len(names), size)]
         try:
+            heard = time.monotonic()
             while open_ := [one for one in sent if one.failed is None and not _done(one)]:
-                for one in open_:
-                    _step(client, deployment, run, one)
+                try:
+                    for one in open_:
+                        _step(client, deployment, run, one)
+                    heard = time.monotonic()
+                except TransportError:  # what was sent goes on without this run
+                    if time.monotonic() - heard > _PATIENCE_S:
+                        raise
                 time.sleep(_POLL_S)
         except BaseException:
             _cancel(client, sent)

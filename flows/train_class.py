@@ -75,7 +75,7 @@ def validate(run: LineRun, class_name: str) -> ClassJob:
     return job_of(run.project, run.line, checked, run.origin)
 
 
-@task(name="train", task_run_name="train {job.class_name}", cache_policy=NO_CACHE)
+@task(name="train", task_run_name="train {job.class_name}", **_PATIENT)
 def train(job: ClassJob) -> bool:
     """Train the model unless its key was trained before; whether it was trained now."""
     with training_slot(), machine_slot(job.origin.work_pool):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 TAG = "patchae."
 _PROBE_SECONDS = 5
+_DATABASE = "mlflow.db"
 _NO_ALIAS = "patchae-access"
 """An alias that no model has."""
 
@@ -60,7 +61,7 @@ class Tracking:
         Raises:
             StoreUnreachable: the server does not answer, or the store cannot be opened.
         """
-        uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project.mlflow / 'mlflow.db'}"
+        uri = os.environ.get("MLFLOW_TRACKING_URI") or _embedded(project)
         if uri.startswith(("http://", "https://")):
             _probe(uri)
             artifacts = None  # the server decides
@@ -75,6 +76,8 @@ class Tracking:
             mlflow.set_tracking_uri(uri)
             if not given:  # MLflow sets it, and it would decide for this process's next project
                 os.environ.pop("MLFLOW_TRACKING_URI", None)
+            if artifacts is not None and uri == _embedded(project):
+                _create(project.mlflow / _DATABASE)
             client = mlflow.MlflowClient(uri)
             client.search_experiments(max_results=1)
         return cls(uri, client, artifacts)
@@ -279,6 +282,28 @@ class _Aliases:
         """Take an alias away."""
         with translated(self._tracking.uri):
             self._tracking.client.delete_registered_model_alias(model, alias)
+
+
+def _embedded(project: Project) -> str:
+    return f"sqlite:///{project.mlflow / _DATABASE}"
+
+
+def _create(database: Path) -> None:
+    """Make the embedded store where there is none: in one step, for MLflow makes it in many.
+
+    One that a crash or a full disk left half made could neither be used nor finished.
+    """
+    if database.exists():
+        return
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    with TemporaryDirectory(dir=database.parent, prefix=".new-") as folder:
+        draft = Path(folder) / database.name
+        store = SqlAlchemyStore(f"sqlite:///{draft}", str(database.parent / "artifacts"))
+        store.engine.dispose()
+        with draft.open("rb+") as written:
+            os.fsync(written.fileno())
+        draft.replace(database)
 
 
 @contextmanager
