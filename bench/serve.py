@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -49,7 +49,9 @@ PATIENCE_S = 300
 def environment() -> dict[str, str]:
     """This source, and no server of somebody else."""
     kept = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    return {**kept, "PYTHONPATH": str(ROOT)}
+    # MLflow starts uvicorn by its name.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**kept, "PYTHONPATH": str(ROOT), "PATH": path}
 
 
 def prepare(root: Path) -> None:
@@ -103,7 +105,8 @@ def server(root: Path, words: list[str], health: str) -> Iterator[None]:
                 time.sleep(0.2)
         yield
     finally:
-        os.killpg(running.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGTERM)
         try:
             running.wait(60)
         except subprocess.TimeoutExpired:

@@ -177,6 +177,7 @@ def default_of(model: type[BaseModel], field: str) -> Any:
         ("training", config.Training),
         ("validation", config.Validation),
         ("gates", config.Gates),
+        ("drift", config.DriftPolicy),
         ("retention", config.Retention),
     ],
 )

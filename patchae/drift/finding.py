@@ -62,6 +62,6 @@ class Drift:
         told = [
             f"{one.name} {one.reference:.4g} to {one.recent:.4g} ({one.effect:+.1f} sd)"
             for one in self.readings
-            if one.name in self.confirmed
+            if one.drifted
         ]
         return f"drift over {self.images} images: {', '.join(told)}"
