@@ -103,6 +103,16 @@ def test_the_page_of_validation_fits(browser: Browser, project: Project, width: 
 
 
 @pytest.mark.parametrize("name", PAGES)
+def test_nothing_is_cut_off_on_a_sheet_of_a4(browser: Browser, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "page.html"
+    as_printed = PAGES[name].replace("@media print", "@media all")
+    path.write_text(re.sub(r"@media screen and \([^)]*\)", "@media tty", as_printed))
+    found = browser.look(path, 718)  # 210 mm less margins of 10 mm
+    assert found["out"] == []
+    assert found["wide"] <= 718
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_it_prints(browser: Browser, tmp_path: Path, name: str) -> None:
     path = tmp_path / "page.html"
     path.write_text(PAGES[name])
