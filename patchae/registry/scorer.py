@@ -5,7 +5,7 @@ installed; weights come from safetensors, facts from JSON.
 
     model = mlflow.pyfunc.load_model("models:/sample.washer@champion")
     model.predict(["part.png"])                       paths of image files
-    model.predict(array)                              (H, W), (H, W, 3) or (B, H, W, 3)
+    model.predict(array)                              (H, W), (H, W, 3) or (B, H, W, 3), 0..255
     model.predict(paths, params={"heat_maps": True})  adds the column `map`
 
 The answer is a DataFrame with one row per image: `score`, `threshold`, `anomalous`.
@@ -67,9 +67,17 @@ def images_of(model_input: Any) -> list[Any]:
     if isinstance(model_input, np.ndarray):
         if model_input.dtype.kind in "OU":
             return list(model_input.ravel())
+        model_input = _of_bytes(model_input)
         channels_last = model_input.ndim == 3 and model_input.shape[-1] in (1, 3)
         return [model_input] if model_input.ndim == 2 or channels_last else list(model_input)
     return list(model_input)
+
+
+def _of_bytes(array: np.ndarray) -> np.ndarray:
+    """Pixels that came as JSON are whole numbers of 64 bits: those of 0..255 are bytes."""
+    if array.dtype.kind in "iu" and array.size and array.min() >= 0 and array.max() <= 255:
+        return array.astype(np.uint8)
+    return array
 
 
 mlflow.models.set_model(Scorer())

@@ -48,9 +48,12 @@ def run(plant: Plant, api: str, *words: str, **more: str) -> subprocess.Complete
 class Worker:
     """A worker of a pool, that runs flows as processes of its own."""
 
-    def __init__(self, api: str, home: Path, pool: str = "patchae", **more: str) -> None:
+    def __init__(
+        self, api: str, home: Path, pool: str = "patchae", limit: int | None = None, **more: str
+    ) -> None:
         home.mkdir(parents=True)
         words = ["worker", "start", "--pool", pool, "--type", "process", "--name", home.name]
+        words += ["--limit", str(limit)] if limit else []
         own = {"PREFECT_HOME": str(home / "prefect"), "PREFECT_LOGGING_LEVEL": "INFO"}
         with (home / "worker.log").open("wb") as log:
             self._process = subprocess.Popen(
@@ -97,9 +100,11 @@ class Worker:
 
 
 @contextmanager
-def worker(api: str, home: Path, pool: str = "patchae", **more: str) -> Iterator[Worker]:
+def worker(
+    api: str, home: Path, pool: str = "patchae", limit: int | None = None, **more: str
+) -> Iterator[Worker]:
     """A worker for the length of the block."""
-    made = Worker(api, home, pool, **more)
+    made = Worker(api, home, pool, limit, **more)
     try:
         yield made
     finally:

@@ -42,3 +42,11 @@ def test_paths(given: Any, expected: list[Any]) -> None:
 )
 def test_arrays(given: Any, shapes: list[tuple[int, ...]]) -> None:
     assert [image.shape for image in images_of(given)] == shapes
+
+
+def test_whole_numbers_of_a_byte_are_pixels_however_wide_they_came() -> None:
+    """MLflow's server makes 64-bit numbers of JSON."""
+    (image,) = images_of(np.full((4, 4, 3), 200, dtype=np.int64))
+    assert image.dtype == np.uint8
+    (wide,) = images_of(np.full((4, 4), 4000, dtype=np.int64))
+    assert wide.dtype == np.int64, "no byte: left alone, and refused where it is read"
