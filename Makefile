@@ -8,7 +8,7 @@ RIVALS := .bench/venv
 SEEDS  ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test stack stack-down stack-status check format bench-model bench-render bench-growth bench-scale bench-data bench-gates bench-lineage bench-serve bench-drift bench-rivals lock clean install
+.PHONY: help demo test stack stack-down stack-status check format bench-model bench-render bench-growth bench-scale bench-data bench-gates bench-lineage bench-page bench-serve bench-drift bench-rivals lock clean install
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ bench-gates: $(STAMP) ## how often intervals hold the truth and gates are wrong,
 
 bench-lineage: $(STAMP) ## trace, history and audit on a plant of 1,000 model versions
 	@$(BIN)/python -m bench.lineage $(ARGS)
+
+bench-page: $(STAMP) ## the site of 100 models with a week of decisions
+	@$(BIN)/python -m bench.morning $(ARGS)
 
 bench-serve: $(STAMP) ## the scoring service beside mlflow models serve
 	@$(BIN)/python -m bench.serve $(ARGS)

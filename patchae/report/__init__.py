@@ -1,5 +1,11 @@
-"""What people look at: one self-contained page per product line, and the charts in it.
+"""What people look at: a site over all lines, its pages, and the charts in them.
 
-`content` says what a report holds, `text` how its numbers and times are written, `charts` draws,
-and `page` renders and writes. Nothing here reads a store: who calls fills `content.LineReport`.
+`content` and `now` say what a page holds, `text` how numbers and times are written, `charts`,
+`timeline` and `sparkline` draw, and each page has a pure function that renders it. `collect` and
+`morning` fill the values from the stores; `site` writes the pages where people find them.
 """
+
+from __future__ import annotations
+
+LOCK = "report"
+"""Held while pages are written below `Project.reports`."""

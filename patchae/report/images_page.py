@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from patchae.dataset.picture import MAX_PIXELS
 from patchae.files import write_text
 from patchae.project import Project
-from patchae.report import templating, text
+from patchae.report import LOCK, templating, text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -78,7 +78,8 @@ def write_images_page(
         .render(line=line, version=version, records=records, findings=findings, absent=absent)
     )
     path = images_page(project, line)
-    write_text(path, templating.whole(page))
+    with project.lock(LOCK):  # the site is made anew beside it, and takes this page along
+        write_text(path, templating.whole(page))
     return path
 
 

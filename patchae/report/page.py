@@ -50,12 +50,13 @@ _NOT_DEPLOYED: dict[Outcome, str] = {
 }
 
 
-def render(report: LineReport, *, home: bool = False) -> str:
+def render(report: LineReport, *, home: bool = False, images: bool = False) -> str:
     """The whole page.
 
     Args:
         report: what it shows.
         home: whether the pages over all lines lie in the folder above.
+        images: whether the page of validation lies beside it.
 
     Raises:
         ValueError: a time has no zone, or a version's scores cannot be drawn.
@@ -63,7 +64,7 @@ def render(report: LineReport, *, home: bool = False) -> str:
     page = (
         _environment(report)
         .get_template("page.html.j2")
-        .render(report=report, up="../" if home else None, here="")
+        .render(report=report, up="../" if home else None, here="", images=images)
     )
     # File names can hold what UTF-8 cannot (undecodable bytes): shown as "?", never an error.
     return page.encode("utf-8", "replace").decode()

@@ -22,17 +22,15 @@ from patchae.lines_file import load_lines
 from patchae.project import Project
 from patchae.registry.ledger import Ledger
 from patchae.registry.tracking import Tracking
-from patchae.report import failures, page
+from patchae.report import LOCK, failures, page
 from patchae.report.collect import line_report
 from patchae.report.content import LineReport
+from patchae.report.images_page import images_page
 from patchae.report.life import life_of, render
 from patchae.report.looks import page_of
 from patchae.report.morning import plant
 from patchae.report.now import Now, Plant
 from patchae.report.start import AUDITS, LEDGER, START, audits_page, ledger_page, start_page
-
-LOCK = "report"
-"""Held while pages are written."""
 
 
 def start_path(project: Project) -> Path:
@@ -64,7 +62,8 @@ def write_site(project: Project, tracking: Tracking) -> Plant:
         with folder_in_one_step(project.reports) as draft:
             for line in lines:
                 report = _report(project, tracking, line, anew=False)
-                _write(_pages(report, found, book, home=True), draft / line.name)
+                told = images_page(project, line.name).is_file()
+                _write(_pages(report, found, book, home=True, images=told), draft / line.name)
                 _looks(project, found, line, draft / line.name)
                 _keep(project.reports / line.name, draft / line.name)
             _write(_over_all(found, book), draft)
@@ -103,7 +102,8 @@ def write_report(
     with project.lock(LOCK):
         book = view(Ledger.of(project))
         found = plant(project, book)
-        _write(_pages(report, found, book, home=True), path.parent)
+        told = images_page(project, line.name).is_file()
+        _write(_pages(report, found, book, home=True, images=told), path.parent)
         _looks(project, found, line, path.parent)
         _write(_over_all(found, book), project.reports)
     with TemporaryDirectory() as folder:  # MLflow keeps them flat, without the pages above
@@ -117,7 +117,9 @@ def _report(project: Project, tracking: Tracking, line: Line, *, anew: bool) -> 
     return line_report(project, tracking, line, line_classes(project, line), told, anew=anew)
 
 
-def _pages(report: LineReport, found: Plant, book: LedgerView, *, home: bool) -> dict[str, str]:
+def _pages(
+    report: LineReport, found: Plant, book: LedgerView, *, home: bool, images: bool = False
+) -> dict[str, str]:
     """The pages of a line by file name; that of the line comes last, since it leads to the others.
 
     Args:
@@ -125,6 +127,7 @@ def _pages(report: LineReport, found: Plant, book: LedgerView, *, home: bool) ->
         found: all lines.
         book: the ledger.
         home: whether the pages over all lines lie in the folder above.
+        images: whether the page of validation lies beside them.
     """
     now = {one.model: one if home else _alone(one) for one in found.models}
     lives = {
@@ -137,7 +140,7 @@ def _pages(report: LineReport, found: Plant, book: LedgerView, *, home: bool) ->
         for item in report.classes
         if item.life
     }
-    return {**lives, "index.html": page.render(report, home=home)}
+    return {**lives, "index.html": page.render(report, home=home, images=images)}
 
 
 def _alone(now: Now) -> Now:

@@ -139,6 +139,7 @@ def test_what_others_put_beside_the_pages_stays(works: Works) -> None:
     write_text(stale, "<p>of a class that is no more</p>")
     write_site(project, works.tracking())
     assert images.read_text() == "<p>of validation</p>"
+    assert "images.html" in Page(report_path(project, "works").read_text()).all("href")
     assert not stale.exists()
     images.unlink()
 

@@ -60,12 +60,22 @@ def test_a_time_without_a_zone_is_refused() -> None:
 @pytest.mark.parametrize(
     ("ago", "said"),
     [
-        (timedelta(minutes=5), "0 hours"),
+        (timedelta(seconds=59), "0 minutes"),
+        (timedelta(minutes=1), "1 minute"),
+        (timedelta(minutes=119), "119 minutes"),
+        (timedelta(minutes=120), "2 hours"),
         (timedelta(hours=47), "47 hours"),
         (timedelta(hours=48), "2 days"),
-        (timedelta(days=-1), "0 hours"),
+        (timedelta(days=-1), "0 minutes"),
     ],
 )
-def test_an_age_is_hours_and_then_days(ago: timedelta, said: str) -> None:
+def test_an_age_is_minutes_then_hours_and_then_days(ago: timedelta, said: str) -> None:
     now = datetime(2026, 7, 1, tzinfo=UTC)
     assert text.age(now - ago, now) == said
+
+
+@pytest.mark.parametrize(
+    ("p", "said"), [(0.214, "0.21"), (0.00031, "0.00031"), (1e-12, "< 1e-9"), (0.0, "< 1e-9")]
+)
+def test_a_chance_is_never_rounded_to_none(p: float, said: str) -> None:
+    assert text.chance(p) == said
