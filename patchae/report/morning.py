@@ -26,8 +26,9 @@ from patchae.registry.wording import explain
 from patchae.report.collect import shown
 from patchae.report.failures import failures
 from patchae.report.looks import last_look
-from patchae.report.now import Judged, Now, Plant, Traffic, in_order
+from patchae.report.now import Judged, Now, Plant, in_order
 from patchae.report.traffic import traffic
+from patchae.report.week import Traffic
 
 
 def plant(project: Project, book: LedgerView | None = None, now: datetime | None = None) -> Plant:

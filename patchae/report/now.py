@@ -7,18 +7,16 @@ a property, so that no two pages can rank the same facts differently.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Literal
 
 from patchae.drift.finding import Drift
-from patchae.evidence.counts import share_interval
-from patchae.report.content import Audit, Interval, Outcome
+from patchae.report.content import Audit, Outcome
+from patchae.report.week import Traffic
 
-DAYS = 7
-"""Days of decisions that a page looks back on, today included."""
 SILENT = timedelta(hours=24)
-"""A model that judged images within `DAYS`, but none for so long, is named."""
+"""A model that judged images within the last week, but none for so long, is named."""
 
 
 class Rank(IntEnum):
@@ -44,50 +42,6 @@ class Need:
 
     rank: Rank
     sentence: str
-
-
-@dataclass(frozen=True)
-class Day:
-    """The decisions of one model on one day (UTC)."""
-
-    day: date
-    images: int
-    alarms: int
-
-    @property
-    def rate(self) -> float | None:
-        """Share of alarms; None without images."""
-        return self.alarms / self.images if self.images else None
-
-
-@dataclass(frozen=True)
-class Traffic:
-    """The decisions of the last `DAYS` days."""
-
-    days: tuple[Day, ...]
-    """Oldest first, one for each day, also those without an image."""
-    last: datetime | None
-    """When the newest decision was made."""
-
-    @property
-    def images(self) -> int:
-        """Images judged."""
-        return sum(day.images for day in self.days)
-
-    @property
-    def alarms(self) -> int:
-        """Alarms among them."""
-        return sum(day.alarms for day in self.days)
-
-    @property
-    def rate(self) -> float | None:
-        """Share of alarms; None without images."""
-        return self.alarms / self.images if self.images else None
-
-    @property
-    def interval(self) -> Interval:
-        """Where the share of alarms of all such images lies, with 95 % confidence."""
-        return share_interval(self.alarms, self.images)
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ in its text alternative and in the table on the model's page.
 
 from __future__ import annotations
 
-from patchae.report.now import Day, Traffic
 from patchae.report.svg import COLORS, escape, n
 from patchae.report.text import percent
+from patchae.report.week import Day, Traffic
 
 BAR, GAP = 11, 4
 UPPER, LOWER, BETWEEN = 22, 12, 4

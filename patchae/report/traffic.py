@@ -7,7 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from patchae.project import Project
-from patchae.report.now import DAYS, Day, Traffic
+from patchae.report.week import DAYS, Day, Traffic
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,8 @@ import pytest
 
 from patchae.drift.finding import Drift, Reading
 from patchae.report.content import Audit, AuditLink, LinkState
-from patchae.report.now import DAYS, Day, Failure, Judged, Looked, Now, Rank, Traffic, in_order
+from patchae.report.now import Failure, Judged, Looked, Now, Rank, in_order
+from patchae.report.week import DAYS, Day, Traffic
 
 NOW = datetime(2026, 11, 25, 6, 30, tzinfo=UTC)
 CALM = Now(

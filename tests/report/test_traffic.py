@@ -10,9 +10,9 @@ import pytest
 from patchae.predictions.log import PredictionLog
 from patchae.predictions.record import Prediction
 from patchae.project import Project
-from patchae.report.now import DAYS
 from patchae.report.sparkline import sparkline_svg
 from patchae.report.traffic import traffic, window
+from patchae.report.week import DAYS
 
 NOW = datetime(2026, 11, 25, 6, 30, tzinfo=UTC)
 
