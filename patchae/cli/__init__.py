@@ -8,6 +8,7 @@ store cannot be reached. With `--json` the last line on standard output is one J
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import os
 import sys
@@ -117,6 +118,15 @@ def main() -> None:
         sys.stderr.write(f"patchae: {error}\n")
         sys.exit(error.exit_code)
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            where = (
+                error.filename or "the folder of the project's state, or that of temporary files"
+            )
+            sys.stderr.write(
+                f"patchae: {error.strerror}\n  where:   {where}\n"
+                "  to mend: make room, then run the same command again: what is done is kept\n"
+            )
+            sys.exit(StoreUnreachable.exit_code)
         if error.filename is None:
             raise
         sys.stderr.write(f"patchae: {error.strerror}\n  where:   {error.filename}\n")
