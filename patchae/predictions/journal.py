@@ -33,8 +33,12 @@ class Journal:
         stamp = self.began.strftime("%Y%m%dT%H%M%S")
         self.path = folder / f"{stamp}-{os.getpid()}-{secrets.token_hex(4)}{SUFFIX}"
         self.rows = 0
-        self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        # Others find it only once it is locked: until then it would look like one whose process
+        # is gone, and be taken away.
+        hidden = folder / f".{self.path.name}"
+        self._file = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
         fcntl.flock(self._file, fcntl.LOCK_EX)
+        hidden.rename(self.path)
 
     def append(self, prediction: Prediction) -> None:
         """Write one decision.
@@ -80,7 +84,7 @@ def read(path: Path) -> tuple[list[Prediction], int]:
 
 def journals(folder: Path) -> list[Path]:
     """All journals in a folder, oldest first."""
-    return sorted(folder.glob(f"*{SUFFIX}"))
+    return sorted(folder.glob(f"[!.]*{SUFFIX}"))
 
 
 @contextmanager

@@ -180,7 +180,7 @@ class TestReporting:
 
     def test_report(self, run: Command) -> None:
         told = last_json(run("report", "works", "--json"))
-        assert set(told) == {"line", "report"}
+        assert set(told) == {"line", "report", "attention"}
         page = Path(told["report"]).read_text()
         assert "works.lens" in page
 

@@ -111,6 +111,29 @@ def test_the_journal_of_a_living_process_is_left_alone(project: Project) -> None
     assert not written.path.exists()
 
 
+def test_a_journal_is_nobodys_before_it_is_locked(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody looks for journals of dead processes in the very moment in which one is made."""
+    lock = journal.fcntl.flock
+    looked = []
+
+    def meanwhile(file: int, how: int) -> None:
+        if how == journal.fcntl.LOCK_EX:
+            looked.append(file)
+            log.finish(project.predictions)
+        lock(file, how)
+
+    monkeypatch.setattr(journal.fcntl, "flock", meanwhile)
+    written = journal.Journal(project.predictions / "journal")
+    written.append(decision(1))
+    assert looked
+    assert list(predictions(project)) == [decision(1)]
+    written.close()
+    log.finish(project.predictions)
+    assert list(predictions(project)) == [decision(1)]
+
+
 def test_a_line_that_a_crash_cut_is_known_for_it(
     project: Project, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -78,6 +78,7 @@ def test_the_audit_of_a_line_is_what_the_start_page_then_shows(works: Works) -> 
 
 def test_what_the_line_decided_stands_on_the_start_page(works: Works) -> None:
     project = works.plant.project
+    shutil.rmtree(project.predictions, ignore_errors=True)  # what other tests asked
     log = PredictionLog.open(project)
     for number in range(50):
         log.append(

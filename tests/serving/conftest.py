@@ -79,7 +79,7 @@ def running(project: Project, *models: str, token: str = "", **wish: Any) -> Ite
             parts.pool.shutdown()
 
 
-def until(ask: Callable[[], T], patience: float = 60) -> T:
+def until(ask: Callable[[], T], patience: float = 240) -> T:
     """Wait until something is so."""
     end = time.monotonic() + patience
     while not (found := ask()):
