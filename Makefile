@@ -8,10 +8,10 @@ RIVALS := .bench/venv
 SEEDS  ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test stack stack-down stack-status check format bench-model bench-render bench-growth bench-scale bench-data bench-gates bench-lineage bench-page bench-serve bench-drift bench-rivals lock clean install
+.PHONY: help demo test stack stack-down stack-status check format bench-model bench-render bench-growth bench-scale bench-data bench-gates bench-lineage bench-page bench-serve bench-endurance bench-drift bench-rivals lock clean install
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## the main job on rendered images: versions, checks, trains, judges, audits
 	@$(BIN)/patchae demo $(ARGS)
@@ -65,6 +65,9 @@ bench-page: $(STAMP) ## the site of 100 models with a week of decisions
 
 bench-serve: $(STAMP) ## the scoring service beside mlflow models serve
 	@$(BIN)/python -m bench.serve $(ARGS)
+
+bench-endurance: $(STAMP) ## ten minutes of load with promotions, a damaged model and MLflow gone
+	@$(BIN)/python -m bench.endurance $(ARGS)
 
 bench-drift: $(STAMP) ## how soon drift is seen, and how often wrongly: make bench-drift DATA=folder
 	@$(BIN)/python -m bench.drift $(DATA) $(ARGS)

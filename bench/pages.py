@@ -11,6 +11,7 @@ from bench.product_pages import (
     of_candidates,
     of_data,
     of_drift,
+    of_endurance,
     of_lineage,
     of_scale,
     of_serving,
@@ -28,6 +29,7 @@ DATA = _FOLDER / "data.json"
 GATES = _FOLDER / "gates.json"
 LINEAGE = _FOLDER / "lineage.json"
 SERVING = _FOLDER / "serving.json"
+ENDURANCE = _FOLDER / "endurance.json"
 DRIFT = _FOLDER / "drift.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
 README = ROOT / "README.md"
@@ -41,6 +43,7 @@ SECTIONS: dict[str, tuple[Path, Callable[[Path], str]]] = {
     "gates": (GATES, of_gates),
     "lineage": (LINEAGE, of_lineage),
     "serving": (SERVING, of_serving),
+    "endurance": (ENDURANCE, of_endurance),
     "drift": (DRIFT, of_drift),
 }
 """By the mark in the page: the file of results, and what makes text of it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from bench.tables import number, significant, table
 
@@ -194,23 +195,21 @@ def of_drift(drift: Path) -> str:
         for change in changes
     ]
     what = (
-        f"Level of one look {found['level']:.2g}; {found['day']} images a day without a change;"
-        f" {found['draws']} draws for each number of images with one."
+        f"Level of one look {found['level']:.2g}; looks at {found['day']} images each;"
+        f" {found['draws']} changes of each kind."
     )
     first = table(
         ["class", "images of the reference", "days", "drift seen", "drift confirmed"], quiet
     )
-    second = table(["change, seen in 95 % of looks at so many images", *classes], seen)
+    second = table(["changed images until drift is seen, confirmed", *classes], seen)
     return f"{what}\n\n{first}\n\n{second}\n"
 
 
-def _after(shares: list[list[float]]) -> str:
-    """The fewest images with which 95 % of looks see a change, or how often with the most."""
-    for size, share in shares:
-        if share >= 0.95:
-            return f"{size:.0f}"
-    size, share = shares[-1]
-    return f"{share:.0%} at {size:.0f}"
+def _after(told: dict[str, Any]) -> str:
+    """Median images until drift is seen and confirmed, and those enough in 95 % of draws."""
+    (seen, _), (late, latest) = told["seen"], told["confirmed"]
+    missed = f"; {told['missed']:.0%} missed" if told["missed"] else ""
+    return f"{seen}, {late} (95 %: {latest}){missed}"
 
 
 def of_serving(serving: Path) -> str:
@@ -245,3 +244,27 @@ def of_serving(serving: Path) -> str:
         f" {found['outside']:.0%}."
     )
     return f"{what}\n\n{table(head, rows)}\n"
+
+
+def of_endurance(endurance: Path) -> str:
+    """The findings of `bench.endurance`."""
+    if not endurance.exists():
+        return "Not measured yet: `make bench-endurance`.\n"
+    found = json.loads(endurance.read_text())
+    happened = "; ".join(f"{what} ({second:.0f} s)" for second, what in found["happened"])
+    followed = ", ".join("never" if one is None else f"{one:.1f}" for one in found["followed_s"])
+    memory = found["memory_mb"]
+    rows = [
+        ["requests, images", f"{found['requests']:,}, {found['images']:,}"],
+        ["requests without an answer", str(found["failed"])],
+        ["answers that the log lacks, and the reverse",
+         f"{found['not_logged']}, {found['not_answered']}"],
+        ["decisions of a version that the ledger does not have as champion",
+         str(found["disputed"])],
+        ["seconds from each move in the ledger to its first answer", followed],
+        ["p50, p95, p99 ms", ", ".join(f"{found[key]:.0f}" for key in
+                                       ("p50_ms", "p95_ms", "p99_ms"))],
+        ["MB of the service, at first and at most", f"{memory[0]:.0f}, {max(memory):.0f}"],
+    ]  # fmt: skip
+    what = f"{found['seconds']:.0f} s, {found['clients']} clients, {found['cores']} cores."
+    return f"{what} What happened: {happened}.\n\n{table(['', ''], rows)}\n"

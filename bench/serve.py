@@ -56,6 +56,20 @@ def environment() -> dict[str, str]:
 
 def prepare(root: Path) -> None:
     """A project with a champion for one class of images of `SIDE` px."""
+    write_images(root)
+    write_line(root)
+    subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-m", "patchae", "retrain", LINE],
+        cwd=root,
+        env=environment(),
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def write_images(root: Path) -> None:
+    """One class of the sample in `data/`, with images of `SIDE` px."""
     with tempfile.TemporaryDirectory() as temporary:
         render_sample(Path(temporary), classes=[CLASS])
         for split in sorted((Path(temporary) / CLASS).glob("t*/*")):
@@ -65,20 +79,16 @@ def prepare(root: Path) -> None:
             for file in jittered(files, len(files), target, seed=len(split.name)):
                 with Image.open(file) as image:
                     image.resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(file)
+
+
+def write_line(root: Path, min_image_auroc: float = 0.5) -> None:
+    """The line of that class."""
     line = {
         "classes": [CLASS],
         "training": {"preset": "fast"},
-        "gates": {"min_image_auroc": 0.5, "max_drop": 0.5, "max_false_alarms": 1.0},
+        "gates": {"min_image_auroc": min_image_auroc, "max_drop": 0.5, "max_false_alarms": 1.0},
     }
     (root / "lines.yaml").write_text(yaml.safe_dump({"lines": {LINE: line}}))
-    subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "-m", "patchae", "retrain", LINE],
-        cwd=root,
-        env=environment(),
-        check=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from patchae.dataset.version import Snapshot
 from patchae.dataset.version import snapshot as take_snapshot
 from patchae.lineage.parts import Trigger
 from patchae.project import Project, prepare_environment
+from patchae.registry.ledger import Ledger
 from patchae.registry.tracking import Tracking
 from patchae.report.site import write_report
 from patchae.steps.announce import announcing
@@ -38,7 +39,9 @@ from patchae.steps.plan import classes_of, open_line
 @task(name="snapshot", cache_policy=NO_CACHE)
 def snapshot(project: Project) -> Snapshot:
     """Version data/: store what changed and pin it."""
-    taken = take_snapshot(project, progress=progress_of("data"))
+    # Dated as the training that uses it, on whatever machine this runs.
+    clock = Ledger.of(project).now
+    taken = take_snapshot(project, progress=progress_of("data"), clock=clock)
     say(f"data version {taken.version}{' (new)' if taken.changed else ' (as pinned)'}")
     return taken
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -108,6 +109,8 @@ def _step(client: SyncPrefectClient, deployment: UUID, run: LineRun, one: _Sent)
 
 
 def _send(client: SyncPrefectClient, deployment: UUID, run: LineRun, one: _Sent) -> UUID:
+    from prefect.states import Scheduled
+
     origin = run.origin
     one.tries += 1
     parameters: dict[str, Any] = {
@@ -124,6 +127,8 @@ def _send(client: SyncPrefectClient, deployment: UUID, run: LineRun, one: _Sent)
     made = client.create_flow_run_from_deployment(
         deployment,
         parameters=parameters,
+        # Prefect would date it by this machine's clock, and wait if that is ahead of the server's.
+        state=Scheduled(scheduled_time=parsedate_to_datetime(client.hello().headers["date"])),
         # The same call again, since its answer was lost, is the same run.
         idempotency_key=f"{origin.flow_run_id}:{one.classes[0]}:{one.tries}",
     )

@@ -275,13 +275,19 @@ class DriftPolicy(_Frozen):
     schedule: Schedule | None = None
     """When `patchae deploy` has Prefect look; None: when somebody asks."""
     false_alarms_per_year: float = Field(1.0, gt=0, le=365)
-    """Looks of the whole line, one a day and class, that may find drift where there is none."""
+    """Looks of the whole line that may find drift where there is none."""
     smallest_effect: float = Field(0.5, ge=0, le=100)
     """Smallest difference that matters, in standard deviations of the reference."""
     images: int = Field(200, ge=10, le=10_000)
     """Newest images that a look is at."""
-    least_images: int = Field(20, ge=8, le=10_000)
-    """With fewer there is no look."""
+    least_images: int = Field(50, ge=8, le=10_000)
+    """With fewer that no look has had there is no look."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> DriftPolicy:
+        if self.least_images > self.images:
+            raise ValueError(f"least_images {self.least_images} is more than images {self.images}")
+        return self
 
 
 class ClassSettings(_Frozen):

@@ -105,8 +105,9 @@ def _asked(line: str, seen: list[Seen]) -> list[str]:
 
 def _show(seen: list[Seen]) -> None:
     for one in seen:
-        if one.drift is None:
+        if one.why_not is not None:
             print(f"{one.model}: not looked at: {one.why_not}")
+        if one.drift is None:
             continue
         table(
             ("statistic", "calibrated on", "recent", "effect, sd", "by chance", "finding"),
@@ -125,7 +126,8 @@ def _show(seen: list[Seen]) -> None:
                 )
                 for reading in one.drift.readings
             ],
-            title=f"{one.model}/{one.drift.version}: {one.drift.images} images",
+            title=f"{one.model}/{one.drift.version}: {one.drift.images} images,"
+            f" {one.drift.checked[:16].replace('T', ' ')} UTC",
         )
         print(f"page: {one.page}")
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from patchae.dataset import git, version_log
@@ -43,12 +44,18 @@ class Snapshot:
         return self.version != self.before
 
 
-def snapshot(project: Project, *, commit: bool = False, progress: Progress = silent) -> Snapshot:
+def snapshot(
+    project: Project,
+    *,
+    commit: bool = False,
+    progress: Progress = silent,
+    clock: Callable[[], datetime] = version_log.own_clock,
+) -> Snapshot:
     """Version `data/`: push what is new to the default remote, then pin it in `data.dvc`.
 
     `data/` itself is only read. A project without DVC is made a DVC repository with an embedded
     folder as its remote. With `commit`, `data.dvc` and what the snapshot itself had to write are
-    committed, and nothing else, whatever is staged.
+    committed, and nothing else, whatever is staged. `clock` says when the version was made.
 
     Raises:
         DataError: there is nothing in `data/`, Git tracks it, or it changes meanwhile.
@@ -82,7 +89,7 @@ def snapshot(project: Project, *, commit: bool = False, progress: Progress = sil
             store.push(content, progress)
         count, size = len(content.files), content.bytes
         write_pin(project.data_dvc, content.version, files=count, size=size)
-        version_log.note(project, content.version, count, size)
+        version_log.note(project, content.version, count, size, clock)
         message = f"Pin data version {content.version}\n\n{count} files, {size} bytes"
         committed = commit and git.commit_only(
             project.root, [project.data_dvc.name, *_own_files(project)], message

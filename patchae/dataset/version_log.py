@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -26,7 +27,18 @@ class Entry:
     bytes: int
 
 
-def note(project: Project, version: DataVersion, files: int, size: int) -> bool:
+def own_clock() -> datetime:
+    """The time by the clock of this machine, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def note(
+    project: Project,
+    version: DataVersion,
+    files: int,
+    size: int,
+    clock: Callable[[], datetime] = own_clock,
+) -> bool:
     """Append a version unless it is the last one noted; whether it was appended.
 
     The caller holds the project's lock `data`.
@@ -34,7 +46,7 @@ def note(project: Project, version: DataVersion, files: int, size: int) -> bool:
     known = entries(project)
     if known and known[-1].version == version:
         return False
-    made = datetime.now(UTC).isoformat(timespec="seconds")
+    made = clock().isoformat(timespec="seconds")
     line = canonical_json(asdict(Entry(version, made, files, size))) + "\n"
     file = project.versions
     file.parent.mkdir(parents=True, exist_ok=True)

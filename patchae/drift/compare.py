@@ -3,15 +3,16 @@
 Each statistic is compared by the rank test of Mann and Whitney, which assumes nothing of its
 distribution and is little moved by a few defective parts. Three things keep false alarms at bay:
 
-- Images that follow each other are alike. What n of them are worth is estimated from their
-  autocorrelation (Bartlett 1946), and the test counts no more than that.
+- Images that follow each other are alike. What n of them are worth is estimated from the
+  autocorrelation of their ranks (Bartlett 1946, Kendall 1954), on the safe side by one standard
+  error; that it is an estimate is allowed for by Student's t (Welch 1947, Satterthwaite 1946).
 - Several statistics, classes and looks are many chances to be wrong. A line may have so many false
   alarms a year; a look's share of that is divided among its statistics (Holm 1979).
 - With many images the smallest difference is significant. One that matters is at least so many of
   the reference's own standard deviations, robustly taken.
 
-Drift that was found in two successive looks is confirmed, and so is one that is as unlikely by
-itself as two would be.
+Drift that was found in two successive looks, which have no image in common, is confirmed, and so is
+one whose chance is below the square of a look's level.
 """
 
 from __future__ import annotations
@@ -30,16 +31,26 @@ ALARMS = "alarms"
 _DAYS = 365.0
 
 
-def level(false_alarms_per_year: float, classes: int, looks_per_day: float = 1.0) -> float:
-    """The chance of a false alarm that one look at one class may have."""
-    return float(min(0.5, false_alarms_per_year / (_DAYS * looks_per_day * max(1, classes))))
+def level(false_alarms_per_year: float, classes: int, earlier: int = 0) -> float:
+    """The chance of a false alarm that one look at one class may have.
+
+    Law: over all looks of a day, however many, the chances add up to no more than the day's share,
+    since the squares of 1/1, 1/2, 1/3, ... add up to that of pi over 6.
+
+    Args:
+        false_alarms_per_year: that the line may have.
+        classes: of the line.
+        earlier: looks at the class that were made on the same day before.
+    """
+    day = false_alarms_per_year / (_DAYS * max(1, classes))
+    return float(min(0.5, day) * 6 / (np.pi * (1 + earlier)) ** 2)
 
 
 def compare(
     reference: Mapping[str, NDArray[np.float64]],
     recent: Mapping[str, NDArray[np.float64]],
     *,
-    alarms: tuple[float, int, int] | None,
+    alarms: tuple[float, NDArray[np.bool_]] | None,
     level: float,
     smallest_effect: float,
 ) -> tuple[Reading, ...]:
@@ -48,8 +59,8 @@ def compare(
     Args:
         reference: values of the reference images by statistic.
         recent: the same of the recent images, oldest first.
-        alarms: the highest false-alarm rate that the champion's calibration allows for, recent
-            alarms, and recent decisions; None where there are no decisions.
+        alarms: the highest false-alarm rate that the champion's calibration allows for, and
+            recent decisions, oldest first; None where there are no decisions.
         level: see `level`.
         smallest_effect: that matters, in standard deviations of the reference.
     """
@@ -57,10 +68,10 @@ def compare(
     raw = [rank_test(reference[name], recent[name]) for name in names]
     rate = None
     if alarms is not None:
-        allowed, hits, asked = alarms
+        allowed, decided = alarms
         names.append(ALARMS)
-        raw.append(_more_than(allowed, hits, asked))
-        rate = hits / max(1, asked)
+        raw.append(_more_than(allowed, decided))
+        rate = float(decided.mean()) if len(decided) else 0.0
     corrected = holm(raw)
     readings = []
     for name, p in zip(names, corrected, strict=True):
@@ -89,7 +100,7 @@ def effect_of(reference: NDArray[np.float64], recent: NDArray[np.float64]) -> fl
 
 def rank_test(reference: NDArray[np.float64], recent: NDArray[np.float64]) -> float:
     """Two-sided chance of ranks as far apart, with recent images counted as what they are worth."""
-    from scipy.special import erfc
+    from scipy.special import stdtr
     from scipy.stats import rankdata
 
     n, m = len(reference), len(recent)
@@ -103,37 +114,48 @@ def rank_test(reference: NDArray[np.float64], recent: NDArray[np.float64]) -> fl
     variance = n * m / 12 * (total + 1 - correction)
     if variance <= 0:
         return 1.0
-    worth = effective(recent) / m
-    # The part of the variance that the recent images bring in grows as they are worth less.
-    inflated = variance * (n + m / worth) / (n + m)
+    worth = effective(ranks[n:])
+    # Means of n and m values vary by 1/n and 1/m: n of n + m parts of the variance are due to the
+    # recent images, and that part grows as they are worth less.
+    due = n * m / worth
+    inflated = variance * (m + due) / (m + n)
     distance = max(0.0, abs(u - n * m / 2) - 0.5)
-    return float(erfc(distance / (2 * inflated) ** 0.5))
+    freedom = max(1.0, worth - 1) * ((m + due) / due) ** 2
+    return float(2 * stdtr(freedom, -distance / inflated**0.5))
 
 
 def effective(series: NDArray[np.float64]) -> float:
-    """How many independent values a series in time is worth: 1 to its length."""
+    """How many independent values a series in time is worth: 1 to its length.
+
+    The lower of two estimates: one from all lags whose correlation is more than chance, and one
+    from the first lag alone, corrected for its bias and raised by its standard error. Values that
+    are all equal say nothing of their dependence, and count in full.
+    """
     count = len(series)
-    if count < 8:
-        return float(count)
     centred = series - series.mean()
     power = float(centred @ centred)
-    if power <= 0:
-        return 1.0 if count > 1 else float(count)
+    if count < 8 or power <= 0:
+        return float(count)
+    first = float(centred[:-1] @ centred[1:]) / power
+    first = min(0.99, max(0.0, first + (1 + 3 * first) / count))
+    first = min(0.99, first + ((1 - first**2) / count) ** 0.5)
     worth = 1.0
     for lag in range(1, count // 4 + 1):
         together = float(centred[:-lag] @ centred[lag:]) / power
         if together <= 2 / count**0.5:  # no more than chance
             break
         worth += 2 * together
-    return max(1.0, count / worth)
+    return float(max(1.0, min(count / worth, count * (1 - first) / (1 + first))))
 
 
-def _more_than(allowed: float, hits: int, asked: int) -> float:
-    """Chance of so many alarms or more if each decision is one with the highest allowed rate."""
+def _more_than(allowed: float, decided: NDArray[np.bool_]) -> float:
+    """Chance of such a share of alarms or more if each decision is one with the allowed rate."""
     from scipy.special import betainc
 
-    if hits <= 0 or asked <= 0:
+    if not decided.any():
         return 1.0
+    asked = effective(decided.astype(np.float64))
+    hits = asked * float(decided.mean())
     return float(betainc(hits, asked - hits + 1, min(max(allowed, 1e-6), 1 - 1e-6)))
 
 

@@ -48,6 +48,8 @@ class Drift:
     """Files of images of the reference, to look at beside them."""
     confirmed: tuple[str, ...] = ()
     """Statistics whose drift was found twice in a row, or once beyond doubt."""
+    seen: tuple[str, ...] = ()
+    """Contents of the images looked at: SHA-256 of their files, oldest first."""
     asked: bool = False
     """Whether a retraining was asked for because of it."""
 

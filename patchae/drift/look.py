@@ -1,7 +1,13 @@
-"""One look at one champion: recent images beside what it was calibrated on."""
+"""One look at one champion: recent images beside what it was calibrated on.
+
+An image is looked at once for each champion. So successive looks are of different images, and the
+second can confirm what the first one found; and a look is not spoilt by images from before a change
+that the one before it has had already.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +23,7 @@ from patchae.drift.finding import Drift, Reading
 from patchae.drift.numbers import numbers_of
 from patchae.drift.reference import Reference, reference_of
 from patchae.errors import DataError, UsageError
-from patchae.files import Progress, silent
+from patchae.files import Progress, sha256_file, silent
 from patchae.predictions.reading import frame
 from patchae.registry.ledger import Ledger
 from patchae.registry.loading import load_version
@@ -31,6 +37,8 @@ if TYPE_CHECKING:
     from patchae.registry.tracking import Tracking
 
 SHOWN = 8
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+"""How the scoring service names what it keeps."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +49,9 @@ class Watch:
     classes: int
     """Of its line, which share the false alarms that the line may have."""
 
-    @property
-    def level(self) -> float:
-        """The chance of a false alarm that one look may have."""
-        return compare.level(self.policy.false_alarms_per_year, self.classes)
+    def level(self, earlier: int) -> float:
+        """The chance of a false alarm that a look may have, after earlier ones of its day."""
+        return compare.level(self.policy.false_alarms_per_year, self.classes, earlier)
 
 
 def look(
@@ -68,7 +75,8 @@ def look(
 
     Raises:
         UsageError: the model has no champion.
-        DataError: there are too few recent images, or too few of the champion's own.
+        DataError: there are too few images that no look at the champion has had, or too few of the
+            champion's own.
         StoreUnreachable: MLflow or the ledger does not answer.
     """
     current = champion_of(Ledger.of(project).entries(model)).current
@@ -76,7 +84,10 @@ def look(
         raise UsageError(
             f"{model} has no champion", mend="`patchae status` lists the models that have one"
         )
-    files = _recent(project, model, watch.policy, folder)
+    looks = store.all_of(project, model)
+    before = [one for one in looks if one.version == current]
+    digests = _recent(project, model, watch.policy, folder, before)
+    files = list(digests)
     version = tracking.version(model, current)
     detector = load_version(tracking, version)
     reference = reference_of(project, tracking, version, detector, progress)
@@ -86,50 +97,75 @@ def look(
         raise _too_few(len(files), watch.policy, model, folder)
     recent = reference.yardstick.measure(numbers)
     times = [datetime.fromtimestamp(file.stat().st_mtime, UTC) for file in files]
+    now = datetime.now(UTC)
+    level = watch.level(sum(one.checked[:10] == f"{now:%Y-%m-%d}" for one in looks))
     readings = compare.compare(
         reference.values,
         recent,
         alarms=_alarms(project, (model, current), detector, recent["score"], min(times)),
-        level=watch.level,
+        level=level,
         smallest_effect=watch.policy.smallest_effect,
     )
-    before = store.latest(project, model)
-    again = before.readings if before is not None and before.version == current else None
+    again = before[0].readings if before else None
     drift = Drift(
         model=model,
         version=current,
-        checked=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        checked=now.isoformat(timespec="milliseconds"),
         since=min(times).isoformat(),
         until=max(times).isoformat(),
         images=len(files),
         readings=readings,
         worst=(),
-        confirmed=compare.confirmed(readings, again, watch.level),
+        confirmed=compare.confirmed(readings, again, level),
+        seen=tuple(digests[file] for file in files),
     )
     worst = [files[index] for index in _worst(reference, recent, readings)]
     ordinary = [project.data / path for path in reference.paths[:SHOWN]]
     return store.save(project, drift, worst, [path for path in ordinary if path.is_file()])
 
 
-def _recent(project: Project, model: str, policy: DriftPolicy, folder: Path | None) -> list[Path]:
-    """The newest images, oldest first, each content once."""
+def _recent(
+    project: Project,
+    model: str,
+    policy: DriftPolicy,
+    folder: Path | None,
+    before: Sequence[Drift],
+) -> dict[Path, str]:
+    """The newest images that no look has had, oldest first, each content once; with digests.
+
+    Of those that the scoring service kept, none from before the newest image of the last look:
+    what was passed over then, for want of room, is not recent any more.
+    """
     root = folder if folder is not None else project.recent / model
     if folder is not None and not folder.is_dir():
         raise DataError("there is no such folder", where=str(folder), mend="name one of images")
     found = [
-        path for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+        (path.stat().st_mtime, path.name, path)
+        for path in root.rglob("*")
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
     ]
-    if len(found) < policy.least_images:
-        raise _too_few(len(found), policy, model, folder)
-    found.sort(key=lambda path: (path.stat().st_mtime_ns, path.name))
-    return found[-policy.images :]
+    if folder is None and before:
+        since = datetime.fromisoformat(before[0].until).timestamp()
+        found = [one for one in found if one[0] > since]
+    had = {digest for one in before for digest in one.seen}
+    new: dict[str, Path] = {}
+    for _, _, path in sorted(found, reverse=True):
+        digest = path.stem if _DIGEST.fullmatch(path.stem) else sha256_file(path)
+        if digest not in had:
+            new.setdefault(digest, path)
+        if len(new) == policy.images:
+            break
+    if len(new) < policy.least_images:
+        raise _too_few(len(new), policy, model, folder)
+    return {path: digest for digest, path in reversed(new.items())}
 
 
 def _too_few(count: int, policy: DriftPolicy, model: str, folder: Path | None) -> DataError:
     return DataError(
-        f"{count} recent images, {policy.least_images} are needed to look for drift",
+        f"{count} recent images that no look has had, {policy.least_images} are needed",
         where=str(folder or f"images that the scoring service kept of {model}"),
-        mend="name a folder: --images FOLDER; or have the service keep some: serve-model --keep 10",
+        mend="wait for more, or name a folder: --images FOLDER; the service keeps one image of"
+        " ten with serve-model --keep 10",
     )
 
 
@@ -139,16 +175,16 @@ def _alarms(
     detector: PatchAE,
     scores: NDArray[np.float64],
     since: datetime,
-) -> tuple[float, int, int]:
-    """Highest rate that the calibration allows for, alarms and decisions since a moment.
+) -> tuple[float, NDArray[np.bool_]]:
+    """Highest rate that the calibration allows for, and the decisions since a moment.
 
     Decisions are those in the log; where there are none the images themselves are judged.
     """
     allowed = float(detector.facts["false_alarm_interval"][1])
     logged = frame(project, model=named[0], version=named[1], since=since)
     if len(logged) >= len(scores):
-        return allowed, int(logged.anomalous.sum()), len(logged)
-    return allowed, int((scores > detector.threshold).sum()), len(scores)
+        return allowed, logged.sort_values("time").anomalous.to_numpy(np.bool_)
+    return allowed, scores > detector.threshold
 
 
 def _worst(

@@ -6,9 +6,11 @@ Scores are those of the calibration part, since the model learned from the other
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -59,7 +61,7 @@ def reference_of(
         with np.load(kept, allow_pickle=False) as held:
             numbers = Numbers(held["looks"], held["small"], held["features"], held["scores"])
             calibrated, paths = held["calibrated"], tuple(held["paths"].tolist())
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error):  # none, or damaged
         used = _present(project, tracking, version)
         numbers, whole = numbers_of(detector, [project.data / one.path for one in used], progress)
         used = [used[index] for index in whole]

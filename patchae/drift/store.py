@@ -62,7 +62,7 @@ def _read(file: Path) -> Drift | None:
     try:
         told = json.loads(file.read_text())
         told["readings"] = tuple(Reading(**one) for one in told["readings"])
-        for key in ("worst", "ordinary", "confirmed"):
+        for key in ("worst", "ordinary", "confirmed", "seen"):
             told[key] = tuple(told[key])
         return Drift(**told)
     except (OSError, ValueError, KeyError, TypeError):  # removed just now, or of another version

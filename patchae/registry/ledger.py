@@ -50,10 +50,6 @@ __all__ = [
 Kinds = Collection[Kind] | None
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Ledger:
     """The ledger in one store. Reading one that does not exist finds no rows.
 
@@ -65,6 +61,7 @@ class Ledger:
     Args:
         place: a SQLite file, or another store.
         flow_run: id of the flow run that appends, for the rows.
+        clock: dates the rows; by default that of the store, see `now`.
     """
 
     def __init__(
@@ -72,7 +69,7 @@ class Ledger:
         place: Path | Store,
         *,
         flow_run: str | None = None,
-        clock: Callable[[], datetime] = _now,
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
         self._store: Store = FileStore(place) if isinstance(place, Path) else place
         self._flow_run = flow_run or ""
@@ -88,6 +85,14 @@ class Ledger:
         """
         url = settings().ledger_url
         return cls(ServerStore(url) if url else FileStore(project.ledger), flow_run=flow_run)
+
+    def now(self) -> datetime:
+        """The time by the clock that dates the rows: of the database's server, or of this machine.
+
+        What a lineage record tells is dated by it, too, so that it fits the rows although a
+        worker's own clock is wrong. Aware, in UTC.
+        """
+        return self._clock() if self._clock else self._store.now()
 
     def entries(self, model: str | None = None, kinds: Kinds = None) -> list[Entry]:
         """All entries, or those of one model or of some kinds, oldest first.
@@ -179,7 +184,7 @@ class Transaction:
         self,
         connection: Connection,
         store: Store,
-        clock: Callable[[], datetime],
+        clock: Callable[[], datetime] | None,
         flow_run: str,
     ) -> None:
         self._connection = connection
@@ -196,9 +201,10 @@ class Transaction:
         """As `Ledger.append`; kept only when the transaction ends without an error."""
         signer = Signer.configured()
         with self._store.translated():
+            now = self._clock() if self._clock else self._store.now(self._connection)
             entry = follow(
                 _head(self._connection),
-                time=self._clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+                time=now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
                 kind=kind,
                 model=model,
                 actor=actor,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, inspect, text
@@ -68,6 +69,14 @@ class ServerStore:
                     {"space": _number("patchae", 4), "model": _number(model, 4)},
                 )
             yield connection
+
+    def now(self, connection: Connection | None = None) -> datetime:
+        """As `Store.now`: that of the server, whatever the clocks of the machines show."""
+        if connection is None:
+            with self.writing() as opened, self.translated():
+                return self.now(opened)
+        found: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+        return found.astimezone(UTC)
 
     def claim(self, connection: Connection) -> None:
         """As `Store.claim`."""

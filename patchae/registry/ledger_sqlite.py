@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,11 @@ class FileStore:
                 yield connection
         finally:
             lock.release()
+
+    def now(self, connection: Connection | None = None) -> datetime:
+        """As `Store.now`: that of this machine, the only one that uses the file."""
+        del connection
+        return datetime.now(UTC)
 
     def claim(self, connection: Connection) -> None:
         """As `Store.claim`; a transaction has the chain from its BEGIN on."""

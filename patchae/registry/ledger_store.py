@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -35,6 +36,9 @@ class Store(Protocol):
 
     def turn(self, model: str) -> AbstractContextManager[Connection]:
         """As `writing`, while no other process or thread has the turn of this model."""
+
+    def now(self, connection: Connection | None = None) -> datetime:
+        """The time by the clock that dates the rows, aware, in UTC; one for all who write to it."""
 
     def claim(self, connection: Connection) -> None:
         """Wait for the chain; held until the transaction of this connection ends."""

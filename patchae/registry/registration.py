@@ -7,10 +7,10 @@ there. A run that was killed half-way is marked so and a new one is made; the ve
 from __future__ import annotations
 
 import json
-import time
 import warnings
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,10 @@ Documents = Callable[[Mapping[str, Any]], Mapping[str, str]]
 """Makes texts for people from the lineage record, by artifact path."""
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 def _no_documents(record: Mapping[str, Any]) -> Mapping[str, str]:
     del record
     return {}
@@ -67,7 +71,9 @@ def register(
     training: Training,
     complete: Complete,
     documents: Documents = _no_documents,
+    *,
     but: Collection[str] = (),
+    clock: Callable[[], datetime] = _now,
 ) -> Version:
     """The registered version of a training; made only if its key has none yet.
 
@@ -77,41 +83,48 @@ def register(
         complete: makes the lineage record.
         documents: makes what else stands among the artifacts before there is a version.
         but: versions that do not count, since their weights were let go.
+        clock: dates the run; that of the ledger, so that both tell of one time.
 
     Raises:
         StoreUnreachable: MLflow does not answer.
     """
     known = tracking.with_key(training.model, training.key, but)
     if known:
-        finish(tracking, known)
+        finish(tracking, known, clock)
         return known
     experiment = tracking.experiment(training.line)
     with translated(tracking.uri):
-        _end_leftovers(tracking, experiment, training.key)
-        run_id = _start(tracking, experiment, training)
+        _end_leftovers(tracking, experiment, training.key, clock)
+        run_id = _start(tracking, experiment, training, _milliseconds(clock))
         try:
             version = _log(tracking, run_id, training, complete, documents)
         except BaseException:
             tracking.client.set_terminated(run_id, "FAILED")
             raise
-        tracking.client.set_terminated(run_id, "FINISHED")
+        tracking.client.set_terminated(run_id, "FINISHED", _milliseconds(clock))
     return tracking.version(training.model, version)
 
 
-def finish(tracking: Tracking, known: Version) -> None:
+def finish(tracking: Tracking, known: Version, clock: Callable[[], datetime] = _now) -> None:
     """End the run of a version whose process was killed right after it was made."""
     with translated(tracking.uri):
         if tracking.client.get_run(known.run_id).info.status == "RUNNING":
-            tracking.client.set_terminated(known.run_id, "FINISHED")
+            tracking.client.set_terminated(known.run_id, "FINISHED", _milliseconds(clock))
 
 
-def _end_leftovers(tracking: Tracking, experiment: str, key: TrainingKey) -> None:
+def _end_leftovers(
+    tracking: Tracking, experiment: str, key: TrainingKey, clock: Callable[[], datetime]
+) -> None:
     query = f"tags.`{TAG}training_key` = '{key}' and attributes.status = 'RUNNING'"
     for run in tracking.client.search_runs([experiment], query):
-        tracking.client.set_terminated(run.info.run_id, "KILLED")
+        tracking.client.set_terminated(run.info.run_id, "KILLED", _milliseconds(clock))
 
 
-def _start(tracking: Tracking, experiment: str, training: Training) -> str:
+def _milliseconds(clock: Callable[[], datetime]) -> int:
+    return int(clock().timestamp() * 1000)
+
+
+def _start(tracking: Tracking, experiment: str, training: Training, now: int) -> str:
     from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 
     tags = {
@@ -120,9 +133,8 @@ def _start(tracking: Tracking, experiment: str, training: Training) -> str:
         f"{TAG}class": training.class_name,
         f"{TAG}data_version": training.data_version,
     }
-    run = tracking.client.create_run(experiment, tags=tags, run_name=training.class_name)
+    run = tracking.client.create_run(experiment, now, tags, run_name=training.class_name)
     run_id = str(run.info.run_id)
-    now = int(time.time() * 1000)
     metrics = [Metric(name, value, now, 0) for name, value in training.metrics.items()]
     metrics += [Metric("loss", loss, now, epoch) for epoch, loss in enumerate(training.losses, 1)]
     params = [Param(name, str(value)) for name, value in training.params.items()]

@@ -82,6 +82,17 @@ class Tracking:
             client.search_experiments(max_results=1)
         return cls(uri, client, artifacts)
 
+    def probe(self) -> None:
+        """Ask whether the server is there; nothing to ask of a store in files.
+
+        For what has to know within seconds: MLflow's client tries again for minutes.
+
+        Raises:
+            StoreUnreachable: it does not answer.
+        """
+        if self.uri.startswith(("http://", "https://")):
+            _probe(self.uri)
+
     def experiment(self, line: str) -> str:
         """Id of the experiment of a line, created where there is none."""
         from mlflow.exceptions import MlflowException

@@ -85,6 +85,7 @@ class Following:
 
     def _follow(self, slot: Slot) -> None:
         try:
+            self._tracking.probe()
             self._look(slot)
         except StoreUnreachable as error:
             self._tell(slot, f"its champion is not known: {error.what}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -45,7 +45,7 @@ def enrol_class(job: ClassJob, tracking: Tracking, ledger: Ledger) -> Version:
         if version is None:
             version = _register(job, tracking, ledger, gone)
         else:  # perhaps made by a process that was killed right after
-            finish(tracking, version)
+            finish(tracking, version, ledger.now)
         with begin() as transaction:
             rows = registrations(transaction.entries(job.model), version.version)
             if not rows:
@@ -73,9 +73,11 @@ def _register(job: ClassJob, tracking: Tracking, ledger: Ledger, gone: Collectio
         shutil.copy(job.trained / COMPONENTS_FILE, artifacts)
 
         def complete(run_id: str, files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-            return lineage_record(job, run_id, files, artifacts, ledger.head())
+            head = ledger.head()
+            return lineage_record(job, run_id, files, artifacts, head, now=ledger.now())
 
-        return register(tracking, _training(job, artifacts), complete, cards, gone)
+        training = _training(job, artifacts)
+        return register(tracking, training, complete, cards, but=gone, clock=ledger.now)
 
 
 def _training(job: ClassJob, artifacts: Path) -> Training:
@@ -104,6 +106,8 @@ def lineage_record(
     files: Mapping[str, Mapping[str, Any]],
     artifacts: Path,
     head: Entry | None,
+    *,
+    now: datetime,
 ) -> dict[str, Any]:
     """The lineage record of a job, as plain JSON values.
 
@@ -113,6 +117,7 @@ def lineage_record(
         files: the model's files, with their digests and sizes.
         artifacts: folder with the artifacts of the run.
         head: the newest row of the ledger.
+        now: the time by the ledger's clock, asked after that row was read.
     """
     training = _json(job.trained / "training.json")
     counts = job.validation.counts
@@ -166,7 +171,7 @@ def lineage_record(
             "host": training["host"],
             "actor": settings().who(),
             "started": training["started"],
-            "finished": datetime.now(UTC).isoformat(),
+            "finished": now.isoformat(),
         },
     )
 

@@ -7,7 +7,7 @@ import json
 import platform
 import shutil
 import time
-from datetime import UTC, datetime
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from patchae.files import (
 )
 from patchae.lineage.environment import COMPONENTS_FILE, environment_of
 from patchae.lineage.probe import FOLDER, probe_of
+from patchae.registry.ledger import Ledger
 from patchae.settings import settings
 from patchae.steps.job import ClassJob
 
@@ -46,7 +47,8 @@ def train_class(job: ClassJob, progress: Progress = silent) -> bool:
 
     Raises:
         DataError: an image cannot be read.
-        StoreUnreachable: the backbone's weights cannot be had.
+        StoreUnreachable: the backbone's weights cannot be had, or the ledger, whose clock dates
+            the training.
     """
     from patchae.model.training import pick_device, train
 
@@ -55,7 +57,7 @@ def train_class(job: ClassJob, progress: Progress = silent) -> bool:
     rows = job.train_rows
     # Scores that lie there judged a model that is gone.
     shutil.rmtree(job.evaluated, ignore_errors=True)
-    started, clock = datetime.now(UTC), time.perf_counter()
+    started, clock = Ledger.of(job.project).now(), time.perf_counter()
     device = pick_device(settings().device)
     kept = job.folder / f"samples-{device}"  # what a killed training had done already
     with folder_in_one_step(job.trained) as draft:
@@ -82,9 +84,9 @@ def train_class(job: ClassJob, progress: Progress = silent) -> bool:
                 "files": digests_of(draft / "model"),
                 "environment": environment,
                 "host": platform.node(),
-                "seconds": time.perf_counter() - clock,
+                "seconds": (seconds := time.perf_counter() - clock),
                 "started": started.isoformat(),
-                "finished": datetime.now(UTC).isoformat(),
+                "finished": (started + timedelta(seconds=seconds)).isoformat(),
             },
         )
         # Inside: after a kill behind this block nobody would come back for it.

@@ -14,6 +14,8 @@ from patchae.drift.look import look as look_at
 from patchae.errors import DataError, UsageError
 from patchae.files import Progress, silent
 from patchae.project import Project
+from patchae.registry.ledger import Ledger
+from patchae.registry.standing import champion_of
 from patchae.registry.tracking import Tracking
 from patchae.report.drift_page import write_drift_page
 
@@ -25,6 +27,7 @@ class Seen:
     class_name: str
     model: str
     drift: Drift | None
+    """What was found. Without a look now: the drift of the champion that the last one confirmed."""
     page: Path | None
     """For people."""
     why_not: str | None = None
@@ -59,6 +62,7 @@ def monitor(
         progress: called while images are read.
 
     Raises:
+        DataError, UsageError: a folder was named and cannot be looked at.
         StoreUnreachable: MLflow or the ledger does not answer.
     """
     watch = Watch(line.drift, len(line.classes))
@@ -67,12 +71,25 @@ def monitor(
         try:
             found = look_at(project, tracking, model, watch, folder, progress=progress)
         except (DataError, UsageError) as error:
-            yield Seen(name, model, None, None, error.what)
+            if folder is not None:
+                raise
+            last = _last(project, model)
+            page = write_drift_page(project, last) if last else None
+            yield Seen(name, model, last, page, error.what)
             continue
         if found.confirmed and _asked_before(project, found):
             found = store.mark_asked(project, found)
         page = write_drift_page(project, found)
         yield Seen(name, model, found, page)
+
+
+def _last(project: Project, model: str) -> Drift | None:
+    """The last look at the champion, where it confirmed drift: that stands until the next one."""
+    last = store.latest(project, model)
+    if last is None or not last.confirmed:
+        return None
+    current = champion_of(Ledger.of(project).entries(model)).current
+    return last if last.version == current else None
 
 
 def _asked_before(project: Project, found: Drift) -> bool:

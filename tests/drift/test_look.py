@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,17 +46,20 @@ def project(works: Works) -> Iterator[Project]:
 @pytest.fixture
 def recent(tmp_path: Path) -> Path:
     """Thirty good images that no model has seen."""
-    for number in range(30):
-        write_image(tmp_path / "recent" / f"{number:03d}.png", 7_000_000 + number)
+    write_many(tmp_path / "recent", 30)
     return tmp_path / "recent"
 
 
-def darken(folder: Path) -> None:
-    """Light a fifth down."""
-    for file in folder.glob("*.png"):
-        with Image.open(file) as image:
-            pixels = np.asarray(image)
-        Image.fromarray((pixels * 0.8).astype(np.uint8)).save(file)
+def write_many(folder: Path, count: int, start: int = 0, *, light: float = 1.0) -> None:
+    """Good images that no model has seen, under more or less light, a second apart."""
+    for number in range(start, start + count):
+        file = folder / f"{number:03d}.png"
+        write_image(file, 7_000_000 + number)
+        if light != 1:
+            with Image.open(file) as image:
+                pixels = np.asarray(image)
+            Image.fromarray((pixels * light).astype(np.uint8)).save(file)
+        os.utime(file, (1_700_000_000 + number,) * 2)
 
 
 def test_what_is_as_it_was_is_quiet(works: Works, project: Project, recent: Path) -> None:
@@ -67,15 +71,17 @@ def test_what_is_as_it_was_is_quiet(works: Works, project: Project, recent: Path
 
 
 def test_darker_images_are_drift_that_the_next_look_confirms(
-    works: Works, project: Project, recent: Path
+    works: Works, project: Project, tmp_path: Path
 ) -> None:
-    tracking = works.tracking()
-    darken(recent)
+    tracking, recent = works.tracking(), tmp_path / "recent"
+    write_many(recent, 30, light=0.8)
     first = look(project, tracking, LENS, WATCH, recent)
     (brightness,) = (one for one in first.readings if one.name == "brightness")
     assert brightness.drifted
     assert brightness.effect < -1
+    write_many(recent, 30, 30, light=0.8)
     second = look(project, tracking, LENS, WATCH, recent)
+    assert second.images == 30
     assert "brightness" in second.confirmed
     assert "brightness" in second.reason
     assert len(store.all_of(project, LENS)) == 2
@@ -85,11 +91,51 @@ def test_darker_images_are_drift_that_the_next_look_confirms(
     assert "http" not in page.replace("http-equiv", "")
 
 
-def test_a_line_is_looked_at_by_what_the_service_kept(
-    works: Works, project: Project, recent: Path
+def test_a_change_is_seen_although_most_images_are_from_before(
+    works: Works, project: Project, tmp_path: Path
 ) -> None:
-    day = project.recent / LENS / "2026-03-04"
-    shutil.copytree(recent, day)
+    """What an earlier look has had is not looked at again, and hides nothing."""
+    tracking, recent = works.tracking(), tmp_path / "recent"
+    watch = Watch(DriftPolicy(images=200, least_images=20), classes=2)
+    write_many(recent, 60)
+    assert not look(project, tracking, LENS, watch, recent).drifted
+    write_many(recent, 40, 60, light=0.8)
+    changed = look(project, tracking, LENS, watch, recent)
+    assert changed.images == 40
+    assert changed.drifted
+
+
+def test_a_policy_without_any_look_is_refused() -> None:
+    with pytest.raises(ValueError, match="least_images 50 is more than images 40"):
+        DriftPolicy(images=40)
+
+
+def test_an_image_is_looked_at_once(works: Works, project: Project, recent: Path) -> None:
+    tracking = works.tracking()
+    found = look(project, tracking, LENS, WATCH, recent)
+    assert len(set(found.seen)) == 30
+    shutil.copyfile(recent / "000.png", recent / "under_another_name.png")
+    with pytest.raises(DataError, match="0 recent images that no look has had"):
+        look(project, tracking, LENS, WATCH, recent)
+    assert store.all_of(project, LENS) == [found]
+
+
+def test_what_was_passed_over_is_not_recent_any_more(
+    works: Works, project: Project, tmp_path: Path
+) -> None:
+    """The service kept more than one look is at: the next one is at what came afterwards."""
+    tracking, day = works.tracking(), project.recent / LENS / "2026-03-04"
+    write_many(day, 60)
+    newest = look(project, tracking, LENS, WATCH)
+    assert newest.images == 40
+    with pytest.raises(DataError, match="0 recent images"):
+        look(project, tracking, LENS, WATCH)
+    write_many(day, 12, 60)
+    assert look(project, tracking, LENS, WATCH).images == 12
+
+
+def test_a_line_is_looked_at_by_what_the_service_kept(works: Works, project: Project) -> None:
+    write_many(project.recent / LENS / "2026-03-04", 50)
     line = load_lines(project.lines_file).line("works")
     disc, lens = monitor(project, works.tracking(), line, ["disc", "lens"])
     assert disc.drift is None
@@ -102,20 +148,32 @@ def test_a_line_is_looked_at_by_what_the_service_kept(
 
 
 def test_a_retraining_is_asked_for_once_for_a_version(
-    works: Works, project: Project, recent: Path
+    works: Works, project: Project, tmp_path: Path
 ) -> None:
-    darken(recent)
     line = load_lines(project.lines_file).line("works")
-    tracking = works.tracking()
-    seen = [next(monitor(project, tracking, line, ["lens"], recent)) for _ in range(2)]
-    assert seen[1].due
-    assert seen[1].drift
-    store.mark_asked(project, seen[1].drift)
-    (again,) = monitor(project, tracking, line, ["lens"], recent)
-    assert again.drift
-    assert again.drift.confirmed
-    assert again.drift.asked
-    assert not again.due
+    tracking, kept = works.tracking(), project.recent / LENS / "2026-03-04"
+    write_many(kept, 50, light=0.6)
+    (first,) = monitor(project, tracking, line, ["lens"])
+    write_many(kept, 50, 50, light=0.6)
+    (second,) = monitor(project, tracking, line, ["lens"])
+    assert second.due
+    assert second.drift
+    assert first.drift != second.drift
+    # Nobody could be asked, and no image came since: what was confirmed stands.
+    (again,) = monitor(project, tracking, line, ["lens"])
+    assert again.why_not
+    assert again.drift == second.drift
+    assert again.due
+    store.mark_asked(project, second.drift)
+    (asked,) = monitor(project, tracking, line, ["lens"])
+    assert asked.drift
+    assert not asked.due
+    write_many(kept, 50, 100, light=0.6)
+    (later,) = monitor(project, tracking, line, ["lens"])
+    assert later.drift
+    assert later.drift.confirmed
+    assert later.drift.asked
+    assert not later.due
 
 
 def test_the_reference_never_has_a_test_image(works: Works, project: Project, recent: Path) -> None:
@@ -137,17 +195,11 @@ def test_what_cannot_be_looked_at_is_said(works: Works, project: Project, tmp_pa
     away = tmp_path / "away"
     shutil.move(project.data / "lens" / "train", away)
     try:
-        write_many(tmp_path / "recent")
+        write_many(tmp_path / "recent", 12)
         with pytest.raises(DataError, match="patchae pull"):
             look(project, tracking, LENS, WATCH, tmp_path / "recent")
     finally:
         shutil.move(away, project.data / "lens" / "train")
-
-
-def write_many(folder: Path) -> None:
-    """Enough images for a look."""
-    for number in range(12):
-        write_image(folder / f"{number}.png", 8_000_000 + number)
 
 
 @pytest.mark.parametrize(("right", "down"), [(0, 0), (3, 0), (0, -5), (-4, 6)])

@@ -107,7 +107,7 @@ def test_from_a_darker_hall_to_a_new_champion(tmp_path: Path, api: str) -> None:
             "classes": ["cap"],
             "training": TINY,
             "gates": GATES,
-            "drift": {"least_images": 10, "images": 30},
+            "drift": {"least_images": 20, "images": 30},
         }
     }
     plant.write_lines()
@@ -123,8 +123,11 @@ def test_from_a_darker_hall_to_a_new_champion(tmp_path: Path, api: str) -> None:
         words = ["feedback", CAP, *map(str, arrived[:16]), "--label", "good"]
         assert run(plant, api, *words).returncode == 0
         # Two looks: the second confirms what the first one saw, unless that was beyond doubt.
-        looks = [monitored(plant, api) for _ in range(2)]
-        assert "brightness" in looks[1]["confirmed"]
+        looks = [monitored(plant, api)]
+        if not looks[0]["asked"]:
+            assert judged(client, dark(tmp_path / "camera", 24, 3_000_100)) == {"1"}
+            looks.append(monitored(plant, api))
+        assert "brightness" in looks[-1]["confirmed"]
         assert sum(look["asked"] for look in looks) == 1
         until(lambda: plant.standing(CAP).get("champion") == "2")
         until(lambda: judged(client, arrived[:1]) == {"2"})

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,11 +15,16 @@ import pytest
 
 from flows.server import free_port, prefect_server
 from patchae.dataset.pin import read_pin
+from patchae.registry.ledger import Ledger
+from patchae.registry.ledger_postgres import ServerStore
 from patchae.steps.workplace import describe
-from tests.flows.plant import Plant
+from tests.flows.plant import TINY, Plant
+from tests.integration.clocks import clock_ahead
 from tests.integration.prefect_server import client_of, run, start, states, until, worker
 from tests.integration.proxy import Proxy
 from tests.integration.test_faults import MIDDLING, plant, training_of, versions
+from tests.postgres import Server
+from tests.support import write_class
 
 CUT_S = 30
 
@@ -98,6 +104,34 @@ def test_two_workers_that_are_given_the_same_class_make_one_version(
 
 
 _ENDS = ("Completed", "Failed", "Crashed")
+
+
+@pytest.mark.slow
+def test_a_worker_whose_clock_is_an_hour_ahead_dates_by_that_of_the_ledger(
+    api: str, tmp_path: Path, postgres: Server
+) -> None:
+    made = plant(tmp_path, "late", TINY)
+    place = {"PATCHAE_LEDGER_URL": postgres.new()}
+    ledger = Ledger(ServerStore(place["PATCHAE_LEDGER_URL"]))
+    assert run(made, api, "deploy", **place).returncode == 0
+    before = datetime.now(UTC)
+    wrong = clock_ahead(tmp_path, 3600)
+    with worker(api, tmp_path / "worker", "late", **place, **wrong):
+        retraining = start(api, "retrain/late")
+        until(lambda: states(api, "retrain")[retraining] in _ENDS)
+    assert states(api, "retrain")[retraining] == "Completed"
+    rows = ledger.entries()
+    assert [row.kind for row in rows] == ["registered", "verdict", "move", "confirmed"]
+    after = datetime.now(UTC)
+    assert all(before <= datetime.fromisoformat(row.time) <= after for row in rows)
+    # A machine whose clock is right goes on after it.
+    write_class(made.project.data, "cap", train_good=50, seed=99)
+    again = run(made, "", "retrain", "late", **place)
+    assert again.returncode in (0, 1), again.stderr
+    audit = run(made, "", "audit", "--all", **place)
+    assert audit.returncode == 0, audit.stdout
+    assert "late.cap/2" in audit.stdout
+    assert ledger.verify() == []
 
 
 @pytest.fixture

@@ -260,9 +260,13 @@ def test_whatever_happened_no_champion_of_any_time_loses_its_weights(
             entries, keep_last
         )
         assert {row.seq: row for row in entries[: len(before)]} == before
-        for version in gone:
-            verdict = open_promotion(entries, version)
-            assert verdict is None or verdict.body["champion"] != champion_of(entries).current
+        for version, row in gone.items():
+            then = entries[: row.seq - 1]
+            verdict = open_promotion(then, version)
+            assert verdict is None or verdict.body["champion"] != champion_of(then).current
+            # A verdict that came afterwards, from wherever, opens nothing.
+            with pytest.raises(PatchaeError):
+                life.promote(version)
         assert life.tidy(policy) == []
         for version in former_champions(entries):
             if version != champion_of(life.entries).current and version not in retired(entries):

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
+from bench.agreement import disputed
 from patchae.errors import AuditBroken, StoreUnreachable, UsageError
 from patchae.predictions.reading import predictions
 from patchae.registry.promotion import override, rollback
-from patchae.registry.standing import champion_of, last_verdict
+from patchae.registry.standing import champion_of, last_verdict, moves
 from patchae.registry.tracking import Tracking
 from patchae.serving import following
 from tests.flows.plant import Works
@@ -115,7 +116,9 @@ def test_promotion_rollback_and_trouble_under_load(
     assert answers
     assert [text for status, _, text in answers if status != 200] == []
     assert {frozenset(said) for _, said, _ in answers} == {frozenset({first}), frozenset({second})}
-    logged = sum(1 for _ in predictions(works.plant.project, model=LENS)) - before
+    decisions = list(predictions(works.plant.project, model=LENS))[before:]
+    assert disputed(decisions, moves(works.plant.ledger.entries(LENS))) == []
+    logged = len(decisions)
     metrics = asked.gauges.registry.get_sample_value
     judged = sum(
         metrics("patchae_images_total", {"model": LENS, "version": v, "decision": d}) or 0
