@@ -16,7 +16,9 @@ from prefect.cache_policies import NO_CACHE
 from flows.events import DRIFTED, send
 from flows.train_class import passes
 from patchae.console import progress_of, say
+from patchae.dataset.classes import line_classes
 from patchae.drift import store
+from patchae.drift.finding import Drift
 from patchae.lines_file import load_lines
 from patchae.project import Project, prepare_environment
 from patchae.registry.tracking import Tracking
@@ -57,7 +59,7 @@ def monitor(*, line_name: str, root: Path) -> list[str]:
     project = Project(root)
     prepare_environment(project)
     line = load_lines(project.lines_file).line(line_name)
-    seen = [look(root, line.name, name) for name in line.classes]
+    seen = [look(root, line.name, name) for name in line_classes(project, line)]
     asked = [one.class_name for one in seen if ask(project, line.name, one)]
     create_table_artifact(
         key="drift",
@@ -96,17 +98,19 @@ def ask(project: Project, line: str, seen: Seen) -> bool:
     return sent
 
 
+def _finding(found: Drift | None) -> str:
+    if found is None:
+        return ""
+    return "drift" if found.confirmed else "seen once" if found.drifted else "no drift"
+
+
 def _row(seen: Seen, asked: bool) -> dict[str, Any]:
     found = seen.drift
     return {
         "class": seen.class_name,
         "version": found.version if found else None,
         "images": found.images if found else None,
-        "finding": (
-            seen.why_not
-            or ("drift" if found and found.confirmed else "")
-            or ("seen once" if found and found.drifted else "no drift")
-        ),
+        "finding": "; ".join(one for one in (_finding(found), seen.why_not) if one),
         "retraining": "asked for" if asked else "",
         "page": str(seen.page or ""),
     }

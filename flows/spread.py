@@ -112,7 +112,6 @@ def _send(client: SyncPrefectClient, deployment: UUID, run: LineRun, one: _Sent)
     from prefect.states import Scheduled
 
     origin = run.origin
-    one.tries += 1
     parameters: dict[str, Any] = {
         "line_name": run.line.name,
         "classes": one.classes,
@@ -124,14 +123,16 @@ def _send(client: SyncPrefectClient, deployment: UUID, run: LineRun, one: _Sent)
         "trigger": origin.trigger,
         "deployment": origin.deployment,
     }
+    # Prefect would date it by this machine's clock, and wait if that is ahead of the server's.
+    now = client.hello().headers.get("date")
     made = client.create_flow_run_from_deployment(
         deployment,
         parameters=parameters,
-        # Prefect would date it by this machine's clock, and wait if that is ahead of the server's.
-        state=Scheduled(scheduled_time=parsedate_to_datetime(client.hello().headers["date"])),
+        state=Scheduled(scheduled_time=parsedate_to_datetime(now)) if now else None,
         # The same call again, since its answer was lost, is the same run.
-        idempotency_key=f"{origin.flow_run_id}:{one.classes[0]}:{one.tries}",
+        idempotency_key=f"{origin.flow_run_id}:{one.classes[0]}:{one.tries + 1}",
     )
+    one.tries += 1
     return made.id
 
 

@@ -82,7 +82,7 @@ def pull(
         if classes is None:
             size = sum((project.data / path).stat().st_size for path in wanted)
             write_pin(project.data_dvc, version, files=len(wanted), size=size)
-            version_log.note(project, version, len(wanted), size)
+            version_log.note(project, version, len(wanted), size, version_log.own_clock())
     return Restored(
         version=version,
         classes=tuple(classes) if classes is not None else None,

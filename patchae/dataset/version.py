@@ -60,7 +60,7 @@ def snapshot(
     Raises:
         DataError: there is nothing in `data/`, Git tracks it, or it changes meanwhile.
         StoreBusy: another process holds the images or DVC for too long.
-        StoreUnreachable: the remote does not answer.
+        StoreUnreachable: the remote does not answer, or `clock` does not.
         ConfigError: DVC cannot use its configuration.
         UsageError: a commit is wanted where there is no Git, or Git refuses it.
     """
@@ -88,8 +88,9 @@ def snapshot(
             store.keep(content, progress)
             store.push(content, progress)
         count, size = len(content.files), content.bytes
+        made = clock()  # before the pin: a clock that does not answer leaves the version before
         write_pin(project.data_dvc, content.version, files=count, size=size)
-        version_log.note(project, content.version, count, size, clock)
+        version_log.note(project, content.version, count, size, made)
         message = f"Pin data version {content.version}\n\n{count} files, {size} bytes"
         committed = commit and git.commit_only(
             project.root, [project.data_dvc.name, *_own_files(project)], message

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -37,7 +36,7 @@ def note(
     version: DataVersion,
     files: int,
     size: int,
-    clock: Callable[[], datetime] = own_clock,
+    made: datetime,
 ) -> bool:
     """Append a version unless it is the last one noted; whether it was appended.
 
@@ -46,8 +45,8 @@ def note(
     known = entries(project)
     if known and known[-1].version == version:
         return False
-    made = clock().isoformat(timespec="seconds")
-    line = canonical_json(asdict(Entry(version, made, files, size))) + "\n"
+    entry = Entry(version, made.isoformat(timespec="seconds"), files, size)
+    line = canonical_json(asdict(entry)) + "\n"
     file = project.versions
     file.parent.mkdir(parents=True, exist_ok=True)
     torn = file.exists() and file.read_bytes()[-1:] not in {b"", b"\n"}

@@ -101,27 +101,54 @@ def effect_of(reference: NDArray[np.float64], recent: NDArray[np.float64]) -> fl
 def rank_test(reference: NDArray[np.float64], recent: NDArray[np.float64]) -> float:
     """Two-sided chance of ranks as far apart, with recent images counted as what they are worth."""
     from scipy.special import stdtr
+
+    apart, _, deviation, freedom = _ranked(reference, recent)
+    return float(2 * stdtr(freedom, -apart / deviation)) if deviation else 1.0
+
+
+def blind(
+    reference: Mapping[str, NDArray[np.float64]],
+    recent: Mapping[str, NDArray[np.float64]],
+    level: float,
+) -> tuple[str, ...]:
+    """Statistics that no change, however great, would move below the level: `rank_test` of series
+    that lie wholly apart, when the recent images are worth as few as these are."""
+    from scipy.special import stdtr
+
+    found = []
+    for name in reference:
+        _, most, deviation, freedom = _ranked(reference[name], recent[name])
+        if deviation and (len(reference) + 1) * 2 * stdtr(freedom, -most / deviation) >= level:
+            found.append(name)
+    return tuple(found)
+
+
+def _ranked(
+    reference: NDArray[np.float64], recent: NDArray[np.float64]
+) -> tuple[float, float, float, float]:
+    """How far apart the ranks are, how far they could be, their deviation, degrees of freedom.
+
+    A deviation of 0: there is nothing to compare.
+    """
     from scipy.stats import rankdata
 
     n, m = len(reference), len(recent)
     if not n or not m:
-        return 1.0
+        return 0.0, 0.0, 0.0, 1.0
     ranks = rankdata(np.concatenate([reference, recent]))
     u = float(ranks[n:].sum()) - m * (m + 1) / 2
     _, ties = np.unique(ranks, return_counts=True)
     total = n + m
     correction = float((ties.astype(float) ** 3 - ties).sum()) / (total * (total - 1))
-    variance = n * m / 12 * (total + 1 - correction)
-    if variance <= 0:
-        return 1.0
+    variance = max(0.0, n * m / 12 * (total + 1 - correction))
     worth = effective(ranks[n:])
     # Means of n and m values vary by 1/n and 1/m: n of n + m parts of the variance are due to the
     # recent images, and that part grows as they are worth less.
     due = n * m / worth
     inflated = variance * (m + due) / (m + n)
-    distance = max(0.0, abs(u - n * m / 2) - 0.5)
     freedom = max(1.0, worth - 1) * ((m + due) / due) ** 2
-    return float(2 * stdtr(freedom, -distance / inflated**0.5))
+    middle = n * m / 2
+    return max(0.0, abs(u - middle) - 0.5), middle - 0.5, inflated**0.5, freedom
 
 
 def effective(series: NDArray[np.float64]) -> float:

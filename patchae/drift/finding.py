@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Reading:
     effect: float
     """How far apart they are, in standard deviations of the reference; below 0: smaller now."""
     p: float
-    """Chance of a difference as large if nothing had changed, corrected for how often we look."""
+    """Chance of a difference as large if nothing had changed, corrected for the number of
+    statistics."""
     drifted: bool
     """Both unlikely and large enough to matter."""
 
@@ -50,8 +52,15 @@ class Drift:
     """Statistics whose drift was found twice in a row, or once beyond doubt."""
     seen: tuple[str, ...] = ()
     """Contents of the images looked at: SHA-256 of their files, oldest first."""
+    folder: bool = False
+    """Whether they were of a folder that somebody named, and not what the scoring service kept."""
     asked: bool = False
     """Whether a retraining was asked for because of it."""
+
+    @property
+    def ended(self) -> datetime:
+        """Time of the newest image, or of the look if a clock was ahead then."""
+        return min(datetime.fromisoformat(one) for one in (self.until, self.checked))
 
     @property
     def drifted(self) -> bool:

@@ -2,13 +2,18 @@
 
 An image is looked at once for each champion. So successive looks are of different images, and the
 second can confirm what the first one found; and a look is not spoilt by images from before a change
-that the one before it has had already.
+that the one before it has had already. Images that follow each other so closely that they could not
+show even the greatest change are left for a later look, which has more of them.
+
+What the scoring service kept is looked at from the moment on at which the champion became it. A
+folder that somebody names is looked at as it is, and has a succession of its own.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,12 +32,11 @@ from patchae.files import Progress, sha256_file, silent
 from patchae.predictions.reading import frame
 from patchae.registry.ledger import Ledger
 from patchae.registry.loading import load_version
-from patchae.registry.standing import champion_of
+from patchae.registry.standing import champion_of, moves
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from patchae.model.detector import PatchAE
     from patchae.project import Project
     from patchae.registry.tracking import Tracking
 
@@ -75,18 +79,28 @@ def look(
 
     Raises:
         UsageError: the model has no champion.
-        DataError: there are too few images that no look at the champion has had, or too few of the
-            champion's own.
-        StoreUnreachable: MLflow or the ledger does not answer.
+        DataError: there are too few images that no look at the champion has had, they are too
+            alike to show anything, or there are too few of the champion's own.
+        StoreUnreachable: MLflow, the ledger or the log of decisions in S3 does not answer.
     """
-    current = champion_of(Ledger.of(project).entries(model)).current
+    entries = Ledger.of(project).entries(model)
+    current = champion_of(entries).current
     if current is None:
         raise UsageError(
             f"{model} has no champion", mend="`patchae status` lists the models that have one"
         )
+    began = datetime.fromisoformat(moves(entries)[-1].time)
     looks = store.all_of(project, model)
-    before = [one for one in looks if one.version == current]
-    digests = _recent(project, model, watch.policy, folder, before)
+    before = [
+        one
+        for one in looks
+        if one.version == current
+        and one.folder == (folder is not None)
+        and datetime.fromisoformat(one.checked) >= began
+    ]
+    since = None if folder is not None else max([began, *(one.ended for one in before[:1])])
+    had = {digest for one in looks if one.version == current for digest in one.seen}
+    digests = _recent(folder or project.recent / model, watch.policy, since, had)
     files = list(digests)
     version = tracking.version(model, current)
     detector = load_version(tracking, version)
@@ -94,7 +108,7 @@ def look(
     numbers, whole = numbers_of(detector, files, progress)
     files = [files[index] for index in whole]
     if len(files) < watch.policy.least_images:
-        raise _too_few(len(files), watch.policy, model, folder)
+        raise _too_few(len(files), watch.policy, folder or project.recent / model)
     recent = reference.yardstick.measure(numbers)
     times = [datetime.fromtimestamp(file.stat().st_mtime, UTC) for file in files]
     now = datetime.now(UTC)
@@ -102,10 +116,23 @@ def look(
     readings = compare.compare(
         reference.values,
         recent,
-        alarms=_alarms(project, (model, current), detector, recent["score"], min(times)),
+        alarms=(
+            float(detector.facts["false_alarm_interval"][1]),
+            _decided(
+                project, (model, current), (since, max(times)), recent["score"] > detector.threshold
+            ),
+        ),
         level=level,
         smallest_effect=watch.policy.smallest_effect,
     )
+    blind = compare.blind(reference.values, recent, level)
+    if blind and len(files) < watch.policy.images and not any(one.drifted for one in readings):
+        raise DataError(
+            f"{len(files)} recent images follow each other too closely to show a change of"
+            f" {', '.join(blind)}",
+            where=str(folder or project.recent / model),
+            mend=f"wait for more: with {watch.policy.images} they are looked at all the same",
+        )
     again = before[0].readings if before else None
     drift = Drift(
         model=model,
@@ -118,6 +145,7 @@ def look(
         worst=(),
         confirmed=compare.confirmed(readings, again, level),
         seen=tuple(digests[file] for file in files),
+        folder=folder is not None,
     )
     worst = [files[index] for index in _worst(reference, recent, readings)]
     ordinary = [project.data / path for path in reference.paths[:SHOWN]]
@@ -125,29 +153,22 @@ def look(
 
 
 def _recent(
-    project: Project,
-    model: str,
-    policy: DriftPolicy,
-    folder: Path | None,
-    before: Sequence[Drift],
+    root: Path, policy: DriftPolicy, since: datetime | None, had: Collection[str]
 ) -> dict[Path, str]:
     """The newest images that no look has had, oldest first, each content once; with digests.
 
-    Of those that the scoring service kept, none from before the newest image of the last look:
-    what was passed over then, for want of room, is not recent any more.
+    What the last look passed over, for want of room, is not recent any more: `since`.
     """
-    root = folder if folder is not None else project.recent / model
-    if folder is not None and not folder.is_dir():
-        raise DataError("there is no such folder", where=str(folder), mend="name one of images")
+    if since is None and not root.is_dir():
+        raise DataError("there is no such folder", where=str(root), mend="name one of images")
+    after = since.timestamp() if since else -math.inf
     found = [
-        (path.stat().st_mtime, path.name, path)
+        (changed, path.name, path)
         for path in root.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and path.is_file()
+        and (changed := path.stat().st_mtime) > after
     ]
-    if folder is None and before:
-        since = datetime.fromisoformat(before[0].until).timestamp()
-        found = [one for one in found if one[0] > since]
-    had = {digest for one in before for digest in one.seen}
     new: dict[str, Path] = {}
     for _, _, path in sorted(found, reverse=True):
         digest = path.stem if _DIGEST.fullmatch(path.stem) else sha256_file(path)
@@ -156,35 +177,36 @@ def _recent(
         if len(new) == policy.images:
             break
     if len(new) < policy.least_images:
-        raise _too_few(len(new), policy, model, folder)
+        raise _too_few(len(new), policy, root)
     return {path: digest for digest, path in reversed(new.items())}
 
 
-def _too_few(count: int, policy: DriftPolicy, model: str, folder: Path | None) -> DataError:
+def _too_few(count: int, policy: DriftPolicy, root: Path) -> DataError:
     return DataError(
         f"{count} recent images that no look has had, {policy.least_images} are needed",
-        where=str(folder or f"images that the scoring service kept of {model}"),
+        where=str(root),
         mend="wait for more, or name a folder: --images FOLDER; the service keeps one image of"
         " ten with serve-model --keep 10",
     )
 
 
-def _alarms(
+def _decided(
     project: Project,
     named: tuple[str, str],
-    detector: PatchAE,
-    scores: NDArray[np.float64],
-    since: datetime,
-) -> tuple[float, NDArray[np.bool_]]:
-    """Highest rate that the calibration allows for, and the decisions since a moment.
+    times: tuple[datetime | None, datetime],
+    judged: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """Alarms or not, oldest first: what the log has of the time of the look.
 
-    Decisions are those in the log; where there are none the images themselves are judged.
+    Of a folder, and where there is less in the log, how the images themselves are judged.
     """
-    allowed = float(detector.facts["false_alarm_interval"][1])
-    logged = frame(project, model=named[0], version=named[1], since=since)
-    if len(logged) >= len(scores):
-        return allowed, logged.sort_values("time").anomalous.to_numpy(np.bool_)
-    return allowed, scores > detector.threshold
+    since, until = times
+    if since is not None:
+        model, version = named
+        logged = frame(project, model=model, version=version, since=since, until=until)
+        if len(logged) >= len(judged):
+            return logged.sort_values("time").anomalous.to_numpy(np.bool_)
+    return judged
 
 
 def _worst(

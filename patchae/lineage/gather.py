@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from patchae.dataset.classes import line_classes
 from patchae.errors import ConfigError, PatchaeError, StoreUnreachable, UsageError
 from patchae.files import Progress, silent
 from patchae.lineage.audit import LINKS, Audit, Link, audit
@@ -66,7 +67,7 @@ def audit_all(project: Project, tracking: Tracking, scope: Scope | None = None) 
     auditor = _Auditor(project, tracking, scope or Scope())
     at = auditor.scope.at
     lines = load_lines(project.lines_file).lines
-    models = {line.model_name(name) for line in lines for name in line.classes}
+    models = {line.model_name(name) for line in lines for name in line_classes(project, line)}
     for model in sorted(models | {entry.model for entry in auditor.entries(None)}):
         version = champion_of(until(auditor.entries(model), at)).current
         if version is None and at is None:

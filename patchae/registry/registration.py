@@ -83,7 +83,8 @@ def register(
         complete: makes the lineage record.
         documents: makes what else stands among the artifacts before there is a version.
         but: versions that do not count, since their weights were let go.
-        clock: dates the run; that of the ledger, so that both tell of one time.
+        clock: dates the run; that of the ledger, so that both tell of one time. Of a run that
+            failed only the start.
 
     Raises:
         StoreUnreachable: MLflow does not answer.

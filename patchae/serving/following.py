@@ -80,15 +80,28 @@ class Following:
 
     def _work(self) -> None:
         while not self._ended.wait(self._every_s):
+            silent = self._silent()
             for slot in self.slots.values():
-                self._follow(slot)
+                if self._ended.is_set():
+                    return
+                self._follow(slot, silent)
 
-    def _follow(self, slot: Slot) -> None:
+    def _silent(self) -> StoreUnreachable | None:
+        """That MLflow does not answer, found once for all models and within seconds."""
         try:
             self._tracking.probe()
+        except StoreUnreachable as error:
+            return error
+        return None
+
+    def _follow(self, slot: Slot, silent: StoreUnreachable | None) -> None:
+        if silent:
+            self._tell(slot, _unknown(silent))
+            return
+        try:
             self._look(slot)
         except StoreUnreachable as error:
-            self._tell(slot, f"its champion is not known: {error.what}")
+            self._tell(slot, _unknown(error))
         except PatchaeError as error:
             self.seen = time.time()
             self._tell(slot, error.what)
@@ -133,3 +146,7 @@ class Following:
             else:
                 _log.warning("%s: all is well again", slot.name)
         slot.problem = problem
+
+
+def _unknown(error: StoreUnreachable) -> str:
+    return f"its champion is not known: {error.what}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from patchae.config import Line
+from patchae.dataset.classes import line_classes
 from patchae.drift import store
 from patchae.drift.finding import Drift
 from patchae.drift.look import Watch
@@ -63,9 +64,9 @@ def monitor(
 
     Raises:
         DataError, UsageError: a folder was named and cannot be looked at.
-        StoreUnreachable: MLflow or the ledger does not answer.
+        StoreUnreachable: MLflow, the ledger or the log of decisions in S3 does not answer.
     """
-    watch = Watch(line.drift, len(line.classes))
+    watch = Watch(line.drift, len(line_classes(project, line)))
     for name in names:
         model = line.model_name(name)
         try:
@@ -85,7 +86,7 @@ def monitor(
 
 def _last(project: Project, model: str) -> Drift | None:
     """The last look at the champion, where it confirmed drift: that stands until the next one."""
-    last = store.latest(project, model)
+    last = next((one for one in store.all_of(project, model) if not one.folder), None)
     if last is None or not last.confirmed:
         return None
     current = champion_of(Ledger.of(project).entries(model)).current

@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import mannwhitneyu, norm, t
 
 from patchae.drift.compare import (
+    blind,
     compare,
     confirmed,
     effect_of,
@@ -68,6 +69,38 @@ def test_slow_light_is_no_drift() -> None:
         naive += mannwhitneyu(reference, steps).pvalue < 0.01
     assert naive > 90
     assert wrong < naive / 4
+
+
+def wandering(random: np.random.Generator, count: int, alike: float) -> np.ndarray:
+    """A series each of whose values is like the one before (AR(1)), of deviation 1."""
+    steps = random.normal(size=count)
+    series = np.empty(count)
+    series[0] = steps[0]
+    for at in range(1, count):
+        series[at] = alike * series[at - 1] + (1 - alike**2) ** 0.5 * steps[at]
+    return series
+
+
+@pytest.mark.parametrize(("count", "alike"), [(50, 0.0), (200, 0.5), (200, 0.7)])
+def test_a_great_change_is_seen_in_series_that_wander(count: int, alike: float) -> None:
+    random = np.random.default_rng(7)
+    seen = 0
+    for _ in range(40):
+        reference = {"a": random.normal(size=100)}
+        recent = {"a": 6 + wandering(random, count, alike)}
+        (one,) = compare(reference, recent, alarms=None, level=level(1, 10), smallest_effect=0.5)
+        seen += one.drifted
+        assert one.drifted or blind(reference, recent, level(1, 10))
+    assert seen >= 38
+
+
+def test_where_no_change_could_be_seen_that_is_said() -> None:
+    random = np.random.default_rng(8)
+    reference = {"a": random.normal(size=100), "b": random.normal(size=100), "c": np.ones(100)}
+    recent = {"a": np.arange(50.0), "b": random.normal(size=50), "c": np.ones(50)}
+    found = compare(reference, recent, alarms=None, level=level(1, 10), smallest_effect=0.5)
+    assert not any(one.drifted for one in found)
+    assert blind(reference, recent, level(1, 10)) == ("a",)
 
 
 def test_chances_are_corrected_for_their_number() -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from PIL import Image, ImageChops
 
 from patchae.config import DriftPolicy
 from patchae.drift import store
+from patchae.drift.finding import Drift
 from patchae.drift.look import Watch, look
 from patchae.drift.numbers import STATISTICS
 from patchae.drift.yardstick import _shift
@@ -51,7 +55,7 @@ def recent(tmp_path: Path) -> Path:
 
 
 def write_many(folder: Path, count: int, start: int = 0, *, light: float = 1.0) -> None:
-    """Good images that no model has seen, under more or less light, a second apart."""
+    """Good images that no model has seen, under more or less light, one after the other."""
     for number in range(start, start + count):
         file = folder / f"{number:03d}.png"
         write_image(file, 7_000_000 + number)
@@ -59,7 +63,6 @@ def write_many(folder: Path, count: int, start: int = 0, *, light: float = 1.0) 
             with Image.open(file) as image:
                 pixels = np.asarray(image)
             Image.fromarray((pixels * light).astype(np.uint8)).save(file)
-        os.utime(file, (1_700_000_000 + number,) * 2)
 
 
 def test_what_is_as_it_was_is_quiet(works: Works, project: Project, recent: Path) -> None:
@@ -130,8 +133,78 @@ def test_what_was_passed_over_is_not_recent_any_more(
     assert newest.images == 40
     with pytest.raises(DataError, match="0 recent images"):
         look(project, tracking, LENS, WATCH)
-    write_many(day, 12, 60)
-    assert look(project, tracking, LENS, WATCH).images == 12
+    write_many(day, 40, 60)
+    assert look(project, tracking, LENS, WATCH).images == 40
+
+
+def test_what_came_before_its_champion_says_nothing_of_it(
+    works: Works, project: Project, recent: Path
+) -> None:
+    day = project.recent / LENS / "2026-03-04"
+    shutil.copytree(recent, day)
+    moved = works.plant.ledger.entries(LENS, ["move"])[-1]
+    before = datetime.fromisoformat(moved.time).timestamp() - 1
+    for file in day.iterdir():
+        os.utime(file, (before, before))
+    with pytest.raises(DataError, match="0 recent images"):
+        look(project, works.tracking(), LENS, WATCH)
+
+
+def test_a_folder_that_somebody_names_does_not_meddle_with_the_looks_of_the_line(
+    works: Works, project: Project, tmp_path: Path
+) -> None:
+    """Its files may be of any time, and what it shows confirms nothing of the camera."""
+    tracking, day, folder = works.tracking(), project.recent / LENS / "d", tmp_path / "named"
+    write_many(day, 40, light=0.85)
+    first = look(project, tracking, LENS, WATCH)
+    assert first.drifted
+    write_many(folder, 40, 100, light=0.85)
+    late = time.time() + 10 * 365 * 86_400
+    for file in folder.iterdir():
+        os.utime(file, (late, late))
+    named = look(project, tracking, LENS, WATCH, folder)
+    assert named.folder
+    write_many(day, 40, 40)
+    again = look(project, tracking, LENS, WATCH)
+    assert again.images == 40
+    assert not again.drifted
+
+
+def test_images_that_are_too_alike_wait_for_more(
+    works: Works, project: Project, tmp_path: Path
+) -> None:
+    """A lamp that fades: each image is like the one before, and twenty show nothing."""
+    tracking, folder = works.tracking(), tmp_path / "recent"
+    for number in range(20):
+        write_many(folder, 1, number, light=1 - number / 200)
+    with pytest.raises(DataError, match="follow each other too closely to show a change of"):
+        look(project, tracking, LENS, WATCH, folder)
+    assert store.all_of(project, LENS) == []
+    write_many(folder, 20, 20, light=0.5)
+    found = look(project, tracking, LENS, WATCH, folder)
+    assert found.images == 40
+
+
+def test_all_classes_of_a_line_share_its_false_alarms(
+    works: Works, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Watch] = []
+
+    def looked(*arguments: Any, **_: Any) -> Drift:
+        given.append(arguments[3])
+        raise DataError("nothing there", where="here", mend="wait")
+
+    monkeypatch.setattr("patchae.steps.monitor.look_at", looked)
+    named = project.lines_file.read_text()
+    try:
+        for classes in (["disc", "lens"], "all"):
+            works.plant.lines["works"]["classes"] = classes
+            works.plant.write_lines()
+            list(monitor(project, works.tracking(), works.plant.read("works"), ["lens"]))
+    finally:
+        works.plant.lines["works"]["classes"] = ["disc", "lens"]
+        project.lines_file.write_text(named)
+    assert [watch.classes for watch in given] == [2, 2]
 
 
 def test_a_line_is_looked_at_by_what_the_service_kept(works: Works, project: Project) -> None:

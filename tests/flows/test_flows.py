@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import flows
+from patchae.steps.monitor import Seen
+from tests.flows.plant import Plant
 
 FLOWS = {
     "monitor": {"monitor": "monitor"},
@@ -32,3 +36,24 @@ def test_every_module_loads_and_has_the_flow_of_its_name(module: str) -> None:
         if isinstance(value, Flow) and value.fn.__module__ == loaded.__name__
     }
     assert own == FLOWS.get(module, {})
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_look_for_drift_is_at_every_class_of_a_line_that_has_all(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows import monitor
+
+    looked: list[str] = []
+
+    def look_at(*arguments: Any, **_: Any) -> Iterator[Seen]:
+        (name,) = arguments[3]
+        looked.append(name)
+        yield Seen(name, f"caps.{name}", None, None, "nothing came")
+
+    monkeypatch.setattr(monitor, "look_at", look_at)
+    plant.line("caps", "blue", "red")
+    plant.lines["caps"]["classes"] = "all"
+    plant.write_lines()
+    assert monitor.monitor(line_name="caps", root=plant.project.root) == []
+    assert looked == ["blue", "red"]

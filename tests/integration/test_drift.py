@@ -104,10 +104,10 @@ def test_from_a_darker_hall_to_a_new_champion(tmp_path: Path, api: str) -> None:
     plant = Plant(tmp_path / "works")
     plant.lines = {
         "caps": {
-            "classes": ["cap"],
+            "classes": "all",
             "training": TINY,
             "gates": GATES,
-            "drift": {"least_images": 20, "images": 30},
+            "drift": {"least_images": 20, "images": 24},
         }
     }
     plant.write_lines()

@@ -1,0 +1,96 @@
+"""A champion at work with a real S3 server: images come from it, and decisions go to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from patchae.errors import StoreUnreachable
+from patchae.predictions import parts
+from patchae.predictions.log import PredictionLog
+from patchae.predictions.reading import predictions
+from patchae.steps.batch import score_batch
+from tests.flows.plant import Works, one_thread, the_works
+from tests.integration.s3 import Server, server, start
+from tests.predictions.test_log import decision
+
+LENS = "works.lens"
+
+
+@pytest.fixture(scope="module")
+def works(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
+    with one_thread():
+        yield the_works(tmp_path_factory)
+
+
+@pytest.fixture
+def far(
+    works: Works, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Server, str]]:
+    """A server with a bucket, and the address that decisions go to."""
+    works.tracking()
+    with server(tmp_path / "s3") as started:
+        for name, value in started.environment.items():
+            monkeypatch.setenv(name, value)
+        started.client().create_bucket(Bucket="plant")
+        address = "s3://plant/decisions"
+        monkeypatch.setenv("PATCHAE_PREDICTIONS", address)
+        yield started, address
+
+
+def test_a_bucket_is_scored_and_its_decisions_are_read_back(
+    works: Works, far: tuple[Server, str], tmp_path: Path
+) -> None:
+    started, _ = far
+    project = works.plant.project
+    source = project.data / "lens" / "test"
+    files = sorted(source.rglob("*.png"))
+    for file in files:
+        started.client().upload_file(str(file), "plant", f"new/{file.relative_to(source)}")
+    out = tmp_path / "out"
+    there = score_batch(project, f"{LENS}/1", "s3://plant/new", out)
+    here = score_batch(project, f"{LENS}/1", str(source), tmp_path / "here")
+    assert there.images == here.images == len(files)
+    scores = [pd.read_parquet(folder / "scores.parquet") for folder in (out, tmp_path / "here")]
+    assert scores[0].score.tolist() == scores[1].score.tolist()
+    # Nothing of the log stayed here; what was decided is found all the same.
+    assert parts.days(project.predictions) == []
+    (page,) = (
+        started.client()
+        .get_paginator("list_objects_v2")
+        .paginate(Bucket="plant", Prefix="decisions/date=")
+    )
+    assert page["Contents"]
+    found = [one for one in predictions(project, model=LENS) if one.origin == "batch"]
+    assert len(found) == 2 * len(files)
+    assert {one.image for one in found} == set(scores[0].sha256)
+    # Again: nothing is fetched or decided twice.
+    assert score_batch(project, f"{LENS}/1", "s3://plant/new", out).images == len(files)
+    assert len(list(predictions(project, model=LENS))) == len(list(found))
+
+
+def test_decisions_wait_here_until_the_server_is_back(
+    works: Works, far: tuple[Server, str]
+) -> None:
+    started, _ = far
+    project = works.plant.project
+    before = len(list(predictions(project, model="far.away")))
+    started.stop()
+    log = PredictionLog.open(project)
+    log.append(decision(1, model="far.away"))
+    with pytest.raises(StoreUnreachable):
+        log.flush()
+    assert parts.days(project.predictions)
+    again = start(started.folder, started.ports)
+    try:
+        log.flush()
+        assert parts.days(project.predictions) == []
+        with closing(log):
+            found = list(predictions(project, model="far.away"))
+        assert len(found) == before + 1
+    finally:
+        again.stop()
