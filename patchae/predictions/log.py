@@ -11,11 +11,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
-from patchae.errors import PatchaeError
 from patchae.predictions import journal, parts, remote
 from patchae.predictions.record import Prediction
 from patchae.project import Project
@@ -25,6 +26,9 @@ SYNC_S = 1.0
 """A power cut loses at most the decisions of so many seconds."""
 ROTATE_S, ROTATE_ROWS = 900.0, 50_000
 """A journal becomes Parquet after so long, or with so many decisions."""
+AGAIN_S = 10.0
+"""What could not be stored is tried again after so long."""
+_Step = tuple[str, Callable[[], object]]
 _log = logging.getLogger("patchae.predictions")
 
 
@@ -89,9 +93,8 @@ class PredictionLog:
     def _quietly(self) -> None:
         try:
             self._finish()
-        except (PatchaeError, OSError) as error:
-            _log.warning("decisions wait to be stored: %s", str(error).splitlines()[0])
-            self._ended.wait(10)
+        except Exception:  # noqa: BLE001 - whatever it is, this thread goes on; it has been said
+            self._ended.wait(AGAIN_S)
 
     def _finish(self) -> None:
         """Everything that can be done about what is not being written any more."""
@@ -106,16 +109,27 @@ class PredictionLog:
 
 
 def finish(root: Path) -> None:
-    """Turn the journals of processes that are gone, or done with them, into Parquet."""
+    """Turn the journals of processes that are gone, or done with them, into Parquet.
+
+    One that cannot be stored stays and keeps no other waiting; its trouble is raised at the end.
+    """
+    _every(_finishing(root))
+
+
+def _finishing(root: Path) -> Iterator[_Step]:
     for path in journal.journals(root / "journal"):
-        with journal.taken_over(path) as ours:
-            if not ours:
-                continue
-            found, broken = journal.read(path)
-            if broken:
-                _log.warning("%s: %d lines are not whole, a crash cut them", path.name, broken)
-            parts.write(root, path.stem, found)
-            path.unlink()
+        yield path.name, partial(_store, root, path)
+
+
+def _store(root: Path, path: Path) -> None:
+    with journal.taken_over(path) as ours:
+        if not ours:
+            return
+        found, broken = journal.read(path)
+        if broken:
+            _log.warning("%s: %d lines are not whole, a crash cut them", path.name, broken)
+        parts.write(root, path.stem, found)
+        path.unlink()
 
 
 def join_days(root: Path, today: date) -> None:
@@ -136,6 +150,23 @@ def retain(root: Path, keep_days: int, today: date) -> list[date]:
         with suppress(OSError):
             folder.rmdir()
     return gone
+
+
+def _every(steps: Iterable[_Step]) -> None:
+    """Do every step, whatever comes of the others.
+
+    Raises the first trouble once all is done; each has been said by then.
+    """
+    first: Exception | None = None
+    for what, step in steps:
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - raised below
+            told = str(error).partition("\n")[0] or type(error).__name__
+            _log.warning("decisions wait to be stored: %s: %s", what, told)
+            first = first or error
+    if first is not None:
+        raise first
 
 
 def since(seconds: float) -> float:

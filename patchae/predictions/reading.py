@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,8 +101,12 @@ def _table(
 
 def _journals(project: Project) -> Iterator[tuple[str, list[Prediction]]]:
     for path in journal.journals(project.predictions / "journal"):
-        with suppress(FileNotFoundError):  # it became a part just now
+        try:
             yield path.stem, journal.read(path)[0]
+        except FileNotFoundError:  # it became a part just now
+            continue
+        except (OSError, ValueError, TypeError) as error:  # another version of patchae wrote it
+            _log.warning("%s: cannot be read: %s", path, error)
 
 
 def _stored(roots: list[Path], name: str, day: date) -> bool:

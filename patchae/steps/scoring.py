@@ -12,6 +12,7 @@ has a row that says why, and stops no other.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 import time
@@ -26,7 +27,7 @@ from patchae.dataset import bucket
 from patchae.dataset.layout import IMAGE_SUFFIXES
 from patchae.errors import DataError, UsageError
 from patchae.files import Progress, sha256_file, silent, write_json
-from patchae.predictions.record import Prediction
+from patchae.predictions.record import Prediction, as_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,7 +148,15 @@ def _listed(source: str) -> Iterator[_Item]:
         if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
             told = path.stat()
             name = path.relative_to(root).as_posix()
-            yield _Item(name, f"{told.st_size}-{told.st_mtime_ns}")
+            yield _Item(as_text(name), f"{told.st_size}-{told.st_mtime_ns}")
+
+
+def _file(root: Path, name: str) -> Path:
+    """The file of a name, whose bytes that are no text may stand as `\\udcff` in it."""
+    path = root / name
+    if path.exists():
+        return path
+    return root / re.sub(r"\\u(dc[89a-f][0-9a-f])", lambda found: chr(int(found[1], 16)), name)
 
 
 class _fetched:  # noqa: N801 - reads as a word at its place
@@ -159,7 +168,7 @@ class _fetched:  # noqa: N801 - reads as a word at its place
 
     def __enter__(self) -> list[Path]:
         if not self._source.startswith(bucket.SCHEME):
-            return [Path(self._source) / item.name for item in self._items]
+            return [_file(Path(self._source), item.name) for item in self._items]
         self._folder = tempfile.TemporaryDirectory()
         paths = [
             Path(self._folder.name) / f"{number}{Path(item.name).suffix}"
@@ -209,9 +218,9 @@ def _score(
             pixels = load(path, detector.settings.image_size, detector.white)
             whole.append((row, pixels.permute(1, 2, 0).numpy()))
         except DataError as error:
-            row["error"] = error.what
+            row["error"] = as_text(error.what)
         except OSError as error:
-            row["error"] = error.strerror or str(error)
+            row["error"] = as_text(error.strerror or str(error))
     answers = detector.score([pixels for _, pixels in whole])
     share = (time.perf_counter() - started) * 1e3 / max(1, len(items))
     for (row, _), answer in zip(whole, answers, strict=True):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -39,6 +41,21 @@ def decision(number: int, time_: datetime = NOW, **more: object) -> Prediction:
         origin="service",
     )
     return replace(made, **more)  # type: ignore[arg-type]
+
+
+def hurried(patch: pytest.MonkeyPatch, *, rows: int = log.ROTATE_ROWS) -> None:
+    """What happens behind happens many times a second."""
+    patch.setattr(log, "SYNC_S", 0.02)
+    patch.setattr(log, "AGAIN_S", 0.02)
+    patch.setattr(log, "ROTATE_ROWS", rows)
+
+
+def until(so: Callable[[], bool], patience_s: float = 10) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + patience_s
+    while not so():
+        assert time.monotonic() < end, "it never came so"
+        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -146,6 +163,43 @@ def test_a_line_that_a_crash_cut_is_known_for_it(
     log.finish(project.predictions)
     assert "1 lines are not whole" in caplog.text
     assert [one.image[-1] for one in predictions(project)] == ["0", "1"]
+
+
+NO_TEXT = "\ud800 \udcff.png"
+"""Half a character, as JSON can name it, and a byte of a file name that is no text."""
+
+
+def test_a_name_that_is_no_text_keeps_no_decision_waiting(
+    project: Project, book: PredictionLog
+) -> None:
+    book.append(decision(1, name=NO_TEXT))
+    book.append(decision(2))
+    assert [one.name for one in predictions(project)] == [r"\ud800 \udcff.png", "part 2.png"]
+    book.flush()
+    assert journal.journals(project.predictions / "journal") == []
+    assert [one.name for one in predictions(project)] == [r"\ud800 \udcff.png", "part 2.png"]
+
+
+def test_a_journal_that_cannot_be_stored_stays_and_stops_nothing(
+    project: Project, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that another version of patchae wrote, with a column more."""
+    hurried(monkeypatch, rows=1)
+    other, good = (journal.Journal(project.predictions / "journal") for _ in range(2))
+    told = json.dumps({"time": NOW.isoformat(), "image": "0", "colour": "red"}).encode()
+    other.path.write_bytes(b"%08x %s\n" % (zlib.crc32(told), told))
+    good.append(decision(1))
+    other.close()
+    good.close()
+    book = PredictionLog(project.predictions)
+    book.append(decision(2))
+    until(lambda: journal.journals(project.predictions / "journal") == [other.path])
+    assert [one.image[-1] for one in predictions(project)] == ["1", "2"]
+    assert other.path.name in caplog.text
+    with pytest.raises(TypeError):
+        book.flush()
+    other.path.unlink()
+    book.close()
 
 
 def test_days_that_are_over_become_one_file(project: Project) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
@@ -102,6 +103,22 @@ def test_what_cannot_be_read_is_listed_and_stops_nothing(
     assert "broken.png" in (tmp_path / "out" / "worst.html").read_text()
     shutil.copy(images / "good" / "000.png", images / "broken.png")
     assert not score_batch(works.plant.project, LENS, str(images), tmp_path / "out").unreadable
+
+
+def test_a_file_name_that_is_no_text_is_scored_and_shown(
+    works: Works, images: Path, tmp_path: Path
+) -> None:
+    for byte in (b"\xfe", b"\xff"):
+        shutil.copy(images / "good" / "000.png", images / os.fsdecode(b"a " + byte + b".png"))
+    found = score_batch(works.plant.project, f"{LENS}/1", str(images), tmp_path / "out")
+    assert (found.images, found.unreadable) == (14, ())
+    names = {r"a \udcfe.png", r"a \udcff.png"}
+    rows = frame(works.plant.project, model=LENS)[-14:]
+    assert names <= set(rows.name)
+    assert names <= set(pd.read_parquet(tmp_path / "out" / "scores.parquet").name)
+    page = (tmp_path / "out" / "worst.html").read_text()
+    assert page.count("<figure>") == 14
+    assert all(name in page for name in names)
 
 
 def test_every_decision_is_logged(works: Works, images: Path, tmp_path: Path) -> None:
