@@ -32,7 +32,9 @@ class Journal:
         self.began = datetime.now(UTC)
         stamp = self.began.strftime("%Y%m%dT%H%M%S")
         self.path = folder / f"{stamp}-{os.getpid()}-{secrets.token_hex(4)}{SUFFIX}"
-        self.rows = 0
+        self.rows = self._length = 0
+        self.whole = True
+        """Whether it ends with a whole line; if not, it must have no more of them."""
         # Others find it only once it is locked: until then it would look like one whose process
         # is gone, and be taken away.
         hidden = folder / f".{self.path.name}"
@@ -44,12 +46,20 @@ class Journal:
         """Write one decision.
 
         Raises:
-            OSError: the disk is full or gone.
+            OSError: the disk is full or gone; the decision is not in the journal.
         """
         line = line_of(prediction)
-        done = os.write(self._file, line)
-        while done < len(line):  # a disk that is nearly full takes a part of it
-            done += os.write(self._file, line[done:])
+        done = 0
+        try:
+            while done < len(line):  # a disk that is nearly full takes a part of it
+                done += os.write(self._file, line[done:])
+        except OSError:
+            # The next line would be glued to the half of this one, and lost with it.
+            self.whole = False
+            os.ftruncate(self._file, self._length)
+            self.whole = True
+            raise
+        self._length += len(line)
         self.rows += 1
 
     def sync(self) -> None:

@@ -59,7 +59,12 @@ class PredictionLog:
         with self._lock:
             if self._journal is None:
                 self._journal = journal.Journal(self._root / "journal")
-            self._journal.append(prediction)
+            try:
+                self._journal.append(prediction)
+            finally:
+                if not self._journal.whole:
+                    self._journal.close()
+                    self._journal = None
 
     def flush(self) -> None:
         """Have everything logged so far in Parquet."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -11,6 +13,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -163,6 +166,46 @@ def test_a_line_that_a_crash_cut_is_known_for_it(
     log.finish(project.predictions)
     assert "1 lines are not whole" in caplog.text
     assert [one.image[-1] for one in predictions(project)] == ["0", "1"]
+
+
+@contextmanager
+def full_after(path: Path, room: int) -> Iterator[None]:
+    """The system lets a file grow by so many bytes and no more, for the length of a block."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + room, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_that_was_full_costs_no_later_decision(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    written = journal.Journal(project.predictions / "journal")
+    written.append(decision(1))
+    with full_after(written.path, 50), pytest.raises(OSError, match="too large"):
+        written.append(decision(2))
+    written.append(decision(3))
+    written.close()
+    log.finish(project.predictions)
+    assert [one.image[-1] for one in predictions(project)] == ["1", "3"]
+    assert "not whole" not in caplog.text
+
+
+def test_a_journal_whose_half_line_stays_has_no_more_of_them(
+    project: Project, book: PredictionLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: int) -> None:
+        raise OSError(errno.EIO, "no")
+
+    book.append(decision(1))
+    (first,) = journal.journals(project.predictions / "journal")
+    monkeypatch.setattr(os, "ftruncate", refused)
+    with full_after(first, 50), pytest.raises(OSError, match="no"):
+        book.append(decision(2))
+    book.append(decision(3))
+    assert [one.image[-1] for one in predictions(project)] == ["1", "3"]
 
 
 NO_TEXT = "\ud800 \udcff.png"
