@@ -13,8 +13,6 @@ import json
 import os
 import secrets
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -95,22 +93,3 @@ def read(path: Path) -> tuple[list[Prediction], int]:
 def journals(folder: Path) -> list[Path]:
     """All journals in a folder, oldest first."""
     return sorted(folder.glob(f"[!.]*{SUFFIX}"))
-
-
-@contextmanager
-def taken_over(path: Path) -> Iterator[bool]:
-    """Hold a journal whose process is gone; False where it lives, or the journal is gone."""
-    try:
-        file = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        yield False
-        return
-    try:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield path.exists()  # whoever held it may have been done with it just now
-    finally:
-        os.close(file)

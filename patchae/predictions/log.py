@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from patchae.predictions import journal, parts, remote
+from patchae.predictions.alone import alone
 from patchae.predictions.record import Prediction
 from patchae.project import Project
 from patchae.settings import settings
@@ -127,7 +128,7 @@ def _finishing(root: Path) -> Iterator[_Step]:
 
 
 def _store(root: Path, path: Path) -> None:
-    with journal.taken_over(path) as ours:
+    with alone(path) as ours:
         if not ours:
             return
         found, broken = journal.read(path)

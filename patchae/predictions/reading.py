@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from patchae.errors import DataError
 from patchae.predictions import journal, parts, remote
 from patchae.predictions.record import Prediction
+from patchae.predictions.stored import Stored
 from patchae.project import Project
 from patchae.settings import settings
 
@@ -78,22 +78,13 @@ def _table(
     # Decisions go from a journal to a part here, and from here to S3: read in this order, one that
     # is on its way is read twice, which is told apart, and never missed.
     fresh = dict(_journals(project))
-    sources: list[Callable[[], Path]] = [lambda: project.predictions]
+    stored = Stored(fits, first, last)
+    stored.read(lambda: project.predictions)
     if address := settings().predictions:
-        sources.append(lambda: remote.fetch(project.predictions / "fetched", address, first, last))
-    tables, seen, roots = [parts.schema().empty_table()], set(), []
-    for source in sources:
-        root = source()
-        roots.append(root)
-        for day in parts.days(root):
-            if (first and day < first) or (last and day > last):
-                continue
-            for file in _files(parts.day_folder(root, day)):
-                if (day, file.name) not in seen:
-                    seen.add((day, file.name))
-                    tables += _read(file, fits)
+        stored.read(lambda: remote.fetch(project.predictions / "fetched", address, first, last))
+    tables = [parts.schema().empty_table(), *stored.tables()]
     for name, rows in fresh.items():
-        waiting = [one for one in rows if not _stored(roots, name, one.time.date())]
+        waiting = [one for one in rows if not stored.has(name, one.time.date())]
         table = pa.Table.from_pylist([vars(one) for one in waiting], parts.schema())
         tables.append(table.filter(fits) if fits is not None else table)
     return pa.concat_tables(tables).sort_by("time")
@@ -107,26 +98,6 @@ def _journals(project: Project) -> Iterator[tuple[str, list[Prediction]]]:
             continue
         except (OSError, ValueError, TypeError) as error:  # another version of patchae wrote it
             _log.warning("%s: cannot be read: %s", path, error)
-
-
-def _stored(roots: list[Path], name: str, day: date) -> bool:
-    return any(parts.has(root, name, day) for root in roots)
-
-
-def _files(folder: Path) -> list[Path]:
-    try:
-        return parts.files_of(folder)
-    except DataError as error:
-        _log.warning("%s", error)
-        return sorted(folder.glob("part-*.parquet"))
-
-
-def _read(file: Path, fits: Any) -> list[pa.Table]:
-    try:
-        return [parts.read(file, fits).select(parts.schema().names).cast(parts.schema())]
-    except DataError as error:
-        _log.warning("%s", error)
-        return []
 
 
 def _day(moment: datetime | None) -> date | None:

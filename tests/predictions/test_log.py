@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 import resource
@@ -17,10 +18,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
-from patchae.predictions import journal, log, parts
+from patchae.predictions import journal, log, parts, stored
 from patchae.predictions.log import PredictionLog
 from patchae.predictions.reading import frame, predictions
 from patchae.predictions.record import Prediction
@@ -265,6 +268,100 @@ def test_days_that_are_over_become_one_file(project: Project) -> None:
     (again,) = folder.iterdir()
     assert again != whole
     assert list(predictions(project)) == [*before, decision(9)]
+
+
+def interleaved(
+    patch: pytest.MonkeyPatch, module: ModuleType, name: str, meanwhile: Callable[[int], object]
+) -> None:
+    """Let something happen after each call of a function, told how many there were."""
+    real, calls = getattr(module, name), itertools.count(1)
+
+    def then(*given: Any, **more: Any) -> Any:
+        found = real(*given, **more)
+        meanwhile(next(calls))
+        return found
+
+    patch.setattr(module, name, then)
+
+
+def test_a_journal_that_becomes_a_part_while_it_is_asked_for_is_found(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts.write(project.predictions, "other", [decision(1)])
+    written = journal.Journal(project.predictions / "journal")
+    written.append(decision(2))
+    written.close()
+    interleaved(monkeypatch, parts, "files_of", lambda _: log.finish(project.predictions))
+    assert [one.image[-1] for one in predictions(project)] == ["1", "2"]
+    assert not written.path.exists()
+    assert [one.image[-1] for one in predictions(project)] == ["1", "2"]
+
+
+def test_parts_that_are_joined_while_they_are_read_are_found(
+    project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(4):
+        parts.write(project.predictions, f"j{number}", [decision(number)])
+    folder = parts.day_folder(project.predictions, NOW.date())
+    # One part is read by then, the next ones are listed.
+    interleaved(
+        monkeypatch, parts, "read", lambda call: parts.join(folder) if call == 1 else None
+    )
+    assert [one.image[-1] for one in predictions(project)] == ["0", "1", "2", "3"]
+    assert len(list(folder.iterdir())) == 1
+    assert not caplog.text
+
+
+def test_a_part_that_is_sent_while_it_is_read_is_found_where_it_went(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, far = project.predictions, tmp_path / "far"
+    files = [parts.write(here, f"j{number}", [decision(number)])[0] for number in range(3)]
+
+    def send(call: int) -> None:
+        if call == 1:
+            for file in files[1:]:
+                target = far / file.relative_to(here)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                file.rename(target)
+
+    interleaved(monkeypatch, parts, "read", send)
+    found = stored.Stored(None, None, None)
+    found.read(lambda: here)
+    found.read(lambda: far)
+    assert sum(table.num_rows for table in found.tables()) == 3
+    assert all(found.has(f"j{number}", NOW.date()) for number in range(3))
+
+
+def test_two_that_join_a_day_at_once_count_nothing_twice(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(2):
+        parts.write(project.predictions, f"j{number}", [decision(number)])
+    folder = parts.day_folder(project.predictions, NOW.date())
+
+    def late(call: int) -> None:
+        if call == 2:  # the first one has read what it joins
+            parts.write(project.predictions, "late", [decision(2)])
+            parts.join(folder)
+
+    with monkeypatch.context() as patch:
+        interleaved(patch, parts, "read", late)
+        parts.join(folder)
+    assert [one.image[-1] for one in predictions(project)] == ["0", "1", "2"]
+    parts.join(folder)
+    assert len(list(folder.iterdir())) == 1
+    assert [one.image[-1] for one in predictions(project)] == ["0", "1", "2"]
+
+
+def test_what_is_listed_and_never_there_is_said_and_left_out(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    parts.write(project.predictions, "good", [decision(1)])
+    folder = parts.day_folder(project.predictions, NOW.date())
+    (folder / "part-link.parquet").symlink_to(folder / "nowhere")
+    assert [one.image[-1] for one in predictions(project)] == ["1"]
+    assert "part-link.parquet" in caplog.text
 
 
 def test_days_beyond_retention_go(project: Project) -> None:
