@@ -11,14 +11,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
-from functools import partial
+from datetime import UTC, date, datetime
 from pathlib import Path
 
-from patchae.predictions import journal, parts, remote
-from patchae.predictions.alone import alone
+from patchae.predictions import journal, storing
 from patchae.predictions.record import Prediction
 from patchae.project import Project
 from patchae.settings import settings
@@ -29,7 +26,6 @@ ROTATE_S, ROTATE_ROWS = 900.0, 50_000
 """A journal becomes Parquet after so long, or with so many decisions."""
 AGAIN_S = 10.0
 """What could not be stored is tried again after so long."""
-_Step = tuple[str, Callable[[], object]]
 _log = logging.getLogger("patchae.predictions")
 
 
@@ -42,6 +38,7 @@ class PredictionLog:
         self._journal: journal.Journal | None = None
         self._ended = threading.Event()
         self._tidied: date | None = None
+        self._storing = threading.Lock()
         self._thread = threading.Thread(target=self._work, name="prediction log", daemon=True)
         self._thread.start()
 
@@ -68,7 +65,11 @@ class PredictionLog:
                     self._journal = None
 
     def flush(self) -> None:
-        """Have everything logged so far in Parquet."""
+        """Have everything logged so far in Parquet, and in S3 where that is asked for.
+
+        Raises:
+            PatchaeError, OSError: something of that cannot be done now; it is done later.
+        """
         with self._lock:
             done, self._journal = self._journal, None
             if done is not None:
@@ -77,10 +78,11 @@ class PredictionLog:
         self._finish()
 
     def close(self) -> None:
-        """Flush, and stop the thread."""
+        """Flush, and stop the thread. What cannot be stored now is said, and waits for the next."""
         self._ended.set()
         self._thread.join()
-        self.flush()
+        with suppress(Exception):  # it has been said; what was logged is in a journal or a part
+            self.flush()
 
     def _work(self) -> None:
         self._quietly()
@@ -104,75 +106,15 @@ class PredictionLog:
 
     def _finish(self) -> None:
         """Everything that can be done about what is not being written any more."""
-        finish(self._root)
-        today = datetime.now(UTC).date()
-        if self._tidied != today:
-            join_days(self._root, today)
-            retain(self._root, self._keep_days, today)
-            self._tidied = today
-        if self._address:
-            remote.send(self._root, self._address)
-
-
-def finish(root: Path) -> None:
-    """Turn the journals of processes that are gone, or done with them, into Parquet.
-
-    One that cannot be stored stays and keeps no other waiting; its trouble is raised at the end.
-    """
-    _every(_finishing(root))
-
-
-def _finishing(root: Path) -> Iterator[_Step]:
-    for path in journal.journals(root / "journal"):
-        yield path.name, partial(_store, root, path)
-
-
-def _store(root: Path, path: Path) -> None:
-    with alone(path) as ours:
-        if not ours:
-            return
-        found, broken = journal.read(path)
-        if broken:
-            _log.warning("%s: %d lines are not whole, a crash cut them", path.name, broken)
-        parts.write(root, path.stem, found)
-        path.unlink()
-
-
-def join_days(root: Path, today: date) -> None:
-    """One file for each day that is over; yesterday may still be written by a slow clock."""
-    for day in parts.days(root):
-        if day < today - timedelta(days=1):
-            parts.join(parts.day_folder(root, day))
-
-
-def retain(root: Path, keep_days: int, today: date) -> list[date]:
-    """Remove the days that are older than `keep_days`, here; 0 keeps all. Returns them."""
-    if not keep_days:
-        return []
-    gone = [day for day in parts.days(root) if day < today - timedelta(days=keep_days)]
-    for day in gone:
-        folder = parts.day_folder(root, day)
-        parts.remove(folder.glob("*.parquet"))
-        with suppress(OSError):
-            folder.rmdir()
-    return gone
-
-
-def _every(steps: Iterable[_Step]) -> None:
-    """Do every step, whatever comes of the others.
-
-    Raises the first trouble once all is done; each has been said by then.
-    """
-    first: Exception | None = None
-    for what, step in steps:
-        try:
-            step()
-        except Exception as error:  # noqa: BLE001 - raised below
-            told = str(error).partition("\n")[0] or type(error).__name__
-            _log.warning("decisions wait to be stored: %s: %s", what, told)
-            first = first or error
-    if first is not None:
-        raise first
+        with self._storing:
+            today = datetime.now(UTC).date()
+            before, self._tidied = self._tidied, today
+            storing.store(
+                self._root,
+                address=self._address,
+                keep_days=self._keep_days,
+                today=today if before != today else None,
+            )
 
 
 def since(seconds: float) -> float:

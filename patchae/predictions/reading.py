@@ -81,7 +81,8 @@ def _table(
     stored = Stored(fits, first, last)
     stored.read(lambda: project.predictions)
     if address := settings().predictions:
-        stored.read(lambda: remote.fetch(project.predictions / "fetched", address, first, last))
+        cache = remote.cached(project.predictions, address)
+        stored.read(lambda: remote.fetch(cache, address, first, last))
     tables = [parts.schema().empty_table(), *stored.tables()]
     for name, rows in fresh.items():
         waiting = [one for one in rows if not stored.has(name, one.time.date())]

@@ -23,7 +23,8 @@ from typing import Any
 
 import pytest
 
-from patchae.predictions import journal, log, parts, stored
+from patchae.errors import DataError
+from patchae.predictions import journal, log, parts, stored, storing
 from patchae.predictions.log import PredictionLog
 from patchae.predictions.reading import frame, predictions
 from patchae.predictions.record import Prediction
@@ -119,7 +120,7 @@ def test_a_crash_between_part_and_journal_counts_nothing_twice(project: Project)
     parts.write(project.predictions, written.path.stem, found[:1])
     written.close()
     assert len(list(predictions(project))) == 3
-    log.finish(project.predictions)
+    storing.finish(project.predictions)
     assert not written.path.exists()
     assert len(list(predictions(project))) == 3
 
@@ -127,10 +128,10 @@ def test_a_crash_between_part_and_journal_counts_nothing_twice(project: Project)
 def test_the_journal_of_a_living_process_is_left_alone(project: Project) -> None:
     written = journal.Journal(project.predictions / "journal")
     written.append(decision(1))
-    log.finish(project.predictions)
+    storing.finish(project.predictions)
     assert written.path.exists()
     written.close()
-    log.finish(project.predictions)
+    storing.finish(project.predictions)
     assert not written.path.exists()
 
 
@@ -144,7 +145,7 @@ def test_a_journal_is_nobodys_before_it_is_locked(
     def meanwhile(file: int, how: int) -> None:
         if how == journal.fcntl.LOCK_EX:
             looked.append(file)
-            log.finish(project.predictions)
+            storing.finish(project.predictions)
         lock(file, how)
 
     monkeypatch.setattr(journal.fcntl, "flock", meanwhile)
@@ -153,7 +154,7 @@ def test_a_journal_is_nobodys_before_it_is_locked(
     assert looked
     assert list(predictions(project)) == [decision(1)]
     written.close()
-    log.finish(project.predictions)
+    storing.finish(project.predictions)
     assert list(predictions(project)) == [decision(1)]
 
 
@@ -166,7 +167,7 @@ def test_a_line_that_a_crash_cut_is_known_for_it(
     written.close()
     content = written.path.read_bytes()
     written.path.write_bytes(content[:-40])
-    log.finish(project.predictions)
+    storing.finish(project.predictions)
     assert "1 lines are not whole" in caplog.text
     assert [one.image[-1] for one in predictions(project)] == ["0", "1"]
 
@@ -191,7 +192,7 @@ def test_a_disk_that_was_full_costs_no_later_decision(
         written.append(decision(2))
     written.append(decision(3))
     written.close()
-    log.finish(project.predictions)
+    storing.finish(project.predictions)
     assert [one.image[-1] for one in predictions(project)] == ["1", "3"]
     assert "not whole" not in caplog.text
 
@@ -254,9 +255,9 @@ def test_days_that_are_over_become_one_file(project: Project) -> None:
     folder = parts.day_folder(project.predictions, NOW.date())
     before = list(predictions(project))
     kept = {file.name: file.read_bytes() for file in folder.iterdir()}
-    log.join_days(project.predictions, NOW.date() + timedelta(days=1))
+    storing.join_days(project.predictions, NOW.date() + timedelta(days=1))
     assert len(list(folder.iterdir())) == 6, "yesterday may still be written"
-    log.join_days(project.predictions, NOW.date() + timedelta(days=2))
+    storing.join_days(project.predictions, NOW.date() + timedelta(days=2))
     (whole,) = folder.iterdir()
     assert list(predictions(project)) == before
     # A crash before the parts were removed: they are held by the file of the day.
@@ -264,7 +265,7 @@ def test_days_that_are_over_become_one_file(project: Project) -> None:
         (folder / name).write_bytes(content)
     assert list(predictions(project)) == before
     parts.write(project.predictions, "late", [decision(9)])
-    log.join_days(project.predictions, NOW.date() + timedelta(days=2))
+    storing.join_days(project.predictions, NOW.date() + timedelta(days=2))
     (again,) = folder.iterdir()
     assert again != whole
     assert list(predictions(project)) == [*before, decision(9)]
@@ -291,7 +292,7 @@ def test_a_journal_that_becomes_a_part_while_it_is_asked_for_is_found(
     written = journal.Journal(project.predictions / "journal")
     written.append(decision(2))
     written.close()
-    interleaved(monkeypatch, parts, "files_of", lambda _: log.finish(project.predictions))
+    interleaved(monkeypatch, parts, "files_of", lambda _: storing.finish(project.predictions))
     assert [one.image[-1] for one in predictions(project)] == ["1", "2"]
     assert not written.path.exists()
     assert [one.image[-1] for one in predictions(project)] == ["1", "2"]
@@ -368,9 +369,38 @@ def test_days_beyond_retention_go(project: Project) -> None:
     for day in range(5):
         parts.write(project.predictions, "j", [decision(1, NOW + timedelta(days=day))])
     today = NOW.date() + timedelta(days=4)
-    assert log.retain(project.predictions, 0, today) == []
-    assert log.retain(project.predictions, 2, today) == [NOW.date(), NOW.date() + timedelta(days=1)]
+    assert storing.retain(project.predictions, 0, today) == []
+    assert storing.retain(project.predictions, 2, today) == [NOW.date(), NOW.date() + timedelta(days=1)]
     assert len(list(predictions(project))) == 3
+
+
+def test_a_day_that_cannot_be_joined_stops_nothing(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    today = NOW.date() + timedelta(days=9)
+    for day in (0, 1, 5):
+        for name in "ab":
+            parts.write(project.predictions, name, [decision(1, NOW + timedelta(days=day))])
+    bad = parts.day_folder(project.predictions, NOW.date() + timedelta(days=1)) / "part-a.parquet"
+    bad.write_bytes(bad.read_bytes()[:100])
+    with pytest.raises(DataError):
+        storing.store(project.predictions, keep_days=8, today=today)
+    assert str(bad) in caplog.text
+    folders = [parts.day_folder(project.predictions, day) for day in parts.days(project.predictions)]
+    assert [len(list(folder.iterdir())) for folder in folders] == [2, 1]
+
+
+def test_what_s3_never_had_is_kept_however_old_and_ends_no_command(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    book = PredictionLog(project.predictions, address="no address in S3", keep_days=1)
+    book.append(decision(1))
+    with pytest.raises(DataError):
+        book.flush()
+    book.append(decision(2))
+    book.close()
+    assert "not an address in S3" in caplog.text
+    assert [one.image[-1] for one in predictions(project)] == ["1", "2"]
 
 
 def test_a_damaged_file_is_named_and_the_others_are_read(

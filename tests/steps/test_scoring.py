@@ -121,6 +121,18 @@ def test_a_file_name_that_is_no_text_is_scored_and_shown(
     assert all(name in page for name in names)
 
 
+def test_a_store_of_decisions_that_is_away_ends_no_batch(
+    works: Works, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = works.plant.project
+    before = len(frame(project, model=LENS))
+    with monkeypatch.context() as patch:
+        patch.setenv("PATCHAE_PREDICTIONS", "no address in S3")
+        assert score_batch(project, f"{LENS}/1", str(images), tmp_path / "out").images == 12
+    assert (tmp_path / "out" / "worst.html").exists()
+    assert len(frame(project, model=LENS)) == before + 12
+
+
 def test_every_decision_is_logged(works: Works, images: Path, tmp_path: Path) -> None:
     project = works.plant.project
     before = len(frame(project, model=LENS))
