@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import secrets
+import time
 import zlib
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -23,12 +24,12 @@ SUFFIX = ".jsonl"
 
 
 class Journal:
-    """The journal that this process writes; not to be used by two threads at a time."""
+    """The journal that this process writes; only `sync` may be called beside anything else."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.began = datetime.now(UTC)
-        stamp = self.began.strftime("%Y%m%dT%H%M%S")
+        self._began = time.monotonic()
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
         self.path = folder / f"{stamp}-{os.getpid()}-{secrets.token_hex(4)}{SUFFIX}"
         self.rows = self._length = 0
         self.whole = True
@@ -60,8 +61,17 @@ class Journal:
         self._length += len(line)
         self.rows += 1
 
+    @property
+    def age_s(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self._began
+
     def sync(self) -> None:
-        """Have everything on the disk itself."""
+        """Have everything on the disk itself; another thread may append meanwhile.
+
+        Raises:
+            OSError: the disk is gone.
+        """
         os.fsync(self._file)
 
     def close(self) -> None:

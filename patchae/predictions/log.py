@@ -1,9 +1,10 @@
 """The log of decisions as whoever decides sees it: `append`, and everything else happens behind.
 
-A decision is in a journal before it is answered (`patchae.predictions.journal`). A thread has
-journals on the disk every second, turns one that is finished into Parquet, sends the Parquet to S3
-where that is asked for, joins the parts of days that are over and removes what retention ends. What
-it cannot do now it does later; it is said, and no answer waits for it.
+A decision is in a journal before it is answered (`patchae.predictions.journal`). One thread has the
+journal on the disk every second, and begins another in time. A second one does what may take long
+(`patchae.predictions.storing`): it turns a journal that is over into Parquet, joins the parts of days
+that are over, sends them to S3 where that is asked for, and removes what retention ends. What cannot
+be done now is said and done later, and no answer waits for it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -34,13 +35,20 @@ class PredictionLog:
 
     def __init__(self, root: Path, *, address: str = "", keep_days: int = 0) -> None:
         self._root, self._address, self._keep_days = root, address, keep_days
-        self._lock = threading.Lock()
         self._journal: journal.Journal | None = None
-        self._ended = threading.Event()
+        self._over: list[journal.Journal] = []
+        """Journals that get no more decisions; whoever settles closes them, and nobody else."""
+        self._lock = threading.Lock()
+        """Held for as long as a line takes, and never for a sync, a file or a server."""
+        self._settling, self._storing = threading.Lock(), threading.Lock()
         self._tidied: date | None = None
-        self._storing = threading.Lock()
-        self._thread = threading.Thread(target=self._work, name="prediction log", daemon=True)
-        self._thread.start()
+        self._ended = threading.Event()
+        self._threads = [
+            threading.Thread(target=work, name=f"prediction log: {name}", daemon=True)
+            for name, work in (("disk", self._keep_settling), ("stores", self._keep_storing))
+        ]
+        for one in self._threads:
+            one.start()
 
     @classmethod
     def open(cls, project: Project) -> PredictionLog:
@@ -61,7 +69,7 @@ class PredictionLog:
                 self._journal.append(prediction)
             finally:
                 if not self._journal.whole:
-                    self._journal.close()
+                    self._over.append(self._journal)
                     self._journal = None
 
     def flush(self) -> None:
@@ -70,41 +78,58 @@ class PredictionLog:
         Raises:
             PatchaeError, OSError: something of that cannot be done now; it is done later.
         """
-        with self._lock:
-            done, self._journal = self._journal, None
-            if done is not None:
-                done.sync()
-                done.close()
-        self._finish()
+        self._settle(end=True)
+        self._store()
 
     def close(self) -> None:
-        """Flush, and stop the thread. What cannot be stored now is said, and waits for the next."""
+        """Flush, and stop the threads. What cannot be stored now is said, and waits for the next."""
         self._ended.set()
-        self._thread.join()
-        with suppress(Exception):  # it has been said; what was logged is in a journal or a part
-            self.flush()
+        for one in self._threads:
+            one.join()
+        self._try_to_settle(end=True)
+        self._try_to_store()
 
-    def _work(self) -> None:
-        self._quietly()
+    def _keep_settling(self) -> None:
         while not self._ended.wait(SYNC_S):
+            self._try_to_settle(end=False)
+
+    def _keep_storing(self) -> None:
+        done = self._try_to_store()
+        while not self._ended.wait(SYNC_S if done else AGAIN_S):
+            done = self._try_to_store()
+
+    def _try_to_settle(self, *, end: bool) -> None:
+        try:
+            self._settle(end=end)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the thread goes on
+            _log.warning("decisions may not be on the disk itself: %s", error)
+
+    def _try_to_store(self) -> bool:
+        try:
+            self._store()
+        except Exception:  # noqa: BLE001 - it has been said, and the thread goes on
+            return False
+        return True
+
+    def _settle(self, *, end: bool) -> None:
+        """Have what was logged on the disk itself; with `end` the journal is over, however young.
+
+        Raises:
+            OSError: the disk is gone.
+        """
+        with self._settling, ExitStack() as closing:
             with self._lock:
                 now = self._journal
-                if now is not None:
-                    with suppress(OSError):  # a full disk refuses the next answer, and says so
-                        now.sync()
-                    age = (datetime.now(UTC) - now.began).total_seconds()
-                    if age > ROTATE_S or now.rows >= ROTATE_ROWS:
-                        now.close()
-                        self._journal = None
-            self._quietly()
+                if now is not None and (end or now.age_s > ROTATE_S or now.rows >= ROTATE_ROWS):
+                    self._over.append(now)
+                    now = self._journal = None
+                over, self._over = self._over, []
+            for one in over:
+                closing.callback(one.close)
+            for one in [*over, *([now] if now else [])]:
+                one.sync()
 
-    def _quietly(self) -> None:
-        try:
-            self._finish()
-        except Exception:  # noqa: BLE001 - whatever it is, this thread goes on; it has been said
-            self._ended.wait(AGAIN_S)
-
-    def _finish(self) -> None:
+    def _store(self) -> None:
         """Everything that can be done about what is not being written any more."""
         with self._storing:
             today = datetime.now(UTC).date()

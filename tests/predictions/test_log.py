@@ -212,6 +212,50 @@ def test_a_journal_whose_half_line_stays_has_no_more_of_them(
     assert [one.image[-1] for one in predictions(project)] == ["1", "3"]
 
 
+def test_decisions_reach_the_disk_while_a_store_hangs(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurried(monkeypatch)
+    folder = project.predictions / "journal"
+    folder.mkdir(parents=True)
+    hangs = folder / "0.jsonl"
+    os.mkfifo(hangs)  # whoever opens it waits
+    synced: list[int] = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: (synced.append(file), fsync(file)))
+    book = PredictionLog(project.predictions)
+    book.append(decision(1))
+    until(lambda: len(synced) > 1)
+    end = os.open(hangs, os.O_RDWR)
+    hangs.unlink()
+    book.close()
+    os.close(end)
+    assert list(predictions(project)) == [decision(1)]
+
+
+def test_no_decision_waits_for_the_disk(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    hurried(monkeypatch)
+    begun, go_on = threading.Event(), threading.Event()
+    fsync = os.fsync
+
+    def slow(file: int) -> None:
+        begun.set()
+        go_on.wait(20)
+        fsync(file)
+
+    book = PredictionLog(project.predictions)
+    book.append(decision(1))
+    monkeypatch.setattr(os, "fsync", slow)
+    begun.wait(10)
+    before = time.monotonic()
+    book.append(decision(2))
+    took_s = time.monotonic() - before
+    go_on.set()
+    book.close()
+    assert took_s < 10
+    assert [one.image[-1] for one in predictions(project)] == ["1", "2"]
+
+
 NO_TEXT = "\ud800 \udcff.png"
 """Half a character, as JSON can name it, and a byte of a file name that is no text."""
 
