@@ -5,8 +5,8 @@
     <out>/scores.parquet    one row per image
     <out>/worst.html        the images with the highest scores
 
-The same call again scores what is new or changed, and nothing else. An image that cannot be read
-has a row that says why, and stops no other.
+The same call again scores what is new or changed or could not be read, and nothing else. An image
+that cannot be read has a row that says why, and stops no other.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from patchae.dataset import bucket
 from patchae.dataset.layout import IMAGE_SUFFIXES
-from patchae.errors import DataError, UsageError
+from patchae.errors import DataError, StoreUnreachable, UsageError
 from patchae.files import Progress, sha256_file, silent, write_json
 from patchae.predictions.record import Prediction, as_text
 
@@ -97,7 +97,7 @@ def score_source(
     _claim(out, job)
     known = {item.name: item.stamp for item in items}
     done = _done(out)
-    done = done[done.name.map(known) == done.stamp]
+    done = done[(done.name.map(known) == done.stamp) & done.error.isna()]
     scored = set(done.name)
     due = [item for item in items if item.name not in scored]
     progress("scoring images", len(scored), len(items))
@@ -160,7 +160,10 @@ def _file(root: Path, name: str) -> Path:
 
 
 class _fetched:  # noqa: N801 - reads as a word at its place
-    """The files of some images, in their order; those of a bucket only for the block."""
+    """The files of some images, in their order; those of a bucket only for the block.
+
+    One that is gone by now has a path, and no file.
+    """
 
     def __init__(self, source: str, items: Sequence[_Item]) -> None:
         self._source, self._items = source, items
@@ -175,9 +178,18 @@ class _fetched:  # noqa: N801 - reads as a word at its place
             for number, item in enumerate(self._items)
         ]
         base = self._source.rstrip("/")
-        bucket.fetch(
-            [(f"{base}/{one.name}", path) for one, path in zip(self._items, paths, strict=True)]
-        )
+        files = {
+            item.name: (f"{base}/{item.name}", path)
+            for item, path in zip(self._items, paths, strict=True)
+        }
+        try:
+            bucket.fetch([*files.values()])
+        except StoreUnreachable:
+            # An object that was deleted since it was listed fails as a server does that is away.
+            there = {key for key, _ in bucket.stamped(self._source)}
+            if files.keys() <= there:
+                raise
+            bucket.fetch([one for name, one in files.items() if name in there])
         return paths
 
     def __exit__(self, *_: object) -> None:

@@ -74,6 +74,27 @@ def test_a_bucket_is_scored_and_its_decisions_are_read_back(
     assert len(list(predictions(project, model=LENS))) == len(list(found))
 
 
+def test_an_object_that_goes_while_its_bucket_is_scored_stops_no_other(
+    works: Works, far: tuple[Server, str], tmp_path: Path
+) -> None:
+    client = far[0].client()
+    source = works.plant.project.data / "lens" / "test" / "good"
+    files = sorted(source.glob("*.png"))
+    for file in files:
+        client.upload_file(str(file), "plant", f"going/{file.name}")
+
+    def listed(*_: object) -> None:
+        client.delete_object(Bucket="plant", Key=f"going/{files[1].name}")
+
+    found = score_batch(
+        works.plant.project, f"{LENS}/1", "s3://plant/going", tmp_path / "out", listed
+    )
+    assert [name for name, _ in found.unreadable] == [files[1].name]
+    assert len(found.worst) == len(files) - 1
+    again = score_batch(works.plant.project, f"{LENS}/1", "s3://plant/going", tmp_path / "out")
+    assert (again.images, again.unreadable) == (len(files) - 1, ())
+
+
 def test_two_processes_send_the_same_part(
     works: Works, far: tuple[Server, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

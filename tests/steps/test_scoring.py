@@ -105,6 +105,23 @@ def test_what_cannot_be_read_is_listed_and_stops_nothing(
     assert not score_batch(works.plant.project, LENS, str(images), tmp_path / "out").unreadable
 
 
+def test_what_could_not_be_read_is_tried_again_though_nothing_of_it_changed(
+    works: Works, images: Path, tmp_path: Path
+) -> None:
+    """As a share that answers again: the same size, the same time."""
+    file, project = images / "good" / "000.png", works.plant.project
+    told, whole = file.stat(), file.read_bytes()
+    file.write_bytes(bytes(len(whole)))
+    os.utime(file, ns=(told.st_atime_ns, told.st_mtime_ns))
+    found = score_batch(project, f"{LENS}/1", str(images), tmp_path / "out")
+    assert [name for name, _ in found.unreadable] == ["good/000.png"]
+    file.write_bytes(whole)
+    os.utime(file, ns=(told.st_atime_ns, told.st_mtime_ns))
+    found = score_batch(project, f"{LENS}/1", str(images), tmp_path / "out")
+    assert (found.images, found.unreadable) == (12, ())
+    assert pd.read_parquet(tmp_path / "out" / "scores.parquet").score.notna().all()
+
+
 def test_a_file_name_that_is_no_text_is_scored_and_shown(
     works: Works, images: Path, tmp_path: Path
 ) -> None:
