@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from patchae.errors import DataError
 from patchae.files import file_in_one_step, sha256_bytes
-from patchae.predictions.alone import alone
+from patchae.predictions.alone import alone_in
 from patchae.predictions.record import Prediction
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def join(folder: Path) -> Path | None:
     Raises:
         DataError: a file cannot be read; nothing is changed.
     """
-    with alone(folder) as ours:
+    with alone_in(folder.parent) as ours:
         return _joined(folder) if ours else None
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from patchae.dataset import bucket
 from patchae.files import sha256_bytes
 from patchae.predictions import parts
-from patchae.predictions.alone import alone
+from patchae.predictions.alone import alone_in
 
 _FETCHED = "fetched"
 
@@ -24,13 +24,11 @@ def send(root: Path, address: str) -> int:
         StoreUnreachable: S3 does not answer, or refuses; the rest stays here.
     """
     sent = 0
-    for day in parts.days(root):
-        folder = parts.day_folder(root, day)
-        with alone(folder) as ours:
-            if not ours:  # another process sends or joins it
-                continue
+    with alone_in(root) as ours:
+        for day in parts.days(root) if ours else ():  # else another process does it
+            folder = parts.day_folder(root, day)
             for file in sorted(folder.glob("*.parquet")):
-                with suppress(FileNotFoundError):  # it is where it was to go, or retention ended it
+                with suppress(FileNotFoundError):  # somebody took it away, and may
                     bucket.put(file, f"{address.rstrip('/')}/{folder.name}/{file.name}")
                     file.unlink()
                     sent += 1

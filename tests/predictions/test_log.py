@@ -216,20 +216,16 @@ def test_decisions_reach_the_disk_while_a_store_hangs(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hurried(monkeypatch)
-    folder = project.predictions / "journal"
-    folder.mkdir(parents=True)
-    hangs = folder / "0.jsonl"
-    os.mkfifo(hangs)  # whoever opens it waits
-    synced: list[int] = []
-    fsync = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda file: (synced.append(file), fsync(file)))
+    hangs, go_on, synced = threading.Event(), threading.Event(), threading.Event()
+    interleaved(monkeypatch, parts, "days", lambda _: (hangs.set(), go_on.wait(30)))
     book = PredictionLog(project.predictions)
+    assert hangs.wait(10)
+    interleaved(monkeypatch, os, "fsync", lambda _: synced.set())
     book.append(decision(1))
-    until(lambda: len(synced) > 1)
-    end = os.open(hangs, os.O_RDWR)
-    hangs.unlink()
+    reached = synced.wait(10)
+    go_on.set()
     book.close()
-    os.close(end)
+    assert reached
     assert list(predictions(project)) == [decision(1)]
 
 
