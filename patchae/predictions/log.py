@@ -12,11 +12,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Collection
 from contextlib import ExitStack
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from patchae.predictions import journal, storing
+from patchae.predictions import journal, reading, storing
 from patchae.predictions.record import Prediction
 from patchae.project import Project
 from patchae.settings import settings
@@ -71,6 +72,24 @@ class PredictionLog:
                 if not self._journal.whole:
                     self._over.append(self._journal)
                     self._journal = None
+
+    def logged(self, decisions: Collection[Prediction]) -> set[Prediction]:
+        """Those of some decisions that are in the log, whichever process logged them.
+
+        Raises:
+            StoreUnreachable: they may be in S3, which does not answer.
+        """
+        if not decisions:
+            return set()
+        times = [one.time for one in decisions]
+        found = reading.table(
+            self._root,
+            self._address,
+            images={one.image for one in decisions},
+            since=min(times),
+            until=max(times) + timedelta(microseconds=1),
+        )
+        return {Prediction(**row) for row in found.to_pylist()}.intersection(decisions)
 
     def flush(self) -> None:
         """Have everything logged so far in Parquet, and in S3 where that is asked for.

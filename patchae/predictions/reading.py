@@ -37,7 +37,15 @@ def predictions(
     Raises:
         StoreUnreachable: they are in S3, which does not answer.
     """
-    found = _table(project, model=model, version=version, images=images, since=since, until=until)
+    found = table(
+        project.predictions,
+        settings().predictions,
+        images=images,
+        since=since,
+        until=until,
+        model=model,
+        version=version,
+    )
     for row in found.to_pylist():
         yield Prediction(**row)
 
@@ -52,19 +60,33 @@ def frame(
     until: datetime | None = None,
 ) -> pd.DataFrame:
     """The same as a table with the columns of `Prediction`; `time` is in UTC."""
-    found = _table(project, model=model, version=version, images=images, since=since, until=until)
-    table: pd.DataFrame = found.to_pandas()
-    return table
+    found = table(
+        project.predictions,
+        settings().predictions,
+        images=images,
+        since=since,
+        until=until,
+        model=model,
+        version=version,
+    )
+    rows: pd.DataFrame = found.to_pandas()
+    return rows
 
 
-def _table(
-    project: Project,
+def table(
+    root: Path,
+    address: str,
     *,
-    images: Collection[str] | None,
-    since: datetime | None,
-    until: datetime | None,
+    images: Collection[str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
     **equal: str | None,
 ) -> pa.Table:
+    """Decisions of the log in a folder, and of what it sent to an address in S3, if that is one.
+
+    Raises:
+        StoreUnreachable: S3 does not answer.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -77,22 +99,22 @@ def _table(
     first, last = (_day(moment) for moment in (since, until))
     # Decisions go from a journal to a part here, and from here to S3: read in this order, one that
     # is on its way is read twice, which is told apart, and never missed.
-    fresh = dict(_journals(project))
+    fresh = dict(_journals(root))
     stored = Stored(fits, first, last)
-    stored.read(lambda: project.predictions)
-    if address := settings().predictions:
-        cache = remote.cached(project.predictions, address)
+    stored.read(lambda: root)
+    if address:
+        cache = remote.cached(root, address)
         stored.read(lambda: remote.fetch(cache, address, first, last))
     tables = [parts.schema().empty_table(), *stored.tables()]
     for name, rows in fresh.items():
         waiting = [one for one in rows if not stored.has(name, one.time.date())]
-        table = pa.Table.from_pylist([vars(one) for one in waiting], parts.schema())
-        tables.append(table.filter(fits) if fits is not None else table)
+        held = pa.Table.from_pylist([vars(one) for one in waiting], parts.schema())
+        tables.append(held.filter(fits) if fits is not None else held)
     return pa.concat_tables(tables).sort_by("time")
 
 
-def _journals(project: Project) -> Iterator[tuple[str, list[Prediction]]]:
-    for path in journal.journals(project.predictions / "journal"):
+def _journals(root: Path) -> Iterator[tuple[str, list[Prediction]]]:
+    for path in journal.journals(root / "journal"):
         try:
             yield path.stem, journal.read(path)[0]
         except FileNotFoundError:  # it became a part just now

@@ -17,7 +17,8 @@ from patchae.project import Project
 from patchae.registry.loading import load_version
 from patchae.registry.tracking import Tracking
 from patchae.report.worst_page import MOST, Batch, Worst, picture, write_worst_page
-from patchae.steps.scoring import Job, fetched_one, score_source
+from patchae.steps.scoring import Job, score_source
+from patchae.steps.sources import fetched_one
 
 if TYPE_CHECKING:
     import pandas as pd

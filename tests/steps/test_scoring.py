@@ -11,9 +11,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from patchae.errors import DataError, NegativeFinding, UsageError
+from patchae.errors import DataError, NegativeFinding, StoreBusy, UsageError
+from patchae.predictions.alone import alone
 from patchae.predictions.log import PredictionLog
-from patchae.predictions.reading import frame
+from patchae.predictions.reading import frame, table
+from patchae.predictions.record import Prediction
 from patchae.registry.loading import load_version
 from patchae.steps import scoring
 from patchae.steps.batch import score_batch
@@ -78,6 +80,8 @@ def test_a_killed_batch_goes_on_where_it_was(
         rows = score_source(model, job, out, log, chunk=2)
         assert sum(asked) == 8
         assert len(rows) == 12
+        log.flush()
+        assert len(table(tmp_path / "log", "")) == 12
         # Once more: nothing is done; then for one image that changed and one that is new.
         asked.clear()
         assert len(score_source(model, job, out, log)) == 12
@@ -90,6 +94,49 @@ def test_a_killed_batch_goes_on_where_it_was(
     assert not (out / "chunks").exists()
     same = rows.set_index("name").score
     assert same["good/000.png"] == same["new.png"] == same["good/001.png"]
+
+
+class _Dies(PredictionLog):
+    """The log of a process that is killed before its n-th decision is logged, or right after."""
+
+    left, after = 0, False
+
+    def append(self, prediction: Prediction) -> None:
+        self.left -= 1
+        if self.left < 0 and not self.after:
+            raise KeyboardInterrupt
+        super().append(prediction)
+        if self.left < 0:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("number", [0, 2, 3, 11])
+def test_a_batch_that_is_killed_while_it_logs_logs_everything_once(
+    works: Works, images: Path, tmp_path: Path, number: int, *, after: bool
+) -> None:
+    tracking, out = works.tracking(), tmp_path / "out"
+    model = load_version(tracking, tracking.version(LENS, "1"))
+    job = Job(LENS, "1", str(images), model.threshold)
+    with closing(_Dies(tmp_path / "log")) as log:
+        log.left, log.after = number, after
+        with pytest.raises(KeyboardInterrupt):
+            score_source(model, job, out, log, chunk=4)
+    with closing(PredictionLog(tmp_path / "log")) as log:
+        rows = score_source(model, job, out, log, chunk=4)
+    logged = table(tmp_path / "log", "").to_pandas()
+    assert sorted(logged.name) == sorted(rows.name)
+    assert dict(zip(logged.name, logged.score, strict=True)) == dict(
+        zip(rows.name, rows.score, strict=True)
+    )
+    assert [*pd.read_parquet(out / "scores.parquet")] == [*scoring.COLUMNS]
+
+
+def test_two_do_not_score_into_one_folder(works: Works, images: Path, tmp_path: Path) -> None:
+    project, out = works.plant.project, tmp_path / "out"
+    score_batch(project, f"{LENS}/1", str(images), out)
+    with alone(out / "job.json"), pytest.raises(StoreBusy, match="another process"):
+        score_batch(project, f"{LENS}/1", str(images), out)
 
 
 def test_what_cannot_be_read_is_listed_and_stops_nothing(
