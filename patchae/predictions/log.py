@@ -2,9 +2,9 @@
 
 A decision is in a journal before it is answered (`patchae.predictions.journal`). One thread has the
 journal on the disk every second, and begins another in time. A second one does what may take long
-(`patchae.predictions.storing`): it turns a journal that is over into Parquet, joins the parts of days
-that are over, sends them to S3 where that is asked for, and removes what retention ends. What cannot
-be done now is said and done later, and no answer waits for it.
+(`patchae.predictions.storing`): it turns a journal that is over into Parquet, joins the parts of
+days that are over, sends them to S3 where that is asked for, and removes what retention ends. What
+cannot be done now is said and done later, and no answer waits for it.
 """
 
 from __future__ import annotations
@@ -94,6 +94,8 @@ class PredictionLog:
     def flush(self) -> None:
         """Have everything logged so far in Parquet, and in S3 where that is asked for.
 
+        What another process is sending is left to it.
+
         Raises:
             PatchaeError, OSError: something of that cannot be done now; it is done later.
         """
@@ -101,7 +103,7 @@ class PredictionLog:
         self._store()
 
     def close(self) -> None:
-        """Flush, and stop the threads. What cannot be stored now is said, and waits for the next."""
+        """Flush, and stop the threads; what cannot be stored now is said, and waits here."""
         self._ended.set()
         for one in self._threads:
             one.join()

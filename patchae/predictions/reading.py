@@ -119,7 +119,12 @@ def _journals(root: Path) -> Iterator[tuple[str, list[Prediction]]]:
             yield path.stem, journal.read(path)[0]
         except FileNotFoundError:  # it became a part just now
             continue
-        except (OSError, ValueError, TypeError) as error:  # another version of patchae wrote it
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            KeyError,
+        ) as error:  # another version of patchae wrote it
             _log.warning("%s: cannot be read: %s", path, error)
 
 

@@ -1,9 +1,9 @@
 """Read files of decisions while others store, join and send them: each decision once, and all.
 
-A file may go between the moment in which it is listed and the one in which it is read: it was joined
-with others of its day, or sent to S3. What holds its decisions now is looked for again. And a file
-may hold decisions that were read from another one before: by the names of the parts that it holds,
-it is known for that.
+A file may go between the moment in which it is listed and the one in which it is read: it was
+joined with others of its day, or sent to S3. What holds its decisions now is looked for again. And
+a file may hold decisions that were read from another one before: by the names of the parts that it
+holds, it is known for that.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What becomes of decisions behind whoever decides: Parquet, one file a day, S3, and an end in time.
+"""What becomes of decisions behind whoever decides: Parquet, one file a day, S3, and an end.
 
 Each of these is tried whatever becomes of the others, so that one damaged file or a server that is
 away keeps nothing else waiting. What cannot be done now is said, and tried again.

@@ -82,8 +82,8 @@ def score_source(
         UsageError: `out` holds scores of another version or source.
         DataError: there are no images.
         StoreBusy: another process scores into `out`.
-        StoreUnreachable: the bucket cannot be reached; or a call was killed while it logged, and S3,
-            where it may have done so, cannot.
+        StoreUnreachable: the bucket cannot be reached; or a call was killed while it logged, and
+            the S3 where it did so cannot.
     """
     items = list(listed(job.source))
     if not items:
@@ -164,7 +164,7 @@ def _settle(out: Path, job: Job, log: PredictionLog) -> None:
 
 
 def _log(file: Path, decisions: Sequence[Prediction], log: PredictionLog) -> None:
-    """Log the decisions of a chunk; it is known for done only after that, so that each is logged."""
+    """Log the decisions of a chunk; only after that it counts as done, so that each is logged."""
     for one in decisions:
         log.append(one)
     file.rename(file.with_suffix(".parquet"))

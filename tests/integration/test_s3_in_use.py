@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from patchae.errors import StoreUnreachable
 from patchae.dataset import bucket
+from patchae.errors import StoreUnreachable
 from patchae.predictions import parts, remote
 from patchae.predictions.log import PredictionLog
 from patchae.predictions.reading import predictions
@@ -99,7 +99,9 @@ def test_two_processes_send_the_same_part(
     works: Works, far: tuple[Server, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = works.plant.project
-    files = [parts.write(project.predictions, name, [decision(7, model="by.two")])[0] for name in "ab"]
+    files = [
+        parts.write(project.predictions, name, [decision(7, model="by.two")])[0] for name in "ab"
+    ]
     put = bucket.put
 
     def twice(file: Path, address: str) -> None:
@@ -109,7 +111,8 @@ def test_two_processes_send_the_same_part(
             one.unlink(missing_ok=True)
 
     monkeypatch.setattr(bucket, "put", twice)
-    PredictionLog.open(project).flush()
+    with closing(PredictionLog.open(project)) as log:
+        log.flush()
     assert len(list(predictions(project, model="by.two"))) == 2
 
 
