@@ -20,6 +20,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Receive
 
+from patchae.predictions.record import as_text
+
 BINARY = "application/octet-stream"
 
 
@@ -47,6 +49,9 @@ class File:
 
     name: str
     content: bytes
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", as_text(self.name))
 
 
 @dataclass
@@ -162,7 +167,7 @@ def _of_json(body: bytes, limits: Limits) -> list[File]:
         if len(told) > limits.images:
             raise _too_many(limits)
         return [
-            File(str(one.get("name", "")), base64.b64decode(one["data"], validate=True))
+            File(_name(one.get("name", "")), base64.b64decode(one["data"], validate=True))
             for one in told
         ]
     except binascii.Error:
@@ -171,3 +176,9 @@ def _of_json(body: bytes, limits: Limits) -> list[File]:
         raise HTTPException(400, "JSON of such depth is not read") from None
     except (ValueError, TypeError, KeyError, AttributeError):
         raise HTTPException(400, shape) from None
+
+
+def _name(told: object) -> str:
+    if not isinstance(told, str):
+        raise TypeError("a name is a string")
+    return told
