@@ -18,12 +18,13 @@ from patchae.project import Project
 from patchae.registry.tracking import Tracking
 from patchae.serving.app import service
 from patchae.serving.asked import Limits
-from patchae.serving.champion import Champion, Keys, Runtime
+from patchae.serving.champion import Champion, Runtime
 from patchae.serving.engine import LARGEST_BATCH, MOST_WAITING, Engine
 from patchae.serving.following import FOLLOW_S, Following
 from patchae.serving.gauges import Gauges
 from patchae.serving.judging import Parts
 from patchae.serving.keeping import Keeper
+from patchae.serving.proving import Keys
 from patchae.settings import settings
 
 if TYPE_CHECKING:
