@@ -10,14 +10,17 @@ import threading
 import zlib
 from collections.abc import Callable
 from io import BytesIO
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import numpy as np
 import psutil
 import pytest
 from PIL import Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from patchae.errors import DataError
+from patchae.serving.pixels import decoded
 from tests.serving.conftest import LENS, TOKEN, Service, until
 
 Ask = Callable[[Service], httpx.Response]
@@ -46,6 +49,18 @@ def claims(width: int, height: int, content: bytes = b"") -> bytes:
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     body = chunk(b"IDAT", zlib.compress(content)) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + body
+
+
+def tiff(frames: int) -> bytes:
+    """A TIFF of so many images of one pixel."""
+    facts = {256: 1, 257: 1, 258: 8, 259: 1, 262: 1, 273: 8, 278: 1, 279: 1}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in facts.items())
+    size = 2 + len(entries) + 4
+    directories = b"".join(
+        struct.pack("<H", len(facts)) + entries + struct.pack("<I", at * (at < 10 + frames * size))
+        for at in range(10 + size, 10 + (frames + 1) * size, size)
+    )
+    return struct.pack("<2sHI", b"II", 42, 10) + bytes(2) + directories
 
 
 def raw(content: bytes) -> Ask:
@@ -113,6 +128,7 @@ HOSTILE: dict[str, tuple[int, Ask]] = {
             )
         ),
     ),
+    "a tiff of very many images": (422, raw(tiff(3_000))),
     "a tiff of floats": (422, raw(encoded(Image.new("F", (8, 8)), "TIFF"))),
     "a tiff that points beyond its end": (422, raw(b"II*\0" + struct.pack("<I", 2**31))),
     "a zip": (422, raw(b"PK\x03\x04" + bytes(200))),
@@ -158,6 +174,31 @@ def test_each_is_refused_for_what_it_is(service: Service, kind: str) -> None:
     assert told.json()["detail"]
     assert "Traceback" not in told.text
     assert service.version()
+
+
+def test_the_images_of_a_tiff_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time for that grows with the square of their number."""
+    read: list[int] = []
+    real = ImageFileDirectory_v2.load
+
+    def load(self: ImageFileDirectory_v2, file: IO[bytes]) -> None:
+        read.append(file.tell())
+        real(self, file)
+
+    monkeypatch.setattr(ImageFileDirectory_v2, "load", load)
+    assert decoded(tiff(1), 8, 255).shape == (3, 8, 8)
+    one = len(read)
+    with pytest.raises(DataError, match="several images"):
+        decoded(tiff(3_000), 8, 255)
+    assert 0 < len(read) - one <= one
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "PNG", "MPO"])
+def test_a_file_of_two_images_is_refused_in_every_format_that_has_them(kind: str) -> None:
+    images = [Image.effect_noise((16, 16), spread).convert("RGB") for spread in (20, 90)]
+    assert decoded(encoded(images[0], "JPEG" if kind == "MPO" else kind), 8, 255) is not None
+    with pytest.raises(DataError, match="several images"):
+        decoded(encoded(images[0], kind, save_all=True, append_images=images[1:]), 8, 255)
 
 
 def test_all_of_them_at_once_take_little_memory(service: Service) -> None:
