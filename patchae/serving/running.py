@@ -58,11 +58,13 @@ def serve(project: Project, names: Sequence[str], wish: Wish) -> None:
     """Serve the champions of some models until the process is told to end.
 
     Raises:
-        UsageError: a model has no champion, or others could ask without a token.
+        UsageError: a model has no champion, others could ask without a token, or two
+            limits contradict each other.
         AuditBroken: a champion may not be served.
         StoreUnreachable: MLflow or the ledger does not answer.
     """
     token = settings().token
+    require_sense(wish)
     if not token and not wish.without_token and not _loopback(wish.host):
         raise UsageError(
             f"anybody who reaches {wish.host} could ask",
@@ -75,9 +77,29 @@ def serve(project: Project, names: Sequence[str], wish: Wish) -> None:
             with _told_to_end():
                 server.run()
         finally:
-            parts.following.close()
-            parts.engine.close()
-            parts.pool.shutdown()
+            parts.close()
+
+
+def require_sense(wish: Wish) -> None:
+    """Refuse limits that would have a request within all of them wait for ever.
+
+    Raises:
+        UsageError: a request may be larger than all of them together.
+    """
+    limits = wish.limits
+    if limits.images > wish.most_waiting:
+        raise UsageError(
+            f"a request may have {limits.images} images, and only {wish.most_waiting} may wait",
+            where="--max-images, --queue",
+            mend=f"--max-images {wish.most_waiting}, or --queue {limits.images}",
+        )
+    if limits.body_bytes > limits.all_bytes:
+        raise UsageError(
+            f"a request may have {limits.body_bytes:,} bytes, and all of them together"
+            f" {limits.all_bytes:,}",
+            where="--max-body",
+            mend=f"--max-body {limits.all_bytes // 10**6} at most",
+        )
 
 
 def prepared(
