@@ -24,6 +24,7 @@ from patchae.serving.following import FOLLOW_S, Following
 from patchae.serving.gauges import Gauges
 from patchae.serving.judging import Parts
 from patchae.serving.keeping import Keeper
+from patchae.serving.listening import bound, listen
 from patchae.serving.proving import Keys
 from patchae.settings import settings
 
@@ -58,8 +59,8 @@ def serve(project: Project, names: Sequence[str], wish: Wish) -> None:
     """Serve the champions of some models until the process is told to end.
 
     Raises:
-        UsageError: a model has no champion, others could ask without a token, or two
-            limits contradict each other.
+        UsageError: a model has no champion, others could ask without a token, two limits
+            contradict each other, or the port is taken.
         AuditBroken: a champion may not be served.
         StoreUnreachable: MLflow or the ledger does not answer.
     """
@@ -71,11 +72,13 @@ def serve(project: Project, names: Sequence[str], wish: Wish) -> None:
             where="--host",
             mend="set PATCHAE_TOKEN, or say --without-token",
         )
-    with closing(PredictionLog.open(project)) as log:
+    with bound(wish.host, wish.port) as sockets, closing(PredictionLog.open(project)) as log:
         server, parts = prepared(project, names, wish, log, token)
         try:
+            listen(sockets)
+            say(f"serving at http://{wish.host}:{wish.port}, for people at /docs")
             with _told_to_end():
-                server.run()
+                server.run(sockets)
         finally:
             parts.close()
 
@@ -156,7 +159,6 @@ def prepared(
         timeout_graceful_shutdown=GRACE_S,
         server_header=False,
     )
-    say(f"serving at http://{wish.host}:{wish.port}, for people at /docs")
     return uvicorn.Server(config), parts
 
 
