@@ -8,7 +8,8 @@ deployment, which one automation runs with the classes and the reason of the eve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from flows.deployments import RETRAIN, project_tag
@@ -16,48 +17,82 @@ from patchae.console import say
 from patchae.dataset.classes import line_classes
 from patchae.dataset.history import Change, changed_classes
 from patchae.dataset.version import Snapshot
+from patchae.errors import DataError
+from patchae.files import write_json
 from patchae.lineage.parts import Trigger
 from patchae.lines_file import load_lines
 from patchae.project import Project
+from patchae.types import DataVersion
 
 ARRIVED = "patchae.data-arrived"
 DRIFTED = "patchae.drift-confirmed"
 REASONS = (ARRIVED, DRIFTED)
 """Events that start the retraining of some classes of a line."""
+_TOLD = "announced.json"
 
 
-def announce(project: Project, taken: Snapshot) -> list[str]:
-    """Send an event for each line whose images a snapshot changed; the names of these lines.
+def announce(
+    project: Project, taken: Snapshot, trained: Mapping[str, Collection[str]] | None = None
+) -> list[str]:
+    """Send an event for each line that does not know of new images yet; the names of these lines.
 
-    A server that cannot be reached is said and stops nobody: the images are versioned all the same.
+    Whoever pinned them: what a line was told last is kept, so a version that another line's run has
+    made, or that Prefect could not be told of, is told by the next snapshot. A server that cannot
+    be reached is said and stops nobody: the images are versioned all the same.
+
+    Args:
+        project: whose images they are.
+        taken: the snapshot.
+        trained: by line, classes that the caller itself trains on this version.
 
     Raises:
         ConfigError: `lines.yaml` is not usable.
-        DataError, StoreUnreachable: the listing of a version cannot be had.
+        DataError, StoreUnreachable: the listing of the version cannot be had.
     """
-    changes = changed_classes(project, taken.before, taken.version)
     told: list[str] = []
-    for line in load_lines(project.lines_file).lines:
-        classes = sorted(set(changes) & set(line_classes(project, line)))
-        if not classes:
-            continue
-        reason = "new images: " + "; ".join(f"{name} {_words(changes[name])}" for name in classes)
-        try:
-            sent = send(
-                project,
-                line.name,
-                ARRIVED,
-                classes,
-                reason,
-                trigger="new_data",
-                data_version=taken.version,
-            )
-        except Exception as error:  # noqa: BLE001 - whatever it is, the images are safe
-            say(f"Prefect was not told of new images: {type(error).__name__}: {error}")
-            return told
-        if sent:
-            told.append(line.name)
+    with project.lock("announced"):
+        known = _told_before(project)
+        for line in load_lines(project.lines_file).lines:
+            before = known.get(line.name, taken.before)
+            if before != taken.version:
+                changes = _changes(project, before, taken.version)
+                mine = set(line_classes(project, line)) - set((trained or {}).get(line.name, ()))
+                new = {name: changes[name] for name in sorted(set(changes) & mine)}
+                try:
+                    sent = bool(new) and _send_arrived(project, line.name, taken.version, new)
+                except Exception as error:  # noqa: BLE001 - whatever it is, the images are safe
+                    say(f"Prefect was not told of new images: {type(error).__name__}: {error}")
+                    break
+                if sent:
+                    told.append(line.name)
+            known[line.name] = taken.version
+        write_json(project.state / _TOLD, known)
     return told
+
+
+def _told_before(project: Project) -> dict[str, DataVersion]:
+    """The version that each line was told of last; nothing where nobody was told yet."""
+    try:
+        found: dict[str, DataVersion] = json.loads((project.state / _TOLD).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _changes(project: Project, before: DataVersion | None, now: DataVersion) -> dict[str, Change]:
+    try:
+        return changed_classes(project, before, now)
+    except DataError:  # the older listing is gone: everything may be new
+        return changed_classes(project, None, now)
+
+
+def _send_arrived(
+    project: Project, line: str, version: DataVersion, changes: Mapping[str, Change]
+) -> bool:
+    reason = "new images: " + "; ".join(f"{name} {_words(changes[name])}" for name in changes)
+    return send(
+        project, line, ARRIVED, [*changes], reason, trigger="new_data", data_version=version
+    )
 
 
 def send(
@@ -85,8 +120,7 @@ def send(
         Exception: whatever Prefect's client raises where its server does not answer.
     """
     from prefect.client.orchestration import get_client
-    from prefect.events import emit_event
-    from prefect.events.worker import EventsWorker
+    from prefect.events.schemas.events import Event, RelatedResource, Resource
     from prefect.exceptions import ObjectNotFound
 
     tag = project_tag(project)
@@ -95,25 +129,30 @@ def send(
             deployment = client.read_deployment_by_name(f"{RETRAIN}/{line}")
         except ObjectNotFound:
             deployment = None
-    if deployment is None or tag not in deployment.tags:
-        say(f"Prefect does not retrain line {line} of this project: patchae deploy")
-        return False
-    emit_event(
-        event=event,
-        resource={
-            "prefect.resource.id": f"{tag.replace(':', '.')}.line.{line}",
-            "prefect.resource.name": f"line {line}",
-        },
-        related=[
-            {
-                "prefect.resource.id": f"prefect.deployment.{deployment.id}",
-                "prefect.resource.role": "deployment",
-                "prefect.resource.name": deployment.name,
-            }
-        ],
-        payload={"classes": [*classes], "reason": reason, "trigger": trigger, **facts},
-    )
-    EventsWorker.instance().drain()
+        if deployment is None or tag not in deployment.tags:
+            say(f"Prefect does not retrain line {line} of this project: patchae deploy")
+            return False
+        told = Event(
+            event=event,
+            resource=Resource(
+                {
+                    "prefect.resource.id": f"{tag.replace(':', '.')}.line.{line}",
+                    "prefect.resource.name": f"line {line}",
+                }
+            ),
+            related=[
+                RelatedResource(
+                    {
+                        "prefect.resource.id": f"prefect.deployment.{deployment.id}",
+                        "prefect.resource.role": "deployment",
+                        "prefect.resource.name": deployment.name,
+                    }
+                )
+            ],
+            payload={"classes": [*classes], "reason": reason, "trigger": trigger, **facts},
+        )
+        # Not `emit_event`, which puts it into a queue and forgets what cannot be delivered.
+        client.request("POST", "/events", json=[told.model_dump(mode="json")])
     return True
 
 

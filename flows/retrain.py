@@ -7,6 +7,7 @@ question was answered.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,13 +19,15 @@ from prefect.context import FlowRunContext
 from prefect.runtime import deployment, flow_run
 
 from flows.again import meant_by
+from flows.events import announce
 from flows.spread import spread
 from flows.stopping import stopping_with_the_flow
-from flows.train_class import LineRun, outcome_of, train_and_judge
+from flows.train_class import PATIENT, LineRun, outcome_of, train_and_judge
 from patchae.config import Line
 from patchae.console import progress_of, say
 from patchae.dataset.version import Snapshot
 from patchae.dataset.version import snapshot as take_snapshot
+from patchae.errors import PatchaeError
 from patchae.lineage.parts import Trigger
 from patchae.project import Project, prepare_environment
 from patchae.registry.ledger import Ledger
@@ -46,7 +49,7 @@ def snapshot(project: Project) -> Snapshot:
     return taken
 
 
-@task(name="report", cache_policy=NO_CACHE)
+@task(name="report", **PATIENT)
 def report(
     project: Project, tracking: Tracking, line: Line, outcomes: Sequence[ClassOutcome]
 ) -> Path:
@@ -111,19 +114,40 @@ def retrain(
         project.lock(f"retrain-{line.name}"),
     ):
         tracking = Tracking.open(project)
-        version = snapshot(project).version
+        taken = snapshot(project)
+        version = taken.version
+        _tell_others(project, taken, line.name, names)
         run = LineRun(project, line, version, tracking, origin, announcer)
         outcomes = spread(run, names)
         if outcomes is None:  # no worker to send them to
             futures = {name: train_and_judge.submit(run, name) for name in names}
             outcomes = [outcome_of(line, name, future) for name, future in futures.items()]
-        path = report(project, tracking, line, outcomes)
-        outcome = LineOutcome(
-            line.name, version, tuple(outcomes), str(path), time.monotonic() - started
-        )
+        path = _reported(project, tracking, line, outcomes)
+        outcome = LineOutcome(line.name, version, tuple(outcomes), path, time.monotonic() - started)
         if outcome.failed:
             raise LineFailed(outcome)
     return outcome
+
+
+def _tell_others(project: Project, taken: Snapshot, line: str, names: Sequence[str]) -> None:
+    """Have new images trained on that this run has pinned and does not train on itself."""
+    if not os.environ.get("PREFECT_API_URL"):
+        return
+    try:
+        announce(project, taken, trained={line: names})
+    except PatchaeError as error:  # the next snapshot tells it
+        say(f"Prefect was not told of new images: {error.what}")
+
+
+def _reported(
+    project: Project, tracking: Tracking, line: Line, outcomes: Sequence[ClassOutcome]
+) -> str | None:
+    """The report; None where it cannot be written, which undoes nothing of what came before."""
+    try:
+        return str(report(project, tracking, line, outcomes))
+    except PatchaeError as error:
+        say(f"the report was not written: {error.what}; `patchae report` writes it")
+        return None
 
 
 def _origin(reason: str, trigger: Trigger | None) -> Origin:

@@ -7,8 +7,9 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from httpx import TransportError
+from httpx import HTTPError
 
+from flows.silence import is_silence
 from patchae.console import say
 from patchae.errors import StoreUnreachable
 from patchae.steps.plan import slots
@@ -39,7 +40,7 @@ def machine_slot(pool: str | None) -> Iterator[None]:
     finally:
         try:
             place.close()
-        except TransportError as error:  # Prefect takes it back when its lease ends
+        except HTTPError as error:  # Prefect takes it back when its lease ends
             say(f"a place of {name} is given back {_LEASE_S:.0f} s late: {error}")
 
 
@@ -68,7 +69,9 @@ def _taken(name: str) -> ExitStack:
                 raise_on_lease_renewal_failure=False,
             )
         )
-    except TransportError as error:
+    except HTTPError as error:
+        if not is_silence(error):
+            raise
         raise StoreUnreachable(
             f"Prefect does not answer: {error}",
             where="PREFECT_API_URL",

@@ -8,14 +8,16 @@ failed is not, since it would fail again.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from httpx import TransportError
+from httpx import HTTPError
 
 from flows.deployments import TRAIN_CLASS
+from flows.silence import is_silence
 from flows.train_class import LineRun
 from flows.workers import told
 from patchae.console import say
@@ -32,6 +34,8 @@ _PAUSES_S = (10, 60)
 _POLL_S = 2.0
 _PATIENCE_S = 900.0
 """How long the server may be silent."""
+_LONG_S = 600.0
+"""After so long it is said that a run does not begin."""
 
 
 @dataclass
@@ -43,6 +47,8 @@ class _Sent:
     tries: int = 0
     due: float = 0.0
     """When it is to be sent (again), on the clock of `time.monotonic`."""
+    said: bool = False
+    """Whether it was said that no worker takes it."""
     outcomes: dict[str, ClassOutcome] = field(default_factory=dict)
     failed: str | None = None
     """Why those without an outcome have none; None while a run has them."""
@@ -66,7 +72,8 @@ def spread(run: LineRun, names: list[str]) -> list[ClassOutcome] | None:
             say(f"pool {pool} has no deployment {TRAIN_CLASS}/{pool}: `patchae deploy` makes it")
             return None
         size = run.line.classes_per_run
-        sent = [_Sent(names[at : at + size]) for at in range(0, len(names), size)]
+        now = time.monotonic()
+        sent = [_Sent(names[at : at + size], due=now) for at in range(0, len(names), size)]
         try:
             heard = time.monotonic()
             while open_ := [one for one in sent if one.failed is None and not _done(one)]:
@@ -74,8 +81,9 @@ def spread(run: LineRun, names: list[str]) -> list[ClassOutcome] | None:
                     for one in open_:
                         _step(client, deployment, run, one)
                     heard = time.monotonic()
-                except TransportError:  # what was sent goes on without this run
-                    if time.monotonic() - heard > _PATIENCE_S:
+                except HTTPError as error:
+                    # What was sent goes on without this run, as long as the server is just silent.
+                    if not is_silence(error) or time.monotonic() - heard > _PATIENCE_S:
                         raise
                 time.sleep(_POLL_S)
         except BaseException:
@@ -96,6 +104,12 @@ def _step(client: SyncPrefectClient, deployment: UUID, run: LineRun, one: _Sent)
         return
     found = client.read_flow_run(one.run)
     if found.state is None or not found.state.is_final():
+        if found.start_time is None and not one.said and time.monotonic() - one.due > _LONG_S:
+            one.said = True
+            say(
+                f"{found.name} waits for {_LONG_S / 60:.0f} minutes: is there a worker of pool"
+                f" {run.line.work_pool}, and do runs of lines hold its places (docs/workers.md)?"
+            )
         return
     one.outcomes |= told(client, one.run)
     if _done(one):
@@ -152,4 +166,5 @@ def _cancel(client: SyncPrefectClient, sent: list[_Sent]) -> None:
 
     for one in sent:
         if one.run is not None and not _done(one):
-            client.set_flow_run_state(one.run, Cancelling())
+            with suppress(HTTPError):  # each for itself, and why this run ends is what counts
+                client.set_flow_run_state(one.run, Cancelling())

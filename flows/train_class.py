@@ -44,7 +44,7 @@ def passes(_task: object, _run: TaskRun, state: State[Any]) -> bool:
     return isinstance(state.result(raise_on_failure=False), StoreUnreachable)
 
 
-_PATIENT: dict[str, Any] = {
+PATIENT: dict[str, Any] = {
     "retries": 3,
     "retry_delay_seconds": [2, 10, 30],
     "retry_condition_fn": passes,
@@ -75,7 +75,7 @@ def validate(run: LineRun, class_name: str) -> ClassJob:
     return job_of(run.project, run.line, checked, run.origin)
 
 
-@task(name="train", task_run_name="train {job.class_name}", **_PATIENT)
+@task(name="train", task_run_name="train {job.class_name}", **PATIENT)
 def train(job: ClassJob) -> bool:
     """Train the model unless its key was trained before; whether it was trained now."""
     with training_slot(), machine_slot(job.origin.work_pool):
@@ -88,14 +88,14 @@ def evaluate(job: ClassJob) -> dict[str, Any]:
     return evaluate_class(job, unless_stopped(progress_of(job.class_name)))
 
 
-@task(name="register", task_run_name="register {job.class_name}", **_PATIENT)
+@task(name="register", task_run_name="register {job.class_name}", **PATIENT)
 def register(job: ClassJob, tracking: Tracking, ledger: Ledger) -> Version:
     """Log the run and register the version."""
     with writing():
         return enrol_class(job, tracking, ledger)
 
 
-@task(name="gate", task_run_name="gate {job.class_name}", **_PATIENT)
+@task(name="gate", task_run_name="gate {job.class_name}", **PATIENT)
 def gate(job: ClassJob, version: Version, tracking: Tracking, ledger: Ledger) -> Entry:
     """Judge the version and promote it when the verdict says so."""
     with writing():
@@ -126,14 +126,26 @@ def _train_and_judge(run: LineRun, class_name: str, news: ClassNews) -> ClassOut
     version = register(job, tracking, ledger)
     verdict = gate(job, version, tracking, ledger)
     news.judged(job.model, version.version, verdict.body["outcome"])
-    metrics = read_lineage(tracking, version).get("evaluation", {})
-    outcome = judged(job, metrics, verdict, trained=trained)
-    _note(job, version, verdict, outcome)
+    outcome = judged(job, _metrics(tracking, version), verdict, trained=trained)
+    try:
+        _note(job, version, verdict, outcome)
+    except Exception as error:  # noqa: BLE001 - the verdict stands, whoever cannot be told of it
+        say(f"{job.class_name}: no note on Prefect's pages: {type(error).__name__}: {error}")
     say(
         f"{job.class_name}: {outcome.verdict}, version {version.version}"
         f"{'' if trained else ' (not trained again)'}: {outcome.because}"
     )
     return outcome
+
+
+def _metrics(tracking: Tracking, version: Version) -> dict[str, Any]:
+    """What was measured, for people to read; nothing where MLflow does not answer just now."""
+    try:
+        found: dict[str, Any] = read_lineage(tracking, version).get("evaluation", {})
+    except StoreUnreachable as error:
+        say(f"{version.model}: its metrics are not shown: {error.what}")
+        return {}
+    return found
 
 
 def _note(job: ClassJob, version: Version, verdict: Entry, outcome: ClassOutcome) -> None:

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +116,14 @@ def folder_in_one_step(target: Path) -> Iterator[Path]:
 
 Progress = Callable[[str, int, int], None]
 """Called as `progress(what, done, total)` by anything that takes long; must return quickly."""
+
+
+def stats_below(folder: Path) -> Iterator[os.stat_result]:
+    """Of every file in a folder, however deep; what goes away meanwhile is left out."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                yield os.stat(os.path.join(parent, name))  # noqa: PTH116, PTH118 - text is quicker
 
 
 def silent(what: str, done: int, total: int) -> None:

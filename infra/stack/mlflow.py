@@ -74,9 +74,10 @@ def setup(settings: Settings, keys: Keys) -> None:
         if _ask(settings, "GET", "users/current", (account, password)).status_code == 200:
             continue
         admin = (ADMIN, keys["mlflow_admin"])
-        made = _ask(
-            settings, "POST", "users/create", admin, {"username": account, "password": password}
-        )
+        said = {"username": account, "password": password}
+        made = _ask(settings, "POST", "users/create", admin, said)
+        if made.status_code != 200:  # it is there, and its secret was replaced
+            made = _ask(settings, "PATCH", "users/update-password", admin, said)
         if made.status_code != 200:
             raise StoreUnreachable(
                 f"MLflow makes no account {account}: it answers {made.status_code}",

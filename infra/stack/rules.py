@@ -36,7 +36,7 @@ def allowed(role: Role, method: str, path: str) -> bool:
     """Whether a request may go on; what MLflow itself refuses is refused all the same."""
     words = [word for word in path.split("/") if word]
     last = words[-1] if words else ""
-    if method in ("GET", "HEAD", "OPTIONS") or last in _ASKING:
+    if method in ("GET", "HEAD", "OPTIONS") or (method == "POST" and last in _ASKING):
         return True
     if words[-2:] == ["users", "update-password"]:  # MLflow sees to it that it is one's own
         return True

@@ -156,7 +156,7 @@ def snapshot(
     told: list[str] = []
     with watch():
         taken = take(project, commit=commit, progress=progress_of("data"))
-        if taken.changed and os.environ.get("PREFECT_API_URL"):
+        if os.environ.get("PREFECT_API_URL"):
             from flows.events import announce
 
             told = announce(project, taken)

@@ -73,7 +73,8 @@ def retrain(
         except LineFailed as error:
             outcome, failure = error.outcome, error
     show_outcomes(outcome.classes)
-    print(f"report: {outcome.report}")
+    if outcome.report:
+        print(f"report: {outcome.report}")
     if json:
         as_json(outcome.to_dict())
     if failure:

@@ -18,6 +18,7 @@ one whose chance is below the square of a look's level.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -100,10 +101,8 @@ def effect_of(reference: NDArray[np.float64], recent: NDArray[np.float64]) -> fl
 
 def rank_test(reference: NDArray[np.float64], recent: NDArray[np.float64]) -> float:
     """Two-sided chance of ranks as far apart, with recent images counted as what they are worth."""
-    from scipy.special import stdtr
-
-    apart, _, deviation, freedom = _ranked(reference, recent)
-    return float(2 * stdtr(freedom, -apart / deviation)) if deviation else 1.0
+    ranked = _Ranked.of(reference, recent)
+    return ranked.chance(ranked.apart, ranked.worth)
 
 
 def blind(
@@ -112,43 +111,64 @@ def blind(
     level: float,
 ) -> tuple[str, ...]:
     """Statistics that no change, however great, would move below the level: `rank_test` of series
-    that lie wholly apart, when the recent images are worth as few as these are."""
-    from scipy.special import stdtr
-
+    that lie wholly apart, when the recent images are worth as few as these are. Those that it would
+    not move although each image counted in full are not meant: there the reference is too small."""
     found = []
     for name in reference:
-        _, most, deviation, freedom = _ranked(reference[name], recent[name])
-        if deviation and (len(reference) + 1) * 2 * stdtr(freedom, -most / deviation) >= level:
+        ranked = _Ranked.of(reference[name], recent[name])
+        chances = [
+            (len(reference) + 1) * ranked.chance(ranked.most, worth)
+            for worth in (ranked.worth, float(ranked.m))
+        ]
+        if chances[1] < level <= chances[0]:
             found.append(name)
     return tuple(found)
 
 
-def _ranked(
-    reference: NDArray[np.float64], recent: NDArray[np.float64]
-) -> tuple[float, float, float, float]:
-    """How far apart the ranks are, how far they could be, their deviation, degrees of freedom.
+@dataclass(frozen=True)
+class _Ranked:
+    """The ranks of two series together."""
 
-    A deviation of 0: there is nothing to compare.
-    """
-    from scipy.stats import rankdata
+    n: int
+    m: int
+    apart: float
+    """Between the rank sum of the recent ones and what it would be on average."""
+    most: float
+    """The same, if the series had no value in common."""
+    variance: float
+    """Of the rank sum, if all were independent."""
+    worth: float
+    """As how many independent ones the recent ones count."""
 
-    n, m = len(reference), len(recent)
-    if not n or not m:
-        return 0.0, 0.0, 0.0, 1.0
-    ranks = rankdata(np.concatenate([reference, recent]))
-    u = float(ranks[n:].sum()) - m * (m + 1) / 2
-    _, ties = np.unique(ranks, return_counts=True)
-    total = n + m
-    correction = float((ties.astype(float) ** 3 - ties).sum()) / (total * (total - 1))
-    variance = max(0.0, n * m / 12 * (total + 1 - correction))
-    worth = effective(ranks[n:])
-    # Means of n and m values vary by 1/n and 1/m: n of n + m parts of the variance are due to the
-    # recent images, and that part grows as they are worth less.
-    due = n * m / worth
-    inflated = variance * (m + due) / (m + n)
-    freedom = max(1.0, worth - 1) * ((m + due) / due) ** 2
-    middle = n * m / 2
-    return max(0.0, abs(u - middle) - 0.5), middle - 0.5, inflated**0.5, freedom
+    @classmethod
+    def of(cls, reference: NDArray[np.float64], recent: NDArray[np.float64]) -> _Ranked:
+        from scipy.stats import rankdata
+
+        n, m = len(reference), len(recent)
+        if not n or not m:
+            return cls(n, m, 0.0, 0.0, 0.0, 1.0)
+        ranks = rankdata(np.concatenate([reference, recent]))
+        u = float(ranks[n:].sum()) - m * (m + 1) / 2
+        _, ties = np.unique(ranks, return_counts=True)
+        total = n + m
+        correction = float((ties.astype(float) ** 3 - ties).sum()) / (total * (total - 1))
+        variance = max(0.0, n * m / 12 * (total + 1 - correction))
+        middle = n * m / 2
+        apart = max(0.0, abs(u - middle) - 0.5)
+        return cls(n, m, apart, middle - 0.5, variance, effective(ranks[n:]))
+
+    def chance(self, apart: float, worth: float) -> float:
+        """Two-sided, of rank sums as far apart, by Student's t."""
+        from scipy.special import stdtr
+
+        if self.variance <= 0:
+            return 1.0
+        # Means of n and m values vary by 1/n and 1/m: n of n + m parts of the variance are due to
+        # the recent images, and that part grows as they are worth less.
+        due = self.n * self.m / worth
+        inflated = self.variance * (self.m + due) / (self.m + self.n)
+        freedom = max(1.0, worth - 1) * ((self.m + due) / due) ** 2
+        return float(2 * stdtr(freedom, -apart / inflated**0.5))
 
 
 def effective(series: NDArray[np.float64]) -> float:

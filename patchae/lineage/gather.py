@@ -152,11 +152,12 @@ def _policy(project: Project, model: str) -> dict[str, Any] | Unreachable | None
     line, _, class_name = model.partition(".")
     try:
         own = load_lines(project.lines_file).line(line)
+        known = class_name in line_classes(project, own)
     except ConfigError as error:
         return Unreachable(error.what)
     except UsageError:  # no such line
         return None
-    return own.gates_of(class_name).model_dump(mode="json") if class_name in own.classes else None
+    return own.gates_of(class_name).model_dump(mode="json") if known else None
 
 
 def _folder(

@@ -12,9 +12,8 @@ import fcntl
 import json
 import os
 import secrets
+import time
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,14 +24,16 @@ SUFFIX = ".jsonl"
 
 
 class Journal:
-    """The journal that this process writes; not to be used by two threads at a time."""
+    """The journal that this process writes; only `sync` may be called beside anything else."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.began = datetime.now(UTC)
-        stamp = self.began.strftime("%Y%m%dT%H%M%S")
+        self._began = time.monotonic()
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
         self.path = folder / f"{stamp}-{os.getpid()}-{secrets.token_hex(4)}{SUFFIX}"
-        self.rows = 0
+        self.rows = self._length = 0
+        self.whole = True
+        """Whether it ends with a whole line; if not, it must have no more of them."""
         # Others find it only once it is locked: until then it would look like one whose process
         # is gone, and be taken away.
         hidden = folder / f".{self.path.name}"
@@ -44,16 +45,33 @@ class Journal:
         """Write one decision.
 
         Raises:
-            OSError: the disk is full or gone.
+            OSError: the disk is full or gone; the decision is not in the journal.
         """
         line = line_of(prediction)
-        done = os.write(self._file, line)
-        while done < len(line):  # a disk that is nearly full takes a part of it
-            done += os.write(self._file, line[done:])
+        done = 0
+        try:
+            while done < len(line):  # a disk that is nearly full takes a part of it
+                done += os.write(self._file, line[done:])
+        except OSError:
+            # The next line would be glued to the half of this one, and lost with it.
+            self.whole = False
+            os.ftruncate(self._file, self._length)
+            self.whole = True
+            raise
+        self._length += len(line)
         self.rows += 1
 
+    @property
+    def age_s(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self._began
+
     def sync(self) -> None:
-        """Have everything on the disk itself."""
+        """Have everything on the disk itself; another thread may append meanwhile.
+
+        Raises:
+            OSError: the disk is gone.
+        """
         os.fsync(self._file)
 
     def close(self) -> None:
@@ -85,22 +103,3 @@ def read(path: Path) -> tuple[list[Prediction], int]:
 def journals(folder: Path) -> list[Path]:
     """All journals in a folder, oldest first."""
     return sorted(folder.glob(f"[!.]*{SUFFIX}"))
-
-
-@contextmanager
-def taken_over(path: Path) -> Iterator[bool]:
-    """Hold a journal whose process is gone; False where it lives, or the journal is gone."""
-    try:
-        file = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        yield False
-        return
-    try:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield path.exists()  # whoever held it may have been done with it just now
-    finally:
-        os.close(file)

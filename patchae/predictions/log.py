@@ -1,9 +1,10 @@
 """The log of decisions as whoever decides sees it: `append`, and everything else happens behind.
 
-A decision is in a journal before it is answered (`patchae.predictions.journal`). A thread has
-journals on the disk every second, turns one that is finished into Parquet, sends the Parquet to S3
-where that is asked for, joins the parts of days that are over and removes what retention ends. What
-it cannot do now it does later; it is said, and no answer waits for it.
+A decision is in a journal before it is answered (`patchae.predictions.journal`). One thread has the
+journal on the disk every second, and begins another in time. A second one does what may take long
+(`patchae.predictions.storing`): it turns a journal that is over into Parquet, joins the parts of
+days that are over, sends them to S3 where that is asked for, and removes what retention ends. What
+cannot be done now is said and done later, and no answer waits for it.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Collection
+from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from patchae.errors import PatchaeError
-from patchae.predictions import journal, parts, remote
+from patchae.predictions import journal, reading, storing
 from patchae.predictions.record import Prediction
 from patchae.project import Project
 from patchae.settings import settings
@@ -25,6 +26,8 @@ SYNC_S = 1.0
 """A power cut loses at most the decisions of so many seconds."""
 ROTATE_S, ROTATE_ROWS = 900.0, 50_000
 """A journal becomes Parquet after so long, or with so many decisions."""
+AGAIN_S = 10.0
+"""What could not be stored is tried again after so long."""
 _log = logging.getLogger("patchae.predictions")
 
 
@@ -33,12 +36,20 @@ class PredictionLog:
 
     def __init__(self, root: Path, *, address: str = "", keep_days: int = 0) -> None:
         self._root, self._address, self._keep_days = root, address, keep_days
-        self._lock = threading.Lock()
         self._journal: journal.Journal | None = None
-        self._ended = threading.Event()
+        self._over: list[journal.Journal] = []
+        """Journals that get no more decisions; whoever settles closes them, and nobody else."""
+        self._lock = threading.Lock()
+        """Held for as long as a line takes, and never for a sync, a file or a server."""
+        self._settling, self._storing = threading.Lock(), threading.Lock()
         self._tidied: date | None = None
-        self._thread = threading.Thread(target=self._work, name="prediction log", daemon=True)
-        self._thread.start()
+        self._ended = threading.Event()
+        self._threads = [
+            threading.Thread(target=work, name=f"prediction log: {name}", daemon=True)
+            for name, work in (("disk", self._keep_settling), ("stores", self._keep_storing))
+        ]
+        for one in self._threads:
+            one.start()
 
     @classmethod
     def open(cls, project: Project) -> PredictionLog:
@@ -55,87 +66,101 @@ class PredictionLog:
         with self._lock:
             if self._journal is None:
                 self._journal = journal.Journal(self._root / "journal")
-            self._journal.append(prediction)
+            try:
+                self._journal.append(prediction)
+            finally:
+                if not self._journal.whole:
+                    self._over.append(self._journal)
+                    self._journal = None
+
+    def logged(self, decisions: Collection[Prediction]) -> set[Prediction]:
+        """Those of some decisions that are in the log, whichever process logged them.
+
+        Raises:
+            StoreUnreachable: they may be in S3, which does not answer.
+        """
+        if not decisions:
+            return set()
+        times = [one.time for one in decisions]
+        found = reading.table(
+            self._root,
+            self._address,
+            images={one.image for one in decisions},
+            since=min(times),
+            until=max(times) + timedelta(microseconds=1),
+        )
+        return {Prediction(**row) for row in found.to_pylist()}.intersection(decisions)
 
     def flush(self) -> None:
-        """Have everything logged so far in Parquet."""
-        with self._lock:
-            done, self._journal = self._journal, None
-            if done is not None:
-                done.sync()
-                done.close()
-        self._finish()
+        """Have everything logged so far in Parquet, and in S3 where that is asked for.
+
+        What another process is sending is left to it.
+
+        Raises:
+            PatchaeError, OSError: something of that cannot be done now; it is done later.
+        """
+        self._settle(end=True)
+        self._store()
 
     def close(self) -> None:
-        """Flush, and stop the thread."""
+        """Flush, and stop the threads; what cannot be stored now is said, and waits here."""
         self._ended.set()
-        self._thread.join()
-        self.flush()
+        for one in self._threads:
+            one.join()
+        self._try_to_settle(end=True)
+        self._try_to_store()
 
-    def _work(self) -> None:
-        self._quietly()
+    def _keep_settling(self) -> None:
         while not self._ended.wait(SYNC_S):
+            self._try_to_settle(end=False)
+
+    def _keep_storing(self) -> None:
+        done = self._try_to_store()
+        while not self._ended.wait(SYNC_S if done else AGAIN_S):
+            done = self._try_to_store()
+
+    def _try_to_settle(self, *, end: bool) -> None:
+        try:
+            self._settle(end=end)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the thread goes on
+            _log.warning("decisions may not be on the disk itself: %s", error)
+
+    def _try_to_store(self) -> bool:
+        try:
+            self._store()
+        except Exception:  # noqa: BLE001 - it has been said, and the thread goes on
+            return False
+        return True
+
+    def _settle(self, *, end: bool) -> None:
+        """Have what was logged on the disk itself; with `end` the journal is over, however young.
+
+        Raises:
+            OSError: the disk is gone.
+        """
+        with self._settling, ExitStack() as closing:
             with self._lock:
                 now = self._journal
-                if now is not None:
-                    with suppress(OSError):  # a full disk refuses the next answer, and says so
-                        now.sync()
-                    age = (datetime.now(UTC) - now.began).total_seconds()
-                    if age > ROTATE_S or now.rows >= ROTATE_ROWS:
-                        now.close()
-                        self._journal = None
-            self._quietly()
+                if now is not None and (end or now.age_s > ROTATE_S or now.rows >= ROTATE_ROWS):
+                    self._over.append(now)
+                    now = self._journal = None
+                over, self._over = self._over, []
+            for one in over:
+                closing.callback(one.close)
+            for one in [*over, *([now] if now else [])]:
+                one.sync()
 
-    def _quietly(self) -> None:
-        try:
-            self._finish()
-        except (PatchaeError, OSError) as error:
-            _log.warning("decisions wait to be stored: %s", str(error).splitlines()[0])
-            self._ended.wait(10)
-
-    def _finish(self) -> None:
+    def _store(self) -> None:
         """Everything that can be done about what is not being written any more."""
-        finish(self._root)
-        today = datetime.now(UTC).date()
-        if self._tidied != today:
-            join_days(self._root, today)
-            retain(self._root, self._keep_days, today)
-            self._tidied = today
-        if self._address:
-            remote.send(self._root, self._address)
-
-
-def finish(root: Path) -> None:
-    """Turn the journals of processes that are gone, or done with them, into Parquet."""
-    for path in journal.journals(root / "journal"):
-        with journal.taken_over(path) as ours:
-            if not ours:
-                continue
-            found, broken = journal.read(path)
-            if broken:
-                _log.warning("%s: %d lines are not whole, a crash cut them", path.name, broken)
-            parts.write(root, path.stem, found)
-            path.unlink()
-
-
-def join_days(root: Path, today: date) -> None:
-    """One file for each day that is over; yesterday may still be written by a slow clock."""
-    for day in parts.days(root):
-        if day < today - timedelta(days=1):
-            parts.join(parts.day_folder(root, day))
-
-
-def retain(root: Path, keep_days: int, today: date) -> list[date]:
-    """Remove the days that are older than `keep_days`, here; 0 keeps all. Returns them."""
-    if not keep_days:
-        return []
-    gone = [day for day in parts.days(root) if day < today - timedelta(days=keep_days)]
-    for day in gone:
-        folder = parts.day_folder(root, day)
-        parts.remove(folder.glob("*.parquet"))
-        with suppress(OSError):
-            folder.rmdir()
-    return gone
+        with self._storing:
+            today = datetime.now(UTC).date()
+            before, self._tidied = self._tidied, today
+            storing.store(
+                self._root,
+                address=self._address,
+                keep_days=self._keep_days,
+                today=today if before != today else None,
+            )
 
 
 def since(seconds: float) -> float:

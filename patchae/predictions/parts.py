@@ -5,7 +5,7 @@
 
 A part is named for its journal, so that one written twice, since a crash came in between, is there
 once. A file of a whole day lists the parts that it holds; one of those that is still there is not
-read again.
+read again (`patchae.predictions.stored`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from patchae.errors import DataError
 from patchae.files import file_in_one_step, sha256_bytes
+from patchae.predictions.alone import alone_in
 from patchae.predictions.record import Prediction
 
 if TYPE_CHECKING:
@@ -71,41 +72,42 @@ def write(root: Path, journal: str, found: Sequence[Prediction]) -> list[Path]:
         by_day[one.time.date()].append(asdict(one))
     written = []
     for day, rows in sorted(by_day.items()):
-        file = day_folder(root, day) / f"{_PART}{journal}.parquet"
+        file = day_folder(root, day) / f"{name_of(journal)}.parquet"
         with file_in_one_step(file) as draft:
             parquet.write_table(pa.Table.from_pylist(rows, schema()), draft)
         written.append(file)
     return written
 
 
-def has(root: Path, journal: str, day: date) -> bool:
-    """Whether a journal's decisions of a day are in a part, or in the file of the day."""
-    name = f"{_PART}{journal}"
-    folder = day_folder(root, day)
-    if (folder / f"{name}.parquet").exists():
-        return True
-    return any(name in held(file) for file in folder.glob(f"{_DAY}*.parquet"))
+def name_of(journal: str) -> str:
+    """What the parts of a journal are called, without the suffix."""
+    return f"{_PART}{journal}"
 
 
-def held(file: Path) -> frozenset[str]:
-    """Of the file of a day, the names of the parts that it holds.
+def names(file: Path) -> frozenset[str]:
+    """The names of the parts whose decisions a file has: its own, or those that it holds.
 
     Raises:
         DataError: it cannot be read.
+        FileNotFoundError: it is gone.
     """
     from pyarrow import parquet
 
+    own = frozenset({file.stem})
+    if not file.stem.startswith(_DAY):
+        return own
     with _readable(file):
         told = parquet.read_schema(file).metadata or {}
-    return frozenset(told.get(_HOLDS, b"").decode().split())
+    return frozenset(told.get(_HOLDS, b"").decode().split()) or own
 
 
 def files_of(folder: Path) -> list[Path]:
-    """What is to be read of a day: nothing that is held by another file."""
-    whole = sorted(folder.glob(f"{_DAY}*.parquet"))
-    within: frozenset[str] = frozenset().union(*(held(file) for file in whole))
-    parts = [one for one in sorted(folder.glob(f"{_PART}*.parquet")) if one.stem not in within]
-    return [*(one for one in whole if one.stem not in within), *parts]
+    """The files of a day, those first that hold others."""
+    found = sorted(folder.glob("*.parquet"))
+    # A folder that changes meanwhile may show neither what went nor what took its place.
+    while (again := sorted(folder.glob("*.parquet"))) != found:
+        found = again
+    return [one for kind in (_DAY, _PART) for one in found if one.name.startswith(kind)]
 
 
 def read(file: Path, filters: Any = None) -> pa.Table:
@@ -113,6 +115,7 @@ def read(file: Path, filters: Any = None) -> pa.Table:
 
     Raises:
         DataError: it cannot be read.
+        FileNotFoundError: it is gone.
     """
     from pyarrow import parquet
 
@@ -126,20 +129,38 @@ def read(file: Path, filters: Any = None) -> pa.Table:
 
 
 def join(folder: Path) -> Path | None:
-    """Make one file of a day that is over; None where there is nothing to join."""
+    """Make one file of a day that is over; None where there is nothing to join.
+
+    Two at a time could each hold a part that the other one holds, too; who comes second leaves it
+    to the first.
+
+    Raises:
+        DataError: a file cannot be read; nothing is changed.
+    """
+    with alone_in(folder.parent) as ours:
+        return _joined(folder) if ours else None
+
+
+def _joined(folder: Path) -> Path | None:
     import pyarrow as pa
     from pyarrow import parquet
 
-    files = files_of(folder)
+    every = {file: names(file) for file in files_of(folder)}
+    files: list[Path] = []
+    within: frozenset[str] = frozenset()
+    for file in sorted(every, key=lambda one: -len(every[one])):
+        if not every[file] <= within:  # else a crash left it
+            files.append(file)
+            within |= every[file]
     if len(files) < 2:
+        remove(one for one in every if one not in files)
         return None
-    names = sorted({one.stem for one in files}.union(*(held(file) for file in files)))
-    target = folder / f"{_DAY}{sha256_bytes(' '.join(names).encode())[:16]}.parquet"
+    holds = " ".join(sorted(within)).encode()
+    target = folder / f"{_DAY}{sha256_bytes(holds)[:16]}.parquet"
     rows = pa.concat_tables([read(file) for file in files]).sort_by("time")
-    rows = rows.replace_schema_metadata({_HOLDS: " ".join(names).encode()})
     with file_in_one_step(target) as draft:
-        parquet.write_table(rows, draft)
-    remove(file for file in folder.glob("*.parquet") if file.stem in set(names))
+        parquet.write_table(rows.replace_schema_metadata({_HOLDS: holds}), draft)
+    remove(one for one in every if one != target)
     return target
 
 
@@ -159,6 +180,8 @@ class _readable:  # noqa: N801 - reads as a word at its place
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         import pyarrow as pa
 
+        if isinstance(error, FileNotFoundError):
+            return
         if isinstance(error, pa.ArrowInvalid | OSError):
             raise DataError(
                 f"decisions cannot be read: {str(error).splitlines()[0]}",

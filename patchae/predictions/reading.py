@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
+from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from patchae.errors import DataError
 from patchae.predictions import journal, parts, remote
 from patchae.predictions.record import Prediction
+from patchae.predictions.stored import Stored
 from patchae.project import Project
 from patchae.settings import settings
 
@@ -38,7 +37,15 @@ def predictions(
     Raises:
         StoreUnreachable: they are in S3, which does not answer.
     """
-    found = _table(project, model=model, version=version, images=images, since=since, until=until)
+    found = table(
+        project.predictions,
+        settings().predictions,
+        images=images,
+        since=since,
+        until=until,
+        model=model,
+        version=version,
+    )
     for row in found.to_pylist():
         yield Prediction(**row)
 
@@ -53,19 +60,33 @@ def frame(
     until: datetime | None = None,
 ) -> pd.DataFrame:
     """The same as a table with the columns of `Prediction`; `time` is in UTC."""
-    found = _table(project, model=model, version=version, images=images, since=since, until=until)
-    table: pd.DataFrame = found.to_pandas()
-    return table
+    found = table(
+        project.predictions,
+        settings().predictions,
+        images=images,
+        since=since,
+        until=until,
+        model=model,
+        version=version,
+    )
+    rows: pd.DataFrame = found.to_pandas()
+    return rows
 
 
-def _table(
-    project: Project,
+def table(
+    root: Path,
+    address: str,
     *,
-    images: Collection[str] | None,
-    since: datetime | None,
-    until: datetime | None,
+    images: Collection[str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
     **equal: str | None,
 ) -> pa.Table:
+    """Decisions of the log in a folder, and of what it sent to an address in S3, if that is one.
+
+    Raises:
+        StoreUnreachable: S3 does not answer.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -78,52 +99,33 @@ def _table(
     first, last = (_day(moment) for moment in (since, until))
     # Decisions go from a journal to a part here, and from here to S3: read in this order, one that
     # is on its way is read twice, which is told apart, and never missed.
-    fresh = dict(_journals(project))
-    sources: list[Callable[[], Path]] = [lambda: project.predictions]
-    if address := settings().predictions:
-        sources.append(lambda: remote.fetch(project.predictions / "fetched", address, first, last))
-    tables, seen, roots = [parts.schema().empty_table()], set(), []
-    for source in sources:
-        root = source()
-        roots.append(root)
-        for day in parts.days(root):
-            if (first and day < first) or (last and day > last):
-                continue
-            for file in _files(parts.day_folder(root, day)):
-                if (day, file.name) not in seen:
-                    seen.add((day, file.name))
-                    tables += _read(file, fits)
+    fresh = dict(_journals(root))
+    stored = Stored(fits, first, last)
+    stored.read(lambda: root)
+    if address:
+        cache = remote.cached(root, address)
+        stored.read(lambda: remote.fetch(cache, address, first, last))
+    tables = [parts.schema().empty_table(), *stored.tables()]
     for name, rows in fresh.items():
-        waiting = [one for one in rows if not _stored(roots, name, one.time.date())]
-        table = pa.Table.from_pylist([vars(one) for one in waiting], parts.schema())
-        tables.append(table.filter(fits) if fits is not None else table)
+        waiting = [one for one in rows if not stored.has(name, one.time.date())]
+        held = pa.Table.from_pylist([vars(one) for one in waiting], parts.schema())
+        tables.append(held.filter(fits) if fits is not None else held)
     return pa.concat_tables(tables).sort_by("time")
 
 
-def _journals(project: Project) -> Iterator[tuple[str, list[Prediction]]]:
-    for path in journal.journals(project.predictions / "journal"):
-        with suppress(FileNotFoundError):  # it became a part just now
+def _journals(root: Path) -> Iterator[tuple[str, list[Prediction]]]:
+    for path in journal.journals(root / "journal"):
+        try:
             yield path.stem, journal.read(path)[0]
-
-
-def _stored(roots: list[Path], name: str, day: date) -> bool:
-    return any(parts.has(root, name, day) for root in roots)
-
-
-def _files(folder: Path) -> list[Path]:
-    try:
-        return parts.files_of(folder)
-    except DataError as error:
-        _log.warning("%s", error)
-        return sorted(folder.glob("part-*.parquet"))
-
-
-def _read(file: Path, fits: Any) -> list[pa.Table]:
-    try:
-        return [parts.read(file, fits).select(parts.schema().names).cast(parts.schema())]
-    except DataError as error:
-        _log.warning("%s", error)
-        return []
+        except FileNotFoundError:  # it became a part just now
+            continue
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            KeyError,
+        ) as error:  # another version of patchae wrote it
+            _log.warning("%s: cannot be read: %s", path, error)
 
 
 def _day(moment: datetime | None) -> date | None:

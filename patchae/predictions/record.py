@@ -9,6 +9,15 @@ from typing import Literal
 Origin = Literal["service", "batch"]
 
 
+def as_text(name: str) -> str:
+    """A name as UTF-8 can hold it; what is no text stands as `\\udcff` in it.
+
+    The name of a file on disk may have bytes that are no text, and JSON may name half a character;
+    neither Parquet nor an answer takes them. Law: `as_text(as_text(x)) == as_text(x)`.
+    """
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 @dataclass(frozen=True)
 class Prediction:
     """One decision of one model version on one image."""
@@ -33,3 +42,7 @@ class Prediction:
     """From the image's arrival to the answer, in milliseconds; for a batch, its share."""
     origin: Origin
     """Who asked: the scoring service, or a batch."""
+
+    def __post_init__(self) -> None:
+        # One name that cannot be stored would keep every other decision of its journal waiting.
+        object.__setattr__(self, "name", as_text(self.name))

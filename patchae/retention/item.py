@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 from patchae.config import Retention
+from patchae.files import stats_below
 
 Kind = Literal["weights", "run", "work", "cache", "recent", "drift"]
 
@@ -86,14 +89,15 @@ class Asked:
 
 def size_of(folder: Path) -> int:
     """Bytes of all files below a folder, or of a file; 0 when it is gone."""
-    return sum(path.stat().st_size for path in _files(folder))
+    return sum(found.st_size for found in _stats(folder))
 
 
 def newest_change(folder: Path) -> float:
     """When anything in a folder was last written, in seconds since 1970; 0 when it is gone."""
-    if not folder.exists():
-        return 0.0
-    return max(path.stat().st_mtime for path in (folder, *_files(folder)))
+    changes = [found.st_mtime for found in _stats(folder)]
+    with suppress(FileNotFoundError):
+        changes.append(folder.stat().st_mtime)
+    return max(changes, default=0.0)
 
 
 def folders(parent: Path) -> list[Path]:
@@ -101,7 +105,10 @@ def folders(parent: Path) -> list[Path]:
     return sorted(one for one in parent.iterdir() if one.is_dir()) if parent.is_dir() else []
 
 
-def _files(folder: Path) -> Iterable[Path]:
-    if folder.is_file():
-        return (folder,)
-    return (path for path in folder.rglob("*") if path.is_file())
+def _stats(place: Path) -> Iterable[os.stat_result]:
+    """Of the files in a folder, or of a file; a training may be at work there."""
+    if not place.is_file():
+        return stats_below(place)
+    with suppress(FileNotFoundError):
+        return (place.stat(),)
+    return ()

@@ -20,6 +20,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Receive
 
+from patchae.predictions.record import as_text
+
 BINARY = "application/octet-stream"
 _STRUCTURE, _MOST_STRUCTURE = (b"[", b"{", b",", b":"), 1000
 """What makes up JSON, and how much of it there may be for each image; names have it, too."""
@@ -50,6 +52,9 @@ class File:
 
     name: str
     content: bytes
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", as_text(self.name))
 
 
 @dataclass
@@ -169,7 +174,7 @@ def _of_json(body: bytes, limits: Limits) -> list[File]:
         if len(told) > limits.images:
             raise _too_many(limits)
         return [
-            File(str(one.get("name", "")), base64.b64decode(one["data"], validate=True))
+            File(_name(one.get("name", "")), base64.b64decode(one["data"], validate=True))
             for one in told
         ]
     except binascii.Error:
@@ -191,3 +196,9 @@ def _grows(body: bytes, most: int) -> bool:
         if most < 0:
             return True
     return False
+
+
+def _name(told: object) -> str:
+    if not isinstance(told, str):
+        raise TypeError("a name is a string")
+    return told

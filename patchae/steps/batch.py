@@ -12,11 +12,13 @@ from patchae.errors import DataError, NegativeFinding
 from patchae.files import Progress, silent
 from patchae.lineage.naming import resolve
 from patchae.predictions.log import PredictionLog
+from patchae.predictions.record import as_text
 from patchae.project import Project
 from patchae.registry.loading import load_version
 from patchae.registry.tracking import Tracking
 from patchae.report.worst_page import MOST, Batch, Worst, picture, write_worst_page
-from patchae.steps.scoring import Job, fetched_one, score_source
+from patchae.steps.scoring import Job, score_source
+from patchae.steps.sources import fetched_one
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +86,13 @@ def score_batch(
         worst=tuple(_worst(detector, source, rows[rows.score.notna()].head(MOST))),
     )
     batch = Batch(
-        name, version, source, detector.threshold, found.images, found.alarms, found.unreadable
+        name,
+        version,
+        as_text(source),
+        detector.threshold,
+        found.images,
+        found.alarms,
+        found.unreadable,
     )
     write_worst_page(out / "worst.html", batch, found.worst)
     return found

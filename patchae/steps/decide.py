@@ -76,7 +76,8 @@ def _acted_upon(job: ClassJob, version: Version, tracking: Tracking, ledger: Led
             return verdict
         except AliasMoved:
             raise
-        except NegativeFinding:  # the champion changed meanwhile: the verdict is out of date
+        except (NegativeFinding, UsageError):
+            # The champion changed meanwhile, or another worker has acted upon this very verdict.
             if attempt == _ATTEMPTS - 1:
                 raise
         else:

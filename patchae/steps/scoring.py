@@ -1,32 +1,31 @@
 """Score a folder or a bucket by one version, so that a kill costs a few images at most.
 
-    <out>/job.json          whose scores these are
-    <out>/chunks/*.parquet  what is done; gone once all is
-    <out>/scores.parquet    one row per image
-    <out>/worst.html        the images with the highest scores
+    <out>/job.json           whose scores these are
+    <out>/chunks/*.unlogged  what is scored, and may not be in the log of decisions yet
+    <out>/chunks/*.parquet   what is done; gone once all is
+    <out>/scores.parquet     one row per image
+    <out>/worst.html         the images with the highest scores
 
-The same call again scores what is new or changed, and nothing else. An image that cannot be read
-has a row that says why, and stops no other.
+The same call again scores what is new or changed or could not be read, and nothing else. An image
+that cannot be read has a row that says why, and stops no other.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from patchae.dataset import bucket
-from patchae.dataset.layout import IMAGE_SUFFIXES
-from patchae.errors import DataError, UsageError
+from patchae.errors import DataError, StoreBusy, UsageError
 from patchae.files import Progress, sha256_file, silent, write_json
-from patchae.predictions.record import Prediction
+from patchae.predictions.alone import alone
+from patchae.predictions.record import Prediction, as_text
+from patchae.steps.sources import Item, fetched, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +43,10 @@ COLUMNS = {
     "error": "string",
 }
 """Of scores.parquet; `stamp` tells whether a file is still the one that was scored."""
+_WHEN = {"decided": "datetime64[us, UTC]", "latency_ms": "float64"}
+"""What a chunk has besides, for the log."""
+_UNLOGGED = ".unlogged"
+"""Ends the name of a chunk of which decisions may not be logged yet."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +57,6 @@ class Job:
     version: str
     source: str
     threshold: float
-
-
-@dataclass(frozen=True)
-class _Item:
-    """One image of a source."""
-
-    name: str
-    stamp: str
 
 
 def score_source(
@@ -86,25 +81,50 @@ def score_source(
     Raises:
         UsageError: `out` holds scores of another version or source.
         DataError: there are no images.
-        StoreUnreachable: the bucket cannot be reached.
+        StoreBusy: another process scores into `out`.
+        StoreUnreachable: the bucket cannot be reached; or a call was killed while it logged, and
+            the S3 where it did so cannot.
     """
-    items = list(_listed(job.source))
+    items = list(listed(job.source))
     if not items:
         raise DataError(
             "there are no images", where=job.source, mend="name a folder or prefix that has some"
         )
     _claim(out, job)
+    with alone(out / "job.json") as ours:
+        if not ours:
+            raise StoreBusy(
+                "another process scores into this folder",
+                where=str(out),
+                mend="wait for it to end, or name another --out",
+            )
+        return _score_due(detector, job, items, out, log, progress=progress, chunk=chunk)
+
+
+def _score_due(
+    detector: PatchAE,
+    job: Job,
+    items: Sequence[Item],
+    out: Path,
+    log: PredictionLog,
+    *,
+    progress: Progress,
+    chunk: int,
+) -> pd.DataFrame:
+    _settle(out, job, log)
     known = {item.name: item.stamp for item in items}
     done = _done(out)
-    done = done[done.name.map(known) == done.stamp]
+    done = done[(done.name.map(known) == done.stamp) & done.error.isna()]
     scored = set(done.name)
     due = [item for item in items if item.name not in scored]
     progress("scoring images", len(scored), len(items))
     for start in range(0, len(due), chunk):
         some = due[start : start + chunk]
-        with _fetched(job.source, some) as paths:
-            rows = _score(detector, job, some, paths, log)
-        _write(out / "chunks" / f"{time.time_ns()}.parquet", rows)
+        with fetched(job.source, some) as paths:
+            rows = _score(detector, some, paths)
+        file = out / "chunks" / f"{time.time_ns()}{_UNLOGGED}"
+        _write(file, rows)
+        _log(file, _decisions(job, rows), log)
         progress("scoring images", len(scored) + start + len(some), len(items))
     if due or not (out / "scores.parquet").exists() or len(done) != len(_done(out)):
         whole = _done(out)
@@ -133,68 +153,44 @@ def _claim(out: Path, job: Job) -> None:
     write_json(file, asdict(job))
 
 
-def _listed(source: str) -> Iterator[_Item]:
-    """The images of a source in the order of their names."""
-    if source.startswith(bucket.SCHEME):
-        for key, stamp in sorted(bucket.stamped(source)):
-            if Path(key).suffix.lower() in IMAGE_SUFFIXES:
-                yield _Item(key, stamp)
-        return
-    root = Path(source)
-    if not root.is_dir():
-        raise DataError("no such folder", where=source, mend="name a folder of images")
-    for path in sorted(root.rglob("*")):
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
-            told = path.stat()
-            name = path.relative_to(root).as_posix()
-            yield _Item(name, f"{told.st_size}-{told.st_mtime_ns}")
+def _settle(out: Path, job: Job, log: PredictionLog) -> None:
+    """Log what a killed call had decided and not logged, and count its chunk as done."""
+    import pandas as pd
+
+    for file in sorted((out / "chunks").glob(f"*{_UNLOGGED}")):
+        decisions = _decisions(job, pd.read_parquet(file))
+        logged = log.logged(decisions)
+        _log(file, [one for one in decisions if one not in logged], log)
 
 
-class _fetched:  # noqa: N801 - reads as a word at its place
-    """The files of some images, in their order; those of a bucket only for the block."""
+def _log(file: Path, decisions: Sequence[Prediction], log: PredictionLog) -> None:
+    """Log the decisions of a chunk; only after that it counts as done, so that each is logged."""
+    for one in decisions:
+        log.append(one)
+    file.rename(file.with_suffix(".parquet"))
 
-    def __init__(self, source: str, items: Sequence[_Item]) -> None:
-        self._source, self._items = source, items
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
 
-    def __enter__(self) -> list[Path]:
-        if not self._source.startswith(bucket.SCHEME):
-            return [Path(self._source) / item.name for item in self._items]
-        self._folder = tempfile.TemporaryDirectory()
-        paths = [
-            Path(self._folder.name) / f"{number}{Path(item.name).suffix}"
-            for number, item in enumerate(self._items)
-        ]
-        base = self._source.rstrip("/")
-        bucket.fetch(
-            [(f"{base}/{one.name}", path) for one, path in zip(self._items, paths, strict=True)]
+def _decisions(job: Job, rows: pd.DataFrame) -> list[Prediction]:
+    """What is logged of the rows of a chunk: of the same rows always the same."""
+    return [
+        Prediction(
+            time=row["decided"].to_pydatetime(),
+            image=str(row["sha256"]),
+            name=str(row["name"])[:500],
+            model=job.model,
+            version=job.version,
+            score=float(row["score"]),
+            threshold=job.threshold,
+            anomalous=bool(row["anomalous"]),
+            latency_ms=float(row["latency_ms"]),
+            origin="batch",
         )
-        return paths
-
-    def __exit__(self, *_: object) -> None:
-        if self._folder:
-            self._folder.cleanup()
+        for row in rows[rows.score.notna()].to_dict("records")
+    ]
 
 
-def fetched_one(source: str, name: str) -> AbstractContextManager[Path]:
-    """The file of one image for the length of a block."""
-
-    @contextmanager
-    def one() -> Iterator[Path]:
-        with _fetched(source, [_Item(name, "")]) as (path,):
-            yield path
-
-    return one()
-
-
-def _score(
-    detector: PatchAE,
-    job: Job,
-    items: Sequence[_Item],
-    paths: Sequence[Path],
-    log: PredictionLog,
-) -> pd.DataFrame:
-    """Rows of some images; each decision is logged."""
+def _score(detector: PatchAE, items: Sequence[Item], paths: Sequence[Path]) -> pd.DataFrame:
+    """Rows of some images, and when each was decided."""
     import pandas as pd
 
     from patchae.model.images import load
@@ -202,35 +198,22 @@ def _score(
     started = time.perf_counter()
     rows, whole = [], []
     for item, path in zip(items, paths, strict=True):
-        row: dict[str, object] = dict.fromkeys(COLUMNS) | asdict(item)
+        row: dict[str, object] = dict.fromkeys(COLUMNS | _WHEN) | asdict(item)
         rows.append(row)
         try:
             row["sha256"] = sha256_file(path)
             pixels = load(path, detector.settings.image_size, detector.white)
             whole.append((row, pixels.permute(1, 2, 0).numpy()))
         except DataError as error:
-            row["error"] = error.what
+            row["error"] = as_text(error.what)
         except OSError as error:
-            row["error"] = error.strerror or str(error)
+            row["error"] = as_text(error.strerror or str(error))
     answers = detector.score([pixels for _, pixels in whole])
     share = (time.perf_counter() - started) * 1e3 / max(1, len(items))
     for (row, _), answer in zip(whole, answers, strict=True):
         row["score"], row["anomalous"] = answer.score, answer.anomalous
-        log.append(
-            Prediction(
-                time=datetime.now(UTC),
-                image=str(row["sha256"]),
-                name=str(row["name"])[:500],
-                model=job.model,
-                version=job.version,
-                score=answer.score,
-                threshold=job.threshold,
-                anomalous=answer.anomalous,
-                latency_ms=share,
-                origin="batch",
-            )
-        )
-    return pd.DataFrame(rows).astype(COLUMNS)
+        row["decided"], row["latency_ms"] = datetime.now(UTC), share
+    return pd.DataFrame(rows).astype(COLUMNS | _WHEN)
 
 
 def _done(out: Path) -> pd.DataFrame:
@@ -238,7 +221,7 @@ def _done(out: Path) -> pd.DataFrame:
     import pandas as pd
 
     files = [out / "scores.parquet", *sorted((out / "chunks").glob("*.parquet"))]
-    held = [pd.read_parquet(file).astype(COLUMNS) for file in files if file.exists()]
+    held = [pd.read_parquet(file)[[*COLUMNS]].astype(COLUMNS) for file in files if file.exists()]
     empty = pd.DataFrame(columns=list(COLUMNS)).astype(COLUMNS)
     return pd.concat([empty, *held]).drop_duplicates("name", keep="last").reset_index(drop=True)
 

@@ -8,6 +8,7 @@ and to the ledger that all machines share. So a workplace may be removed at any 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from configparser import ConfigParser
@@ -17,13 +18,21 @@ from pathlib import Path
 from patchae.dataset.dvc_repo import EMBEDDED
 from patchae.dataset.restoring import pull
 from patchae.errors import ConfigError, StoreBusy
-from patchae.files import Progress, silent, write_text
+from patchae.files import Progress, silent, stats_below, write_text
 from patchae.project import Project
 from patchae.settings import settings
 from patchae.types import DataVersion
 
-TRAVELS = ("lines.yaml", ".dvc/config", "data.dvc")
+_CONFIG = ".dvc/config"
+TRAVELS = ("lines.yaml", _CONFIG, "data.dvc")
 """Files of a project that another machine needs. `.dvc/config.local` stays: it may hold keys."""
+_SECRETS = re.compile(
+    r"(?im)^[ \t]*(access_key_id|secret_access_key|session_token|\w*password|\w*passphrase"
+    r"|\w*secret\w*|\w*token|sas_\w+|connection_string|account_key|sse_\w*key\w*|oss_key_\w+)"
+    r"[ \t]*=.*(\n[ \t]+(?![ \t]*[\w]+[ \t]*=).*)*\n?"
+)
+"""Options of DVC's configuration that only the machine may know that they were written on."""
+_IN_URL = re.compile(r"(://[^/@\s:]*):[^/@\s]*@")
 _LOG = "versions"
 """The log of data versions travels, too: gates and validation ask which version came before."""
 _NEWEST = 200
@@ -37,6 +46,8 @@ def describe(project: Project) -> dict[str, str]:
         for name in TRAVELS
         if (project.root / name).is_file()
     }
+    if _CONFIG in files:
+        files[_CONFIG] = _without_secrets(files[_CONFIG])
     log = project.versions.read_text().splitlines(True) if project.versions.is_file() else []
     return files | {_LOG: "".join(log[-_NEWEST:])}
 
@@ -47,7 +58,7 @@ def workplace(described: Mapping[str, str], name: str) -> Project:
     Raises:
         ConfigError: MLflow, the ledger or the store of images would be one of this machine alone.
     """
-    if _is_embedded(described.get(".dvc/config", "")):
+    if _is_embedded(described.get(_CONFIG, "")):
         raise ConfigError(
             "a worker with a workplace of its own cannot reach images in the project's folder",
             where=".dvc/config of the project",
@@ -126,6 +137,11 @@ def _in_use(
     return project.lock(f"images-{name}", timeout)
 
 
+def _without_secrets(config: str) -> str:
+    """DVC's configuration as it may stand among the parameters of a run."""
+    return _IN_URL.sub(r"\1@", _SECRETS.sub("", config))
+
+
 def _is_embedded(config: str) -> bool:
     parser = ConfigParser(interpolation=None)
     parser.read_string(config)
@@ -137,4 +153,4 @@ def _folders(parent: Path) -> list[Path]:
 
 
 def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    return sum(found.st_size for found in stats_below(folder))

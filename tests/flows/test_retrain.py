@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from patchae.errors import DataError
 from patchae.lineage.gather import audit_model
 from patchae.lineage.record import load, missing
 from patchae.registry.promotion import rollback
@@ -115,6 +116,20 @@ class TestTheFirstTime:
         assert {item.path for item in tracking.client.list_artifacts(run.info.run_id)} == {
             *("index.html", "life-bolt.html", "life-nut.html")
         }
+
+    @pytest.mark.usefixtures("first")
+    def test_a_report_that_cannot_be_written_fails_nothing(
+        self, plant: Plant, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from flows import retrain as module
+
+        def unwritable(*_: Any) -> Path:
+            raise DataError("no room", where="the report", mend="make some")
+
+        monkeypatch.setattr(module, "write_report", unwritable)
+        outcome = retrain(plant, "first")
+        assert outcome.report is None
+        assert [(one.version, one.failed) for one in outcome.classes] == [("1", None)] * 2
 
     def test_a_catalogue_is_told_of_the_flow_and_each_class(self, plant: Plant, first: Any) -> None:
         events = [json.loads(line) for line in _told(plant).read_text().splitlines()]

@@ -36,6 +36,8 @@ NOBODY: list[Role] = []
         ("POST", f"{API}/runs/delete", PROMOTERS),
         ("POST", f"{API}/experiments/delete", PROMOTERS),
         ("DELETE", "/api/2.0/mlflow-artifacts/artifacts/1/x", PROMOTERS),
+        ("PUT", "/api/2.0/mlflow-artifacts/artifacts/1/metrics", WRITERS),
+        ("DELETE", "/api/2.0/mlflow-artifacts/artifacts/1/search", PROMOTERS),
         ("POST", f"{API}/users/create", NOBODY),
         ("POST", "/api/3.0/mlflow/roles/permissions/add", NOBODY),
     ],

@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from patchae.dataset import bucket
 from patchae.errors import StoreUnreachable
-from patchae.predictions import parts
+from patchae.predictions import parts, remote
 from patchae.predictions.log import PredictionLog
 from patchae.predictions.reading import predictions
 from patchae.steps.batch import score_batch
@@ -71,6 +72,68 @@ def test_a_bucket_is_scored_and_its_decisions_are_read_back(
     # Again: nothing is fetched or decided twice.
     assert score_batch(project, f"{LENS}/1", "s3://plant/new", out).images == len(files)
     assert len(list(predictions(project, model=LENS))) == len(list(found))
+
+
+def test_an_object_that_goes_while_its_bucket_is_scored_stops_no_other(
+    works: Works, far: tuple[Server, str], tmp_path: Path
+) -> None:
+    client = far[0].client()
+    source = works.plant.project.data / "lens" / "test" / "good"
+    files = sorted(source.glob("*.png"))
+    for file in files:
+        client.upload_file(str(file), "plant", f"going/{file.name}")
+
+    def listed(*_: object) -> None:
+        client.delete_object(Bucket="plant", Key=f"going/{files[1].name}")
+
+    found = score_batch(
+        works.plant.project, f"{LENS}/1", "s3://plant/going", tmp_path / "out", listed
+    )
+    assert [name for name, _ in found.unreadable] == [files[1].name]
+    assert len(found.worst) == len(files) - 1
+    again = score_batch(works.plant.project, f"{LENS}/1", "s3://plant/going", tmp_path / "out")
+    assert (again.images, again.unreadable) == (len(files) - 1, ())
+
+
+def test_two_processes_send_the_same_part(
+    works: Works, far: tuple[Server, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = works.plant.project
+    files = [
+        parts.write(project.predictions, name, [decision(7, model="by.two")])[0] for name in "ab"
+    ]
+    put = bucket.put
+
+    def twice(file: Path, address: str) -> None:
+        put(file, address)
+        for one in files:  # the other process was quicker
+            put(one, address.replace(file.name, one.name)) if one.exists() else None
+            one.unlink(missing_ok=True)
+
+    monkeypatch.setattr(bucket, "put", twice)
+    with closing(PredictionLog.open(project)) as log:
+        log.flush()
+    assert len(list(predictions(project, model="by.two"))) == 2
+
+
+def test_what_was_fetched_is_of_its_address_and_goes_when_s3_lets_it_go(
+    works: Works, far: tuple[Server, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, address = far
+    project = works.plant.project
+    for number, where in enumerate((address, f"{address}-others")):
+        parts.write(project.predictions, f"of-{number}", [decision(number, model="fetched.one")])
+        remote.send(project.predictions, where)
+    for number, where in enumerate((address, f"{address}-others")):
+        monkeypatch.setenv("PATCHAE_PREDICTIONS", where)
+        assert [one.image[-1] for one in predictions(project, model="fetched.one")] == [str(number)]
+    (listed,) = [
+        one["Key"]
+        for one in started.client().list_objects_v2(Bucket="plant")["Contents"]
+        if one["Key"].endswith("part-of-1.parquet")
+    ]
+    started.client().delete_object(Bucket="plant", Key=listed)
+    assert not list(predictions(project, model="fetched.one"))
 
 
 def test_decisions_wait_here_until_the_server_is_back(

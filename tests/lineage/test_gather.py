@@ -6,7 +6,7 @@ import pytest
 
 from patchae.errors import UsageError
 from patchae.lineage.audit import LINKS
-from patchae.lineage.gather import audit_model
+from patchae.lineage.gather import audit_all, audit_model
 from patchae.lineage.naming import resolve
 from tests.flows.plant import Works, the_works
 
@@ -65,6 +65,22 @@ def test_the_ledger_not_mlflow_says_who_is_champion(works: Works) -> None:
 def test_a_name_behind_which_nothing_stands(works: Works, name: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         resolve(works.plant.project, works.tracking(), name)
+
+
+def test_a_line_of_all_classes_has_each_of_them(works: Works) -> None:
+    plant = works.plant
+    named = plant.project.lines_file.read_text()
+    try:
+        plant.lines["works"]["classes"] = "all"
+        plant.write_lines()
+        found = {audit.model: audit for audit in audit_all(plant.project, works.tracking())}
+        link = next(link for link in found["works.lens"].links if link.code == "verdict")
+    finally:
+        plant.lines["works"]["classes"] = ["disc", "lens"]
+        plant.project.lines_file.write_text(named)
+    assert sorted(found) == ["works.disc", "works.lens"]
+    assert link.state == "intact"
+    assert "no longer has" not in link.detail
 
 
 @pytest.mark.parametrize("name", ["works.disc", "works.lens/1", "works.lens/2"])

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import os
+import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
-from patchae.predictions import journal, log, parts
+from patchae.predictions import journal, log, parts, storing
 from patchae.predictions.log import PredictionLog
 from patchae.predictions.reading import frame, predictions
 from patchae.predictions.record import Prediction
@@ -41,16 +47,38 @@ def decision(number: int, time_: datetime = NOW, **more: object) -> Prediction:
     return replace(made, **more)  # type: ignore[arg-type]
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path)
+def seen(project: Project) -> list[str]:
+    """What `decision` was told for each that is found."""
+    return sorted(one.image[-1] for one in predictions(project))
 
 
-@pytest.fixture
-def book(project: Project) -> Iterator[PredictionLog]:
-    made = PredictionLog(project.predictions)
-    yield made
-    made.close()
+def hurried(patch: pytest.MonkeyPatch, *, rows: int = log.ROTATE_ROWS) -> None:
+    """What happens behind happens many times a second."""
+    patch.setattr(log, "SYNC_S", 0.02)
+    patch.setattr(log, "AGAIN_S", 0.02)
+    patch.setattr(log, "ROTATE_ROWS", rows)
+
+
+def until(so: Callable[[], bool], patience_s: float = 10) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + patience_s
+    while not so():
+        assert time.monotonic() < end, "it never came so"
+        time.sleep(0.01)
+
+
+def interleaved(
+    patch: pytest.MonkeyPatch, module: ModuleType, name: str, meanwhile: Callable[[int], object]
+) -> None:
+    """Let something happen after each call of a function, told how many there were."""
+    real, calls = getattr(module, name), itertools.count(1)
+
+    def then(*given: Any, **more: Any) -> Any:
+        found = real(*given, **more)
+        meanwhile(next(calls))
+        return found
+
+    patch.setattr(module, name, then)
 
 
 def test_what_was_logged_a_moment_ago_is_found(project: Project, book: PredictionLog) -> None:
@@ -96,7 +124,7 @@ def test_a_crash_between_part_and_journal_counts_nothing_twice(project: Project)
     parts.write(project.predictions, written.path.stem, found[:1])
     written.close()
     assert len(list(predictions(project))) == 3
-    log.finish(project.predictions)
+    storing.finish(project.predictions)
     assert not written.path.exists()
     assert len(list(predictions(project))) == 3
 
@@ -104,10 +132,10 @@ def test_a_crash_between_part_and_journal_counts_nothing_twice(project: Project)
 def test_the_journal_of_a_living_process_is_left_alone(project: Project) -> None:
     written = journal.Journal(project.predictions / "journal")
     written.append(decision(1))
-    log.finish(project.predictions)
+    storing.finish(project.predictions)
     assert written.path.exists()
     written.close()
-    log.finish(project.predictions)
+    storing.finish(project.predictions)
     assert not written.path.exists()
 
 
@@ -121,7 +149,7 @@ def test_a_journal_is_nobodys_before_it_is_locked(
     def meanwhile(file: int, how: int) -> None:
         if how == journal.fcntl.LOCK_EX:
             looked.append(file)
-            log.finish(project.predictions)
+            storing.finish(project.predictions)
         lock(file, how)
 
     monkeypatch.setattr(journal.fcntl, "flock", meanwhile)
@@ -130,7 +158,7 @@ def test_a_journal_is_nobodys_before_it_is_locked(
     assert looked
     assert list(predictions(project)) == [decision(1)]
     written.close()
-    log.finish(project.predictions)
+    storing.finish(project.predictions)
     assert list(predictions(project)) == [decision(1)]
 
 
@@ -143,50 +171,104 @@ def test_a_line_that_a_crash_cut_is_known_for_it(
     written.close()
     content = written.path.read_bytes()
     written.path.write_bytes(content[:-40])
-    log.finish(project.predictions)
+    storing.finish(project.predictions)
     assert "1 lines are not whole" in caplog.text
-    assert [one.image[-1] for one in predictions(project)] == ["0", "1"]
+    assert seen(project) == ["0", "1"]
 
 
-def test_days_that_are_over_become_one_file(project: Project) -> None:
-    for number in range(6):
-        parts.write(project.predictions, f"j{number}", [decision(number)])
-    folder = parts.day_folder(project.predictions, NOW.date())
-    before = list(predictions(project))
-    kept = {file.name: file.read_bytes() for file in folder.iterdir()}
-    log.join_days(project.predictions, NOW.date() + timedelta(days=1))
-    assert len(list(folder.iterdir())) == 6, "yesterday may still be written"
-    log.join_days(project.predictions, NOW.date() + timedelta(days=2))
-    (whole,) = folder.iterdir()
-    assert list(predictions(project)) == before
-    # A crash before the parts were removed: they are held by the file of the day.
-    for name, content in kept.items():
-        (folder / name).write_bytes(content)
-    assert list(predictions(project)) == before
-    parts.write(project.predictions, "late", [decision(9)])
-    log.join_days(project.predictions, NOW.date() + timedelta(days=2))
-    (again,) = folder.iterdir()
-    assert again != whole
-    assert list(predictions(project)) == [*before, decision(9)]
+@contextmanager
+def full_after(path: Path, room: int) -> Iterator[None]:
+    """The system lets a file grow by so many bytes and no more, for the length of a block."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + room, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_days_beyond_retention_go(project: Project) -> None:
-    for day in range(5):
-        parts.write(project.predictions, "j", [decision(1, NOW + timedelta(days=day))])
-    today = NOW.date() + timedelta(days=4)
-    assert log.retain(project.predictions, 0, today) == []
-    assert log.retain(project.predictions, 2, today) == [NOW.date(), NOW.date() + timedelta(days=1)]
-    assert len(list(predictions(project))) == 3
-
-
-def test_a_damaged_file_is_named_and_the_others_are_read(
+def test_a_disk_that_was_full_costs_no_later_decision(
     project: Project, caplog: pytest.LogCaptureFixture
 ) -> None:
-    parts.write(project.predictions, "good", [decision(1)])
-    (bad,) = parts.write(project.predictions, "bad", [decision(2)])
-    bad.write_bytes(bad.read_bytes()[:100])
-    assert [one.image[-1] for one in predictions(project)] == ["1"]
-    assert "part-bad.parquet" in caplog.text
+    written = journal.Journal(project.predictions / "journal")
+    written.append(decision(1))
+    with full_after(written.path, 50), pytest.raises(OSError, match="too large"):
+        written.append(decision(2))
+    written.append(decision(3))
+    written.close()
+    storing.finish(project.predictions)
+    assert seen(project) == ["1", "3"]
+    assert "not whole" not in caplog.text
+
+
+def test_a_journal_whose_half_line_stays_has_no_more_of_them(
+    project: Project, book: PredictionLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: int) -> None:
+        raise OSError(errno.EIO, "no")
+
+    book.append(decision(1))
+    (first,) = journal.journals(project.predictions / "journal")
+    monkeypatch.setattr(os, "ftruncate", refused)
+    with full_after(first, 50), pytest.raises(OSError, match="no"):
+        book.append(decision(2))
+    book.append(decision(3))
+    assert seen(project) == ["1", "3"]
+
+
+def test_decisions_reach_the_disk_while_a_store_hangs(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurried(monkeypatch)
+    hangs, go_on, synced = threading.Event(), threading.Event(), threading.Event()
+    interleaved(monkeypatch, parts, "days", lambda _: (hangs.set(), go_on.wait(30)))
+    book = PredictionLog(project.predictions)
+    assert hangs.wait(10)
+    interleaved(monkeypatch, os, "fsync", lambda _: synced.set())
+    book.append(decision(1))
+    reached = synced.wait(10)
+    go_on.set()
+    book.close()
+    assert reached
+    assert list(predictions(project)) == [decision(1)]
+
+
+def test_no_decision_waits_for_the_disk(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    hurried(monkeypatch)
+    begun, go_on = threading.Event(), threading.Event()
+    fsync = os.fsync
+
+    def slow(file: int) -> None:
+        begun.set()
+        go_on.wait(20)
+        fsync(file)
+
+    book = PredictionLog(project.predictions)
+    book.append(decision(1))
+    monkeypatch.setattr(os, "fsync", slow)
+    begun.wait(10)
+    before = time.monotonic()
+    book.append(decision(2))
+    took_s = time.monotonic() - before
+    go_on.set()
+    book.close()
+    assert took_s < 10
+    assert seen(project) == ["1", "2"]
+
+
+NO_TEXT = "\ud800 \udcff.png"
+"""Half a character, as JSON can name it, and a byte of a file name that is no text."""
+
+
+def test_a_name_that_is_no_text_keeps_no_decision_waiting(
+    project: Project, book: PredictionLog
+) -> None:
+    book.append(decision(1, name=NO_TEXT))
+    book.append(decision(2))
+    assert [one.name for one in predictions(project)] == [r"\ud800 \udcff.png", "part 2.png"]
+    book.flush()
+    assert journal.journals(project.predictions / "journal") == []
+    assert [one.name for one in predictions(project)] == [r"\ud800 \udcff.png", "part 2.png"]
 
 
 def test_many_threads_have_one_log(project: Project, book: PredictionLog) -> None:

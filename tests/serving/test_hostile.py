@@ -140,6 +140,8 @@ HOSTILE: dict[str, tuple[int, Ask]] = {
     "json without data": (400, as_json({"images": [{"name": "a"}]})),
     "json with a number for data": (400, as_json({"images": [{"data": 7}]})),
     "json of great depth": (400, as_json(b"[" * 100_000)),
+    "json with a number for a name": (400, as_json({"images": [{"name": 7, "data": TEXT}]})),
+    "json with null for a name": (400, as_json({"images": [{"name": None, "data": TEXT}]})),
     "no base64": (400, as_json({"images": [{"data": "@@@"}]})),
     "no images": (422, as_json({"images": []})),
     "too many images": (413, as_json({"images": [{"data": TEXT}] * 5})),

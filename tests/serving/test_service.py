@@ -93,6 +93,27 @@ def test_every_answer_is_in_the_log_when_it_comes(service: Service) -> None:
     assert 0 < last.latency_ms < 60_000
 
 
+def test_a_name_that_is_no_text_is_answered_and_logged(service: Service) -> None:
+    """Half a character: in JSON, and in a form of a charset that can write one."""
+    content = service.image("good", 4).read_bytes()
+    text = {"images": [{"name": "\ud800.png", "data": base64.b64encode(content).decode()}]}
+    form = (
+        b'--x\r\nContent-Disposition: form-data; name="image"; filename="\\ud800.png"\r\n'
+        b"Content-Type: image/png\r\n\r\n" + content + b"\r\n--x--\r\n"
+    )
+    for body, kind in (
+        (json.dumps(text).encode(), "application/json"),
+        (form, "multipart/form-data; boundary=x; charset=unicode_escape"),
+    ):
+        told = service.client.post(
+            f"/v1/score/{LENS}", content=body, headers={"Content-Type": kind}
+        )
+        assert told.status_code == 200, told.text
+        assert told.json()["images"][0]["name"] == r"\ud800.png"
+        *_, last = predictions(service.project, images=[sha256_file(service.image("good", 4))])
+        assert last.name == r"\ud800.png"
+
+
 def test_models_health_and_metrics(service: Service) -> None:
     told = service.client.get("/v1/models").json()["models"]
     assert {one["model"] for one in told} == {LENS, DISC}

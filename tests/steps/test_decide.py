@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,9 @@ from patchae.files import sha256_bytes
 from patchae.registry.alignment import put_back
 from patchae.registry.ledger import Ledger
 from patchae.registry.loading import WEIGHTS_FOLDER
+from patchae.registry.promotion import promote
 from patchae.registry.verdict import rival_scores_file
+from patchae.steps import decide
 from patchae.steps.decide import decide_class
 from patchae.types import DataVersion
 from tests.flows.plant import GATES, Works, learned, the_works
@@ -123,3 +126,26 @@ def test_a_former_champion_that_was_replaced_is_judged_against_the_new_one(works
     again = decide_class(job, version, tracking, ledger)
     assert (again.body["outcome"], again.body["champion"]) == ("hold", "2")
     assert tracking.aliases.get("works.lens") == {"champion": "2", "previous": "1"}
+
+
+def test_a_verdict_that_another_worker_has_acted_upon_is_no_failure(
+    works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracking, ledger = works.tracking(), works.plant.ledger
+    works.plant.gates("works", max_drop=0.4)
+    job = learned(works.plant.project, "works", "lens")
+    asked = []
+
+    def too_late(*arguments: Any, **words: Any) -> None:
+        asked.append(words["verdict"])
+        promote(*arguments, **words)  # the other one, an instant before
+        promote(*arguments, **words)
+
+    monkeypatch.setattr(decide, "promote", too_late)
+    verdict = decide_class(job, tracking.version("works.lens", "1"), tracking, ledger)
+    assert verdict.body["outcome"] == "promote"
+    assert asked == [verdict]
+    assert tracking.aliases.get("works.lens")["champion"] == "1"
+    assert works.plant.moves("works.lens")[-1] == ("2", "1")
+    tracking.aliases.set("works.lens", "champion", "2")
+    tracking.aliases.set("works.lens", "previous", "1")

@@ -127,3 +127,32 @@ def test_images_in_the_projects_folder_cannot_be_reached(tmp_path: Path) -> None
     with pytest.raises(ConfigError, match="cannot reach images"):
         workplace(describe(plant.project), "caps")
     assert DataVersion(version_log.entries(plant.project)[-1].version)
+
+
+def test_no_secret_of_dvc_travels_wherever_it_was_written(home: Project) -> None:
+    """A key that was set without --local stands in the file that is meant for everybody."""
+    config = home.root / ".dvc" / "config"
+    plain = config.read_text()
+    more = "".join(
+        f"    {name} = planted-{name}\n"
+        for name in (
+            "access_key_id",
+            "Secret_Access_Key",
+            "session_token",
+            "password",
+            "key_passphrase",
+            "client_secret",
+            "sas_token",
+            "connection_string",
+            "account_key",
+            "sse_customer_key",
+            "oss_key_secret",
+        )
+    )
+    url = "    endpointurl = https://ann:planted-in-url@store.example/x\n    user = ann\n"
+    config.write_text(plain + more + url)
+    told = describe(home)[".dvc/config"]
+    assert "planted" not in told
+    assert told.startswith(plain)
+    assert "https://ann@store.example/x" in told
+    assert "user = ann" in told
