@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator
 from io import BytesIO
-from pathlib import Path
 
 import httpx
 import numpy as np
@@ -18,12 +17,10 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from patchae.files import sha256_file
-from patchae.model.images import load
 from patchae.predictions.reading import predictions
 from patchae.registry.loading import load_version
 from patchae.serving import pictures
 from patchae.serving.app import service as application
-from patchae.serving.pixels import decoded
 from tests.flows.plant import Works
 from tests.serving.conftest import DISC, LENS, Service, running, until
 
@@ -192,28 +189,6 @@ def test_images_are_kept_for_looks_at_drift(works: Works) -> None:
         kept = {file.name for file in day.iterdir()}
         images = [service.image("good", number) for number in (0, 2)]
         assert kept == {f"{sha256_file(image)}.png" for image in images}
-
-
-MODES = {
-    ".png": ["L", "RGB", "RGBA", "P", "I;16", "1", "LA"],
-    ".tiff": ["L", "RGB", "RGBA", "P", "I;16", "1", "LA", "CMYK"],
-    ".bmp": ["L", "RGB", "RGBA", "P", "1"],
-    ".jpg": ["L", "RGB", "CMYK", "1"],
-}
-
-
-@pytest.mark.parametrize(("suffix", "mode"), [(s, mode) for s in MODES for mode in MODES[s]])
-def test_a_file_is_decoded_as_the_model_reads_it(tmp_path: Path, suffix: str, mode: str) -> None:
-    random = np.random.default_rng(0)
-    if mode == "I;16":
-        image = Image.fromarray(random.integers(0, 4095, (40, 56), dtype=np.uint16))
-    else:
-        grey = Image.fromarray(random.integers(0, 255, (40, 56, 3), dtype=np.uint8))
-        image = grey.convert(mode)
-    file = tmp_path / f"image{suffix}"
-    image.save(file)
-    seen = decoded(file.read_bytes(), 32, 4095)
-    assert seen.equal(load(file, 32, 4095))
 
 
 def test_what_cannot_be_logged_is_not_answered(
