@@ -43,8 +43,9 @@ def service(parts: Parts) -> FastAPI:
 
     def known(request: Request) -> None:
         shown = request.headers.get("authorization", "")
+        # Starlette reads heads as Latin-1: that gives back the bytes that were sent.
         if parts.token and not hmac.compare_digest(
-            shown.encode(), f"Bearer {parts.token}".encode()
+            shown.encode("latin-1"), f"Bearer {parts.token}".encode()
         ):
             raise HTTPException(
                 401, "show the token: Authorization: Bearer ...", {"WWW-Authenticate": "Bearer"}
@@ -54,7 +55,6 @@ def service(parts: Parts) -> FastAPI:
 
     @app.middleware("http")
     async def count(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-        started = time.perf_counter()
         try:
             response = await call(request)
         except Exception:  # noqa: BLE001 - whoever asks is told no more than that
@@ -64,7 +64,8 @@ def service(parts: Parts) -> FastAPI:
         if request.url.path.startswith("/v1/score/"):
             told = name if name in following.slots else "unknown"
             gauges.requests.labels(told, response.status_code).inc()
-            gauges.seconds.labels(told).observe(time.perf_counter() - started)
+            if arrived := getattr(request.state, "arrived", None):
+                gauges.seconds.labels(told).observe(time.perf_counter() - arrived)
         return response
 
     @app.post(
@@ -84,7 +85,7 @@ def service(parts: Parts) -> FastAPI:
         """Judge images by the champion of a model: all of a request by the same version."""
         champion = champion_of(parts, model)
         async with parts.budget.body(request) as body:
-            arrived = time.perf_counter()
+            request.state.arrived = arrived = time.perf_counter()
             files = await files_of(request, body, parts.limits)
             try:
                 async with asyncio.timeout(parts.limits.answer_s):

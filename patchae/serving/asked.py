@@ -23,6 +23,9 @@ from starlette.types import Receive
 from patchae.predictions.record import as_text
 
 BINARY = "application/octet-stream"
+_STRUCTURE, _MOST_STRUCTURE = (b"[", b"{", b",", b":"), 1000
+"""What makes up JSON, and how much of it there may be for each image; names have it, too."""
+_PIECE = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,9 @@ class Budget:
                     self.held += len(chunk)
                     taken += len(chunk)
                     chunks.append(chunk)
-            yield b"".join(chunks)
+            body = b"".join(chunks)
+            chunks.clear()  # else it would be in memory twice
+            yield body
         except TimeoutError:
             raise HTTPException(
                 408, f"the body was not there after {self.limits.body_s:g} s"
@@ -114,7 +119,7 @@ async def files_of(request: Request, body: bytes, limits: Limits) -> list[File]:
     elif kind == "multipart/form-data":
         found = await _of_form(request, body, limits)
     elif kind == "application/json":
-        found = _of_json(body, limits)
+        found = await asyncio.to_thread(_of_json, body, limits)
     else:
         raise HTTPException(415, "send image/*, multipart/form-data or application/json, see /docs")
     if not found:
@@ -162,6 +167,8 @@ def _replayed(body: bytes) -> Receive:
 
 def _of_json(body: bytes, limits: Limits) -> list[File]:
     shape = 'expected {"images": [{"name": "a.png", "data": "<base64>"}, ...]}'
+    if _grows(body, _MOST_STRUCTURE * (limits.images + 1)):
+        raise HTTPException(400, shape)
     try:
         told = json.loads(body)["images"]
         if len(told) > limits.images:
@@ -176,6 +183,19 @@ def _of_json(body: bytes, limits: Limits) -> list[File]:
         raise HTTPException(400, "JSON of such depth is not read") from None
     except (ValueError, TypeError, KeyError, AttributeError):
         raise HTTPException(400, shape) from None
+
+
+def _grows(body: bytes, most: int) -> bool:
+    """Whether JSON has more structure than `most`: "[[],[],..." would become twenty times as large.
+
+    Base64 has none of it. By pieces, for no other thread works while one is counted.
+    """
+    for start in range(0, len(body), _PIECE):
+        piece = body[start : start + _PIECE]
+        most -= sum(map(piece.count, _STRUCTURE))
+        if most < 0:
+            return True
+    return False
 
 
 def _name(told: object) -> str:

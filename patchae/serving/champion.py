@@ -1,9 +1,4 @@
-"""A champion in memory: proven before it is loaded, tried before it is asked.
-
-What MLflow's alias names is served only if the ledger says the same, and if nothing of its audit is
-broken: among much else that the weights are those which were judged, by their digest. What cannot
-be checked, such as a store of images that does not answer, stops nobody.
-"""
+"""A champion in memory: proven before it is loaded, tried before it is asked."""
 
 from __future__ import annotations
 
@@ -11,14 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from patchae.errors import AliasMoved, AuditBroken, UsageError
-from patchae.lineage.gather import Scope, audit_model
-from patchae.lineage.naming import lineage_of
+from patchae.errors import UsageError
 from patchae.project import Project
-from patchae.registry.ledger import Ledger
-from patchae.registry.loading import load_version
-from patchae.registry.standing import CHAMPION, champion_of
+from patchae.registry.fetched import Fetched
+from patchae.registry.loading import load_model
 from patchae.registry.tracking import Tracking
+from patchae.serving.proving import Keys, prove, require_files
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +24,6 @@ Ask = Callable[["Tensor"], tuple["Tensor", "Tensor"]]
 """From uint8 (B, 3, S, S) to scores (B,) and maps (B, H, W), on the CPU."""
 PARITY = 1e-3
 """By how much a score of another runtime may differ from that of torch."""
-Keys = tuple[str, ...] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,47 +49,6 @@ class Champion:
         return self.detector.settings.image_size
 
 
-def named(tracking: Tracking, ledger: Ledger, name: str) -> str:
-    """The version that is champion by MLflow and by the ledger.
-
-    Raises:
-        UsageError: the model has no champion.
-        AliasMoved: they say different things, for now or for good.
-        StoreUnreachable: one of them does not answer.
-    """
-    alias = tracking.aliases.get(name).get(CHAMPION)
-    told = champion_of(ledger.entries(name)).current
-    if alias is None and told is None:
-        raise UsageError(
-            f"{name} has no champion", mend="`patchae status` lists the models that have one"
-        )
-    if alias != told:
-        raise AliasMoved(
-            f"MLflow's alias of {name} names version {alias}, the ledger {told}",
-            mend="`patchae audit` says who moved it; a promotion that is under way ends by itself",
-        )
-    return str(alias)
-
-
-def prove(project: Project, tracking: Tracking, name: str, version: str, keys: Keys) -> str:
-    """Audit a version that is to be served; the data version that it was trained on.
-
-    Raises:
-        AuditBroken: a link of its audit is broken.
-        StoreUnreachable: MLflow or the ledger does not answer.
-    """
-    found = audit_model(project, tracking, f"{name}/{version}", Scope(keys=keys))
-    for link in found.links:
-        if link.state != "broken":
-            continue
-        raise AuditBroken(
-            f"{name}/{version} is not served: '{link.title}' does not hold: {link.detail}",
-            mend=f"patchae audit {name}/{version}",
-        )
-    _, _, record = lineage_of(project, tracking, f"{name}/{version}")
-    return str(record["data"]["version"])
-
-
 def load(
     project: Project,
     tracking: Tracking,
@@ -120,16 +71,19 @@ def load(
         beside: champions that are loaded already; one with the same networks shares them.
 
     Raises:
-        AuditBroken: a link of its audit is broken; it is not loaded.
+        AuditBroken: a link of its audit is broken, or its files are others; it is not loaded.
         DataError: its files are no model.
         UsageError: the runtime is not installed, or gives other scores.
         StoreUnreachable: MLflow or the ledger does not answer.
     """
-    data_version = prove(project, tracking, name, version, keys)
-    detector = load_version(tracking, tracking.version(name, version))
+    with Fetched(tracking) as own:
+        record = prove(project, own, name, version, keys)
+        folder = own.model_folder(own.version(name, version))
+        require_files(folder, record["files"], f"{name}/{version}")
+        detector = load_model(folder)
     share_backbone(detector, [one.detector for one in beside])
     ask = by_torch(detector) if runtime == "torch" else by_onnx(detector)
-    made = Champion(name, version, data_version, detector, ask)
+    made = Champion(name, version, str(record["data"]["version"]), detector, ask)
     _warm_up(made)
     return made
 

@@ -1,8 +1,9 @@
 """One thread that asks models, and the queue before it.
 
 While a model works, images gather; all that are for the same champion are asked together, so that
-batches grow with the load and a single image never waits for others. The queue is bounded: what
-does not fit is refused at once, rather than answered too late.
+batches grow with the load and a single image never waits for others. The queue is bounded: a place
+in it is taken before an image is decoded, and what finds none is refused at once, rather than
+answered too late.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -45,12 +47,32 @@ class _Question:
     answer: Future[Answer] = field(default_factory=Future)
 
 
+@dataclass
+class Places:
+    """Places in the queue that are kept for the images of one request."""
+
+    _engine: Engine
+    kept: int
+
+    def submit(self, champion: Champion, images: Sequence[Tensor]) -> list[Future[Answer]]:
+        """Ask a champion for the images; once.
+
+        Args:
+            champion: answers all of them, whatever is promoted meanwhile.
+            images: uint8 (3, S, S) each, as many as places.
+
+        Raises:
+            StoreBusy: the engine has ended.
+        """
+        return self._engine._submit(self, champion, images)
+
+
 class Engine:
     """The thread; `close` answers what waits and ends it.
 
     Args:
         largest_batch: images asked together.
-        most_waiting: images that may wait.
+        most_waiting: images that may wait, those that are being decoded among them.
         observe: is told of each batch: the model's name, images, and seconds that it took.
     """
 
@@ -63,6 +85,8 @@ class Engine:
     ) -> None:
         self._largest, self._most, self._observe = largest_batch, most_waiting, observe
         self._waiting: deque[_Question] = deque()
+        self._kept = 0
+        """Places of images that are still being decoded."""
         self._changed = threading.Condition()
         self._ended = False
         self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
@@ -70,26 +94,38 @@ class Engine:
 
     @property
     def waiting(self) -> int:
-        """How many images wait."""
-        return len(self._waiting)
+        """How many images wait, or have a place and are being decoded."""
+        return len(self._waiting) + self._kept
 
-    def submit(self, champion: Champion, images: Sequence[Tensor]) -> list[Future[Answer]]:
-        """Ask a champion for the images of one request: all of them, or none.
-
-        Args:
-            champion: answers all of them, whatever is promoted meanwhile.
-            images: uint8 (3, S, S) each.
+    @contextmanager
+    def places(self, count: int) -> Iterator[Places]:
+        """Places for all images of a request, or none; those not used are free after the block.
 
         Raises:
-            StoreBusy: so many do not fit into the queue now.
+            StoreBusy: so many are not free now.
         """
+        with self._changed:
+            if self._ended or self.waiting + count > self._most:
+                raise StoreBusy(f"{self.waiting} images wait already", mend="ask again in a moment")
+            self._kept += count
+        made = Places(self, count)
+        try:
+            yield made
+        finally:
+            with self._changed:
+                self._kept -= made.kept
+
+    def _submit(
+        self, places: Places, champion: Champion, images: Sequence[Tensor]
+    ) -> list[Future[Answer]]:
         now = time.perf_counter()
         questions = [_Question(champion, one, now) for one in images]
+        if len(questions) != places.kept:
+            raise ValueError(f"{len(questions)} images for {places.kept} places")
         with self._changed:
-            if self._ended or len(self._waiting) + len(questions) > self._most:
-                raise StoreBusy(
-                    f"{len(self._waiting)} images wait already", mend="ask again in a moment"
-                )
+            if self._ended:
+                raise StoreBusy("the service ends", mend="ask again in a moment")
+            self._kept, places.kept = self._kept - places.kept, 0
             self._waiting.extend(questions)
             self._changed.notify()
         return [one.answer for one in questions]

@@ -18,12 +18,23 @@ from patchae.errors import PatchaeError, StoreUnreachable, UsageError
 from patchae.project import Project
 from patchae.registry.ledger import Ledger
 from patchae.registry.tracking import Tracking
-from patchae.serving.champion import Champion, Keys, Runtime, load, named
+from patchae.serving.champion import Champion, Runtime, load
+from patchae.serving.proving import Keys, named
 
 FOLLOW_S = 5.0
 AGAIN_S = 60.0
 """A version that could not be served is tried again after so long."""
 _log = logging.getLogger("patchae.serving")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A version that could not be served."""
+
+    version: str
+    tried: float
+    """`time.monotonic`."""
+    why: str
 
 
 @dataclass
@@ -34,8 +45,7 @@ class Slot:
     champion: Champion | None = None
     problem: str | None = None
     """What keeps the champion that is named from being served; None: nothing."""
-    refused: tuple[str, float] | None = None
-    """The version that could not be served, and when it was tried (`time.monotonic`)."""
+    refused: Refusal | None = None
 
 
 class Following:
@@ -104,10 +114,10 @@ class Following:
             self._tell(slot, _unknown(error))
         except PatchaeError as error:
             self.seen = time.time()
-            self._tell(slot, error.what)
+            self._tell(slot, _why(error))
         except Exception as error:  # noqa: BLE001 - the thread must live, whatever a library raises
             _log.exception("following %s", slot.name)
-            self._tell(slot, f"{type(error).__name__}: {error}")
+            self._tell(slot, _why(error))
         else:
             self.seen = time.time()
             self._tell(slot, None)
@@ -117,10 +127,9 @@ class Following:
         if slot.champion is not None and slot.champion.version == version:
             slot.refused = None
             return
-        if slot.refused is not None and slot.problem is not None:
-            refused, when = slot.refused
-            if refused == version and time.monotonic() - when < AGAIN_S:
-                raise UsageError(slot.problem)
+        refused = slot.refused
+        if refused and refused.version == version and time.monotonic() - refused.tried < AGAIN_S:
+            raise UsageError(refused.why)
         try:
             made = load(
                 self._project,
@@ -133,8 +142,8 @@ class Following:
             )
         except StoreUnreachable:
             raise
-        except PatchaeError:
-            slot.refused = (version, time.monotonic())
+        except Exception as error:
+            slot.refused = Refusal(version, time.monotonic(), _why(error))
             raise
         slot.champion, slot.refused = made, None
         self._changed(made)
@@ -146,6 +155,10 @@ class Following:
             else:
                 _log.warning("%s: all is well again", slot.name)
         slot.problem = problem
+
+
+def _why(error: Exception) -> str:
+    return error.what if isinstance(error, PatchaeError) else f"{type(error).__name__}: {error}"
 
 
 def _unknown(error: StoreUnreachable) -> str:

@@ -37,7 +37,7 @@ class Gauges:
         )
         self.seconds = Histogram(
             "patchae_request_seconds",
-            "From the last byte of a request to its answer.",
+            "From the last byte of a request to its answer; not of one that never came whole.",
             ["model"],
             buckets=_SECONDS,
             registry=own,

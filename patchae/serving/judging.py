@@ -56,18 +56,29 @@ class Parts:
     """What askers must show; empty: nothing."""
     keeper: Keeper | None = None
     threads: int = 2
-    """That decode images and draw maps."""
+    """That decode images, and as many that log decisions and draw maps."""
     budget: Budget = field(init=False)
-    pool: ThreadPoolExecutor = field(init=False)
+    decoders: ThreadPoolExecutor = field(init=False)
+    answerers: ThreadPoolExecutor = field(init=False)
+    """Of their own: an image that is judged does not wait for those that are not even decoded."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "budget", Budget(self.limits))
-        object.__setattr__(self, "pool", ThreadPoolExecutor(self.threads, "images"))
+        object.__setattr__(self, "decoders", ThreadPoolExecutor(self.threads, "decode"))
+        object.__setattr__(self, "answerers", ThreadPoolExecutor(self.threads, "answer"))
 
-    async def aside(self, work: Callable[..., T], *given: object) -> T:
-        """Do what takes long beside the loop that answers."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.pool, functools.partial(work, *given))
+    def close(self) -> None:
+        """End every thread, once what waits is answered."""
+        self.following.close()
+        self.engine.close()
+        self.decoders.shutdown()
+        self.answerers.shutdown()
+
+
+async def aside(pool: ThreadPoolExecutor, work: Callable[..., T], *given: object) -> T:
+    """Do what takes long beside the loop that answers."""
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(pool, functools.partial(work, *given))
 
 
 def champion_of(parts: Parts, model: str) -> Champion:
@@ -89,8 +100,36 @@ async def judged(
     map_: bool,
     mask: bool,
 ) -> Scores:
+    """Judge the images of a request.
+
+    Raises:
+        HTTPException: 422 an image cannot be judged, 429 the queue is full, 503 there is no log.
+    """
+    try:
+        with parts.engine.places(len(files)) as places:
+            seen = await _decoded(parts, champion, files)
+            futures = places.submit(champion, [pixels for _, pixels in seen])
+    except StoreBusy as error:
+        raise busy(error.what) from None
+    answers = await asyncio.gather(*map(asyncio.wrap_future, futures))
+    pool = parts.answerers
+    logged = await aside(pool, _logged, parts, champion, files, seen, answers, arrived)
+    images = await aside(pool, _drawn, champion, logged, seen, answers, map_, mask)
+    return Scores(
+        model=champion.name,
+        version=champion.version,
+        data_version=champion.data_version,
+        threshold=champion.threshold,
+        images=images,
+    )
+
+
+async def _decoded(
+    parts: Parts, champion: Champion, files: Sequence[File]
+) -> list[tuple[str, Tensor]]:
+    """Digest and pixels of every file."""
     read = await asyncio.gather(
-        *(parts.aside(_read, champion, one, parts.limits.pixels) for one in files),
+        *(aside(parts.decoders, _read, champion, one, parts.limits.pixels) for one in files),
         return_exceptions=True,
     )
     seen: list[tuple[str, Tensor]] = []
@@ -101,20 +140,7 @@ async def judged(
         if isinstance(found, BaseException):
             raise found
         seen.append(found)
-    try:
-        futures = parts.engine.submit(champion, [pixels for _, pixels in seen])
-    except StoreBusy as error:
-        raise busy(error.what) from None
-    answers = await asyncio.gather(*map(asyncio.wrap_future, futures))
-    logged = await parts.aside(_logged, parts, champion, files, seen, answers, arrived)
-    images = await parts.aside(_drawn, champion, logged, seen, answers, map_, mask)
-    return Scores(
-        model=champion.name,
-        version=champion.version,
-        data_version=champion.data_version,
-        threshold=champion.threshold,
-        images=images,
-    )
+    return seen
 
 
 def _read(champion: Champion, one: File, pixels: int) -> tuple[str, Tensor]:

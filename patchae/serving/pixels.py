@@ -80,5 +80,7 @@ def _require_fit(image: object, max_pixels: int) -> None:
     mode = image.mode  # type: ignore[attr-defined]
     if mode not in MODES:
         raise DataError(f"an image of mode {mode}", mend="send 8- or 16-bit grey or colour")
-    if getattr(image, "n_frames", 1) != 1:
+    # As the header of the first one says: `n_frames` would look up every one of a TIFF, in a time
+    # that grows with the square of their number.
+    if getattr(image, "is_animated", False):
         raise DataError("a file of several images", mend="send one image per file")

@@ -18,12 +18,14 @@ from patchae.project import Project
 from patchae.registry.tracking import Tracking
 from patchae.serving.app import service
 from patchae.serving.asked import Limits
-from patchae.serving.champion import Champion, Keys, Runtime
+from patchae.serving.champion import Champion, Runtime
 from patchae.serving.engine import LARGEST_BATCH, MOST_WAITING, Engine
 from patchae.serving.following import FOLLOW_S, Following
 from patchae.serving.gauges import Gauges
 from patchae.serving.judging import Parts
 from patchae.serving.keeping import Keeper
+from patchae.serving.listening import bound, listen
+from patchae.serving.proving import Keys
 from patchae.settings import settings
 
 if TYPE_CHECKING:
@@ -57,26 +59,50 @@ def serve(project: Project, names: Sequence[str], wish: Wish) -> None:
     """Serve the champions of some models until the process is told to end.
 
     Raises:
-        UsageError: a model has no champion, or others could ask without a token.
+        UsageError: a model has no champion, others could ask without a token, two limits
+            contradict each other, or the port is taken.
         AuditBroken: a champion may not be served.
         StoreUnreachable: MLflow or the ledger does not answer.
     """
     token = settings().token
+    require_sense(wish)
     if not token and not wish.without_token and not _loopback(wish.host):
         raise UsageError(
             f"anybody who reaches {wish.host} could ask",
             where="--host",
             mend="set PATCHAE_TOKEN, or say --without-token",
         )
-    with closing(PredictionLog.open(project)) as log:
+    with bound(wish.host, wish.port) as sockets, closing(PredictionLog.open(project)) as log:
         server, parts = prepared(project, names, wish, log, token)
         try:
+            listen(sockets)
+            say(f"serving at http://{wish.host}:{wish.port}, for people at /docs")
             with _told_to_end():
-                server.run()
+                server.run(sockets)
         finally:
-            parts.following.close()
-            parts.engine.close()
-            parts.pool.shutdown()
+            parts.close()
+
+
+def require_sense(wish: Wish) -> None:
+    """Refuse limits that would have a request within all of them wait for ever.
+
+    Raises:
+        UsageError: a request may be larger than all of them together.
+    """
+    limits = wish.limits
+    if limits.images > wish.most_waiting:
+        raise UsageError(
+            f"a request may have {limits.images} images, and only {wish.most_waiting} may wait",
+            where="--max-images, --queue",
+            mend=f"--max-images {wish.most_waiting}, or --queue {limits.images}",
+        )
+    if limits.body_bytes > limits.all_bytes:
+        raise UsageError(
+            f"a request may have {limits.body_bytes:,} bytes, and all of them together"
+            f" {limits.all_bytes:,}",
+            where="--max-body",
+            mend=f"--max-body {limits.all_bytes // 10**6} at most",
+        )
 
 
 def prepared(
@@ -133,7 +159,6 @@ def prepared(
         timeout_graceful_shutdown=GRACE_S,
         server_header=False,
     )
-    say(f"serving at http://{wish.host}:{wish.port}, for people at /docs")
     return uvicorn.Server(config), parts
 
 

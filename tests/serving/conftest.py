@@ -74,9 +74,7 @@ def running(project: Project, *models: str, token: str = "", **wish: Any) -> Ite
         finally:
             server.should_exit = True
             thread.join()
-            parts.following.close()
-            parts.engine.close()
-            parts.pool.shutdown()
+            parts.close()
 
 
 def until(ask: Callable[[], T], patience: float = 240) -> T:

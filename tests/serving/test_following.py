@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,7 @@ import pytest
 
 from bench.agreement import disputed
 from patchae.errors import AuditBroken, StoreUnreachable, UsageError
+from patchae.model.detector import PatchAE
 from patchae.predictions.reading import predictions
 from patchae.registry.promotion import override, rollback
 from patchae.registry.standing import champion_of, last_verdict, moves
@@ -126,6 +128,51 @@ def test_promotion_rollback_and_trouble_under_load(
         for d in ("good", "anomalous")
     )
     assert logged == judged >= 3 * len(answers)
+
+
+def test_a_refusal_says_the_same_after_mlflow_was_away(
+    works: Works, tracking: Tracking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = champion(works)
+    second = {"1": "2", "2": "1"}[first]
+    (file,) = tracking.model_folder(tracking.version(LENS, second)).rglob("model.json")
+    whole = file.read_bytes()
+    refused = f"{LENS}/{second} is not served"
+
+    def gone(_: str) -> None:
+        raise StoreUnreachable("MLflow does not answer")
+
+    with running(works.plant.project, LENS) as service:
+        file.write_bytes(whole + b" ")
+        try:
+            move(works, tracking, second)
+            until(lambda: refused in service.problems().get(LENS, ""))
+            with monkeypatch.context() as away:
+                away.setattr(service.parts.following._tracking.aliases, "get", gone)
+                until(lambda: "does not answer" in service.problems()[LENS])
+            until(lambda: refused in service.problems()[LENS], patience=20)
+        finally:
+            file.write_bytes(whole)
+
+
+def test_what_cannot_be_loaded_is_not_tried_again_at_once(
+    works: Works, tracking: Tracking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = {"1": "2", "2": "1"}[champion(works)]
+    tries: list[str] = []
+
+    def fails(*_: object) -> None:
+        tries.append(second)
+        raise RuntimeError("out of memory")
+
+    with running(works.plant.project, LENS) as service, monkeypatch.context() as patch:
+        patch.setattr(PatchAE, "load", fails)
+        move(works, tracking, second)
+        until(lambda: "RuntimeError: out of memory" in service.problems().get(LENS, ""))
+        looked = time.time()
+        until(lambda: service.parts.following.seen > looked + 1, patience=20)
+        assert tries == [second]
+        assert "RuntimeError: out of memory" in service.problems()[LENS]
 
 
 def test_a_model_without_champion_or_with_a_broken_audit_is_not_started(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import socket
 import struct
 import threading
 import zlib
@@ -18,7 +17,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from tests.serving.conftest import LENS, TOKEN, Service, until
+from tests.serving.conftest import LENS, TOKEN, Service
 
 Ask = Callable[[Service], httpx.Response]
 
@@ -46,6 +45,18 @@ def claims(width: int, height: int, content: bytes = b"") -> bytes:
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     body = chunk(b"IDAT", zlib.compress(content)) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + body
+
+
+def tiff(frames: int) -> bytes:
+    """A TIFF of so many images of one pixel."""
+    facts = {256: 1, 257: 1, 258: 8, 259: 1, 262: 1, 273: 8, 278: 1, 279: 1}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in facts.items())
+    size = 2 + len(entries) + 4
+    directories = b"".join(
+        struct.pack("<H", len(facts)) + entries + struct.pack("<I", at * (at < 10 + frames * size))
+        for at in range(10 + size, 10 + (frames + 1) * size, size)
+    )
+    return struct.pack("<2sHI", b"II", 42, 10) + bytes(2) + directories
 
 
 def raw(content: bytes) -> Ask:
@@ -113,6 +124,7 @@ HOSTILE: dict[str, tuple[int, Ask]] = {
             )
         ),
     ),
+    "a tiff of very many images": (422, raw(tiff(3_000))),
     "a tiff of floats": (422, raw(encoded(Image.new("F", (8, 8)), "TIFF"))),
     "a tiff that points beyond its end": (422, raw(b"II*\0" + struct.pack("<I", 2**31))),
     "a zip": (422, raw(b"PK\x03\x04" + bytes(200))),
@@ -164,7 +176,7 @@ def test_each_is_refused_for_what_it_is(service: Service, kind: str) -> None:
 
 def test_all_of_them_at_once_take_little_memory(service: Service) -> None:
     process = psutil.Process()
-    before = process.memory_info().rss
+    before = most = process.memory_info().rss
 
     def several() -> None:
         for _, ask in HOSTILE.values():
@@ -174,76 +186,11 @@ def test_all_of_them_at_once_take_little_memory(service: Service) -> None:
     for one in threads:
         one.start()
     for one in threads:
-        one.join()
-    assert process.memory_info().rss - before < 300e6
+        while one.is_alive():
+            one.join(0.01)
+            most = max(most, process.memory_info().rss)
+    assert most - before < 300e6
     assert service.parts.budget.held == 0
-    assert service.version()
-
-
-def connect(service: Service) -> socket.socket:
-    """A bare connection."""
-    return socket.create_connection(("127.0.0.1", service.port), timeout=30)
-
-
-def head(length: int) -> bytes:
-    """The head of a request that announces a body."""
-    return (
-        f"POST /v1/score/{LENS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
-        f"Content-Type: image/png\r\nContent-Length: {length}\r\n\r\n"
-    ).encode()
-
-
-def test_a_client_that_never_ends_its_body_is_told_so(service: Service) -> None:
-    with connect(service) as slow:
-        slow.sendall(head(1000) + b"some")
-        assert b" 408 " in slow.recv(200)
-    until(lambda: service.parts.budget.held == 0)
-    assert service.version()
-
-
-def test_a_length_above_the_limit_is_refused_before_anything_is_sent(service: Service) -> None:
-    with connect(service) as one:
-        one.sendall(head(10**9))
-        assert b" 413 " in one.recv(200)
-
-
-def test_a_client_that_goes_away_leaves_nothing(service: Service) -> None:
-    for _ in range(20):
-        with connect(service) as gone:
-            gone.sendall(head(100_000) + bytes(50_000))
-    until(lambda: service.parts.budget.held == 0)
-    assert service.version()
-
-
-def test_what_is_not_http_is_refused(service: Service) -> None:
-    for said in (b"\x16\x03\x01\x02\x00\x01", b"GET\r\n\r\n", b"A" * 200_000):
-        with connect(service) as odd:
-            try:
-                odd.sendall(said)
-                odd.shutdown(socket.SHUT_WR)
-                told = odd.recv(200)
-            except OSError:  # it had hung up before
-                continue
-            assert told == b"" or b" 400 " in told
-    assert service.version()
-
-
-def test_slow_clients_together_may_not_fill_the_memory(service: Service) -> None:
-    """Each holds what it sent; when all that may be held is, the next one is told to come back."""
-    content = bytes(350_000)
-    held = [connect(service) for _ in range(7)]
-    try:
-        codes = []
-        for one in held:
-            one.sendall(head(len(content) + 10) + content)
-        for one in held:
-            codes.append(int(one.recv(200).split()[1]))
-        assert set(codes) == {408, 429}
-        assert codes.count(429) >= 1
-    finally:
-        for one in held:
-            one.close()
-    until(lambda: service.parts.budget.held == 0)
     assert service.version()
 
 
