@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from httpx import HTTPError, HTTPStatusError, TransportError
+
+from patchae.errors import StoreUnreachable
 
 
 def is_silence(error: HTTPError) -> bool:
@@ -10,3 +15,22 @@ def is_silence(error: HTTPError) -> bool:
     if isinstance(error, HTTPStatusError):
         return error.response.status_code >= 500
     return isinstance(error, TransportError)
+
+
+@contextmanager
+def silence_told() -> Iterator[None]:
+    """Silence of the server inside as what is tried again; a refusal stays what it is.
+
+    Raises:
+        StoreUnreachable: Prefect does not answer.
+    """
+    try:
+        yield
+    except HTTPError as error:
+        if not is_silence(error):
+            raise
+        raise StoreUnreachable(
+            f"Prefect does not answer: {error}",
+            where="PREFECT_API_URL",
+            mend="start the server again; the run goes on by itself",
+        ) from None

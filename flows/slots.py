@@ -9,9 +9,8 @@ from contextlib import ExitStack, contextmanager
 
 from httpx import HTTPError
 
-from flows.silence import is_silence
+from flows.silence import silence_told
 from patchae.console import say
-from patchae.errors import StoreUnreachable
 from patchae.steps.plan import slots
 
 _LEASE_S = 60.0
@@ -57,7 +56,7 @@ def _taken(name: str) -> ExitStack:
     from prefect.concurrency.sync import concurrency
 
     held = ExitStack()
-    try:
+    with silence_told():
         with get_client(sync_client=True) as client:
             client.upsert_global_concurrency_limit_by_name(name, slots())
         held.enter_context(
@@ -69,12 +68,4 @@ def _taken(name: str) -> ExitStack:
                 raise_on_lease_renewal_failure=False,
             )
         )
-    except HTTPError as error:
-        if not is_silence(error):
-            raise
-        raise StoreUnreachable(
-            f"Prefect does not answer: {error}",
-            where="PREFECT_API_URL",
-            mend="start the server again; the run goes on by itself",
-        ) from None
     return held

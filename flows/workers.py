@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from prefect import flow
+from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 
+from flows.silence import silence_told
 from flows.stopping import stopping_with_the_flow
-from flows.train_class import LineRun, outcome_of, train_and_judge
+from flows.train_class import PATIENT, LineRun, outcome_of, train_and_judge
 from patchae.console import progress_of, say
 from patchae.errors import StoreUnreachable
 from patchae.lineage.parts import Trigger
@@ -102,13 +103,15 @@ def _tidy(place: Project) -> None:
         say(f"the workplace was not tidied: {error.what}")
 
 
+@task(name="tell", **PATIENT)
 def tell(line: str, outcomes: list[ClassOutcome]) -> None:
     """Leave what came of each class where whoever sent the run will look for it."""
-    create_table_artifact(
-        key=f"{re.sub(r'[^a-z0-9]+', '-', line.lower())}-classes",
-        table=[one.to_dict() | {"because": one.because} for one in outcomes],
-        description=f"Line {line}: what came of some classes",
-    )
+    with silence_told():
+        create_table_artifact(
+            key=f"{re.sub(r'[^a-z0-9]+', '-', line.lower())}-classes",
+            table=[one.to_dict() | {"because": one.because} for one in outcomes],
+            description=f"Line {line}: what came of some classes",
+        )
 
 
 def told(client: SyncPrefectClient, run: UUID) -> dict[str, ClassOutcome]:
