@@ -41,8 +41,7 @@ class Stack:
         self.keys = Keys(settings.home / "secrets")
         self.plant = Plant(folder)
         self.plant.lines = {
-            "caps": {"classes": ["cap"], "training": TINY, "gates": GATES, "schedule": ALWAYS},
-            "nuts": {"classes": ["nut"], "training": TINY, "gates": GATES},
+            "caps": {"classes": ["cap"], "training": TINY, "gates": GATES, "schedule": ALWAYS}
         }
         self.plant.write_lines()
         (folder / ".dvc").mkdir()
