@@ -16,7 +16,7 @@ help: ## show this list
 demo: $(STAMP) ## the main job on rendered images: versions, checks, trains, judges, audits
 	@$(BIN)/patchae demo $(ARGS)
 
-test: $(STAMP) ## all tests
+test: $(STAMP) ## all tests; side by side: make test ARGS="-n 4 --dist loadfile"
 	@$(BIN)/python -m pytest $(ARGS)
 
 stack: $(STAMP) ## PostgreSQL, S3, MLflow, Prefect and two workers on this machine; docs/stack.md
