@@ -94,16 +94,14 @@ def _run(tables: Mapping[Table, pd.DataFrame], suite: Sequence[Statement]) -> li
             ]
             if not expectations:
                 continue
-            asset = source.add_dataframe_asset(name)
-            definition = context.validation_definitions.add(
-                gx.ValidationDefinition(
-                    name=name,
-                    data=asset.add_batch_definition_whole_dataframe("all"),
-                    suite=context.suites.add(gx.ExpectationSuite(name, expectations=expectations)),
-                )
+            batch = (
+                source.add_dataframe_asset(name)
+                .add_batch_definition_whole_dataframe("all")
+                .get_batch({"dataframe": frame})
             )
-            report = definition.run(
-                batch_parameters={"dataframe": frame},
+            # Not by a validation definition, which writes the whole result into a store of its own.
+            report = batch.validate(
+                gx.ExpectationSuite(name, expectations=expectations),
                 result_format={
                     "result_format": "COMPLETE",
                     "unexpected_index_column_names": ["path"],

@@ -62,7 +62,8 @@ def _within(
     What differs in fewer bits does so in a quarter of them too: few pairs are counted in full.
     """
     quarter = np.bitwise_count(left[:, None, 0] ^ right[None, :, 0])  # (N, M)
-    rows, columns = (quarter < limit).nonzero()
+    # Flat, since numpy looks for what is true in a row of truths several times faster than in a table.
+    rows, columns = np.divmod(np.flatnonzero(quarter < limit), len(right))
     near = np.bitwise_count(left[rows] ^ right[columns]).sum(axis=1) < limit
     return rows[near], columns[near]
 
