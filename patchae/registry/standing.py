@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 
 from patchae.registry.chain import Entry, Kind
 
@@ -54,7 +55,9 @@ def champion_of(entries: Iterable[Entry]) -> Champion:
     pile: list[str] = []
     for entry in entries:
         if entry.kind == "retired":
-            pile = [version for version in pile if version != entry.body["version"]]
+            left = [version for version in pile if version != entry.body["version"]]
+            # What it parted may be one version twice, and none is the one before itself.
+            pile = [one for one, _ in groupby(left)]
         if entry.kind != "move":
             continue
         to = entry.body["to"]
