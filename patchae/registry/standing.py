@@ -160,8 +160,11 @@ def registrations(entries: Iterable[Entry], version: str) -> list[Entry]:
 def open_promotion(entries: Sequence[Entry], version: str) -> Entry | None:
     """The verdict `promote` that still waits for its move; None when there is none.
 
-    It is there after a crash between the two. Only the newest verdict on a version counts.
+    It is there after a crash between the two. Only the newest verdict on a version counts, and none
+    on a version that no move may lead to any more.
     """
+    if version in retired(entries) or version in let_go(entries):
+        return None
     verdict = last_verdict(entries, version)
     if verdict is None or verdict.body["outcome"] != "promote":
         return None

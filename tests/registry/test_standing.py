@@ -66,6 +66,18 @@ def test_a_promotion_is_open_until_its_move_is_written(ledger: Ledger) -> None:
     assert last_verdict(ledger.entries(MODEL)) == verdict
 
 
+@pytest.mark.parametrize("kind", ["retired", "tidied"])
+def test_a_version_that_no_move_may_lead_to_waits_for_none(ledger: Ledger, kind: Kind) -> None:
+    judged(ledger, "1")
+    other = judged(ledger, "2")
+    more = {"reason": "r"} if kind == "retired" else {"files": {}, "policy": {}}
+    ledger.append(kind, MODEL, {"version": "1", **more}, "ann")
+    assert open_promotion(ledger.entries(MODEL), "1") is None
+    judged(ledger, "1")
+    assert open_promotion(ledger.entries(MODEL), "1") is None
+    assert open_promotion(ledger.entries(MODEL), "2") == other
+
+
 def test_only_the_newest_verdict_on_a_version_can_be_open(ledger: Ledger) -> None:
     judged(ledger, "1")
     newest = judged(ledger, "1", auroc=0.2)
