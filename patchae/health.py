@@ -84,23 +84,28 @@ def _mlflow(project: Project) -> Told:
 
 
 def _aliases(project: Project) -> Told:
-    from patchae.registry.alignment import compare
+    from patchae.registry.aliases import look
     from patchae.registry.ledger import Ledger
+    from patchae.registry.standing import CHAMPION
     from patchae.registry.tracking import Tracking
 
     entries, aliases = Ledger.of(project).entries(), Tracking.open(project).aliases
     models = sorted({entry.model for entry in entries})
-    interrupted = []
+    interrupted, lost = [], []
     for model in models:
-        found = compare([one for one in entries if one.model == model], aliases.get(model))
-        if found.state == "moved":
+        found = look([one for one in entries if one.model == model], aliases, model)
+        if found.state == "moved" or (found.state == "lost" and CHAMPION in found.lost):
             error = found.error(model)
             return "fail", error.what, error.mend or ""
         if found.state == "interrupted":
             interrupted.append(model)
+        if found.state == "lost":
+            lost.append(found.error(model))
     if interrupted:
         names = ", ".join(interrupted)
         return "warn", f"a move of {names} was interrupted", "the next retraining finishes it"
+    if lost:
+        return "warn", lost[0].what, lost[0].mend or ""
     return "ok", f"those of {len(models)} models are where the ledger says", ""
 
 

@@ -12,7 +12,7 @@ from patchae.cli.output import Json, as_json, decimal, here, table
 
 if TYPE_CHECKING:
     from patchae.project import Project
-    from patchae.registry.alignment import Aliases
+    from patchae.registry.aliases import Aliases
     from patchae.registry.chain import Entry
 
 
@@ -55,7 +55,7 @@ def status(
         columns = ("model", "champion", "since", "image AUROC", "last verdict", "reason")
         table((*columns, "aliases"), rows)
         for told in models:
-            if told["aliases"] == "moved":
+            if told["mend"]:
                 print(told["mend"])
     else:
         print("nothing was judged yet; `patchae retrain LINE` trains a line")
@@ -78,7 +78,7 @@ def _aliases(project: Project) -> Aliases | None:
 def _standing(
     line: str, model: str, entries: list[Entry], aliases: Aliases | None
 ) -> dict[str, Any]:
-    from patchae.registry.alignment import compare
+    from patchae.registry.aliases import look
     from patchae.registry.standing import champion_of, last_verdict, moves
     from patchae.registry.verdict import Verdict
     from patchae.registry.wording import explain
@@ -87,7 +87,7 @@ def _standing(
     own = last_verdict(entries, champion.current) if champion.current else None
     last = last_verdict(entries)
     moved = moves(entries)
-    beside = compare(entries, aliases.get(model)) if aliases else None
+    beside = look(entries, aliases, model) if aliases else None
     return {
         "line": line,
         "model": model,
@@ -100,7 +100,7 @@ def _standing(
         "reasons": last.body["reasons"] if last else [],
         "because": explain(Verdict.from_body(last.body)) if last else "",
         "aliases": beside.state if beside else "unknown",
-        "mend": str(beside.error(model)) if beside and beside.state == "moved" else None,
+        "mend": str(beside.error(model)) if beside and beside.state in ("moved", "lost") else None,
     }
 
 

@@ -132,6 +132,8 @@ def reconcile(
     else:
         found = alignment.put_back(ledger, tracking.aliases, model, actor=who, reason=reason)
         print(f"{model}: put back; it was: {found.difference()}")
+        if found.lost:
+            print(found.told_lost(model))
     aliases = champion_of(ledger.entries(model)).aliases()
     if json:
         as_json(

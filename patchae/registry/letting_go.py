@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from patchae.config import Retention
-from patchae.registry.alignment import Aliases
+from patchae.registry.aliases import Aliases
 from patchae.registry.chain import Entry
 from patchae.registry.ledger import Ledger
 from patchae.registry.standing import (

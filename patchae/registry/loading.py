@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from patchae.errors import UsageError
+from patchae.errors import DataError
 from patchae.registry.tracking import TAG, Tracking, Version
 from patchae.settings import settings
 
@@ -22,12 +22,13 @@ def load_version(tracking: Tracking, version: Version) -> PatchAE:
     """The model of a version, on the device that `PATCHAE_DEVICE` names.
 
     Raises:
-        DataError: its files are gone, damaged, or of another format.
-        UsageError: its weights were let go by the retention policy.
+        DataError: its files are gone, damaged, or of another format; or its weights were let go by
+            the retention policy.
+        ConfigError: there is no such device.
         StoreUnreachable: MLflow does not answer.
     """
     if row := version.tags.get(LET_GO):
-        raise UsageError(
+        raise DataError(
             f"the weights of {version.model}/{version.version} were let go by the retention policy",
             where=f"row {row.partition(':')[0]} of the ledger",
             mend=f"`patchae reproduce {version.model}/{version.version}` trains it again to"

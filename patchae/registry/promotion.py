@@ -25,21 +25,11 @@ from patchae.registry.admission import (
     target_of,
     who_moved,
 )
-from patchae.registry.alignment import (
-    MOVING,
-    Aliases,
-    compare,
-    follow,
-    read_moves,
-    settle_within,
-)
+from patchae.registry.aliases import Aliases, check_there, look
+from patchae.registry.alignment import MOVING, follow, read_moves, settle_within
 from patchae.registry.chain import Entry
 from patchae.registry.ledger import Ledger
-from patchae.registry.standing import (
-    CHAMPION,
-    champion_of,
-    last_verdict,
-)
+from patchae.registry.standing import CHAMPION, champion_of, last_verdict
 from patchae.registry.verdict import Verdict
 from patchae.registry.wording import explain
 
@@ -61,7 +51,7 @@ def promote(
 
     Raises:
         UsageError: the verdict is on another version, is not in the ledger or was used before,
-            or the version is champion already or retired.
+            or the version is champion already, retired, or no longer in MLflow.
         NegativeFinding: the verdict is not `promote`, or is out of date: there is a newer one,
             or the champion that it compared with is no longer the champion.
         AliasMoved: an alias was moved past the ledger.
@@ -90,7 +80,7 @@ def override(
 
     Raises:
         UsageError: no reason is given, the version was never judged, needs no override, or its
-            verdict was used before.
+            verdict was used before; or it is no longer in MLflow.
         NegativeFinding: the gate rejected it, or held it against another champion.
         AliasMoved: an alias was moved past the ledger.
         AccessRefused: this account may not move aliases; nothing is changed.
@@ -129,7 +119,7 @@ def rollback(
 
     Raises:
         UsageError: no reason is given, there is no earlier champion, `to` never was champion,
-            still is or is retired; or an earlier move had not reached MLflow.
+            still is, is retired or no longer in MLflow; or an earlier move had not reached MLflow.
         NegativeFinding: somebody else moved the champion meanwhile.
         AliasMoved: an alias was moved past the ledger.
         AccessRefused: this account may not move aliases; nothing is changed.
@@ -154,6 +144,7 @@ def rollback(
                 mend="look at `patchae history`, then repeat the command if you still want to",
             )
         target = target_of(entries, model, to)
+        check_there(aliases, model, target)
         if check:
             check(target)
         aliases.check_may_move(model)
@@ -178,7 +169,7 @@ def adopt(ledger: Ledger, aliases: Aliases, model: str, *, actor: str, reason: s
         aliases.check_may_move(model)
         with begin() as transaction:
             entries = transaction.entries(model)
-            found = compare(entries, aliases.get(model))
+            found = look(entries, aliases, model)
             current, version = champion_of(entries).current, found.found.get(CHAMPION)
             if found.state != "moved" or version is None or version == current:
                 raise UsageError(
@@ -240,6 +231,7 @@ def _promote(
         entries = read_moves(begin, model)
         settle_within(begin, aliases, model, entries, actor=actor)
         check_current(entries, model, verdict)
+        check_there(aliases, model, version)
         aliases.check_may_move(model)
         with begin() as transaction:
             entries = transaction.entries(model)

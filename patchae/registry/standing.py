@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 
 from patchae.registry.chain import Entry, Kind
 
@@ -54,7 +55,9 @@ def champion_of(entries: Iterable[Entry]) -> Champion:
     pile: list[str] = []
     for entry in entries:
         if entry.kind == "retired":
-            pile = [version for version in pile if version != entry.body["version"]]
+            left = [version for version in pile if version != entry.body["version"]]
+            # What it parted may be one version twice, and none is the one before itself.
+            pile = [one for one, _ in groupby(left)]
         if entry.kind != "move":
             continue
         to = entry.body["to"]
@@ -157,8 +160,11 @@ def registrations(entries: Iterable[Entry], version: str) -> list[Entry]:
 def open_promotion(entries: Sequence[Entry], version: str) -> Entry | None:
     """The verdict `promote` that still waits for its move; None when there is none.
 
-    It is there after a crash between the two. Only the newest verdict on a version counts.
+    It is there after a crash between the two. Only the newest verdict on a version counts, and none
+    on a version that no move may lead to any more.
     """
+    if version in retired(entries) or version in let_go(entries):
+        return None
     verdict = last_verdict(entries, version)
     if verdict is None or verdict.body["outcome"] != "promote":
         return None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from patchae.console import say
 from patchae.dataset import version_log
@@ -32,12 +34,14 @@ def decide_class(job: ClassJob, version: Version, tracking: Tracking, ledger: Le
     """The verdict on a version, acted upon; returns its row in the ledger.
 
     Nothing is judged twice on the same evidence: a version that is champion, or that was judged
-    under this policy against this champion, keeps its verdict. An account that may not move aliases
+    under this policy against this champion, keeps its verdict. One that a champion could not be
+    compared with is judged again until it can. An account that may not move aliases
     judges all the same, and the promotion waits for a promoter or for the next run of one.
 
     Raises:
         AliasMoved: an alias was moved in MLflow past the ledger. The version was judged all the
             same, and becomes champion with the next run once the aliases are reconciled.
+        ConfigError: there is no such device here as `PATCHAE_DEVICE` names.
         StoreUnreachable: MLflow or the ledger cannot be used.
     """
     # First of all: a crash between a move and its aliases is mended here.
@@ -91,9 +95,10 @@ def _verdict(job: ClassJob, version: Version, tracking: Tracking, ledger: Ledger
     champion = champion_of(entries).current
     gates = job.line.gates_of(job.class_name)
     policy = gates.model_dump(mode="json")
+    same = last and last.body["policy"] == policy and last.body["champion"] == champion
     if last is not None and (
         champion == version.version
-        or (last.body["policy"] == policy and last.body["champion"] == champion)
+        or (same and not _problem(last.body))
         or (last.body["policy"] == policy and _taken_back(entries, version.version))
     ):
         return last
@@ -120,6 +125,8 @@ def _verdict(job: ClassJob, version: Version, tracking: Tracking, ledger: Ledger
         scores_sha256=sha256_bytes(text.encode()),
         champion_scores_sha256=rival_digest,
     )
+    if same and last and _problem(body) and body["reasons"] == last.body["reasons"]:
+        return last  # not a row each night for as long as nobody restores the champion
     return ledger.append("verdict", job.model, body, settings().who())
 
 
@@ -129,20 +136,28 @@ def _taken_back(entries: list[Entry], version: str) -> bool:
     return bool(left) and left[-1].body["why"] == "rolled_back"
 
 
+def _problem(body: Mapping[str, Any]) -> bool:
+    """Whether the champion could not be scored, by the body of a verdict."""
+    champion = body["evidence"]["champion"]
+    return bool(champion and champion["problem"])
+
+
 def _rescore(
     job: ClassJob, champion: str | None, rows: list[Scored], tracking: Tracking
 ) -> tuple[Rival | None, str | None]:
     """The champion on today's test images, beside the scores of the model that is judged.
 
-    Also its scores as CSV. A champion whose files are gone or of an older format cannot be scored:
-    that is evidence, too, on which a person may decide.
+    Also its scores as CSV. A champion that was deleted, or whose files are gone or of an older
+    format, cannot be scored: that is evidence, too, on which a person may decide.
     """
     if champion is None:
         return None, None
-    known = tracking.version(job.model, champion)
+    known = next((one for one in tracking.versions(job.model) if one.version == champion), None)
+    if known is None:
+        return unscored_rival(champion, "it is no longer in MLflow"), None
     try:
         model = load_version(tracking, known)
-    except (DataError, UsageError) as error:
+    except DataError as error:  # no other one: what is wrong with this machine is no evidence
         return unscored_rival(champion, error.what), None
     text = scores_csv(score_tests(job, model, keep_maps=0))
     artifacts = tracking.artifacts(known)

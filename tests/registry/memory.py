@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from patchae.config import Gates
+from patchae.errors import StoreUnreachable
 from patchae.evidence.auroc import Measured
 from patchae.evidence.paired import Paired
 from patchae.registry.evidence import Alarms, Evidence, Rival
@@ -16,25 +17,37 @@ MODEL = "sample.bolt"
 
 
 class MemoryAliases:
-    """What MLflow keeps of aliases. `calls` counts changes."""
+    """What MLflow keeps of aliases. `calls` counts changes, `gone` are deleted versions."""
 
     def __init__(self) -> None:
         self.models: dict[str, dict[str, str]] = {}
         self.calls = 0
+        self.gone: set[str] = set()
 
     def get(self, model: str) -> dict[str, str]:
         return dict(self.models.get(model, {}))
+
+    def has(self, model: str, version: str) -> bool:
+        return version not in self.gone
 
     def check_may_move(self, model: str) -> None:
         """Everybody may."""
 
     def set(self, model: str, alias: str, version: str) -> None:
+        if version in self.gone:
+            raise StoreUnreachable(f"MLflow cannot be used: version {version} not found")
         self.calls += 1
         self.models.setdefault(model, {})[alias] = version
 
     def delete(self, model: str, alias: str) -> None:
         self.calls += 1
         del self.models[model][alias]
+
+    def lose(self, version: str) -> None:
+        """Delete a version: its aliases go with it."""
+        self.gone.add(version)
+        for model, known in self.models.items():
+            self.models[model] = {alias: at for alias, at in known.items() if at != version}
 
 
 def measured(auroc: float, n: int = 40, m: int = 60) -> Measured:

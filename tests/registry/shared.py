@@ -21,6 +21,10 @@ class SharedAliases:
         with self._lock:
             return dict(self._all().get(model, {}))
 
+    def has(self, model: str, version: str) -> bool:
+        """Nobody deletes one."""
+        return True
+
     def check_may_move(self, model: str) -> None:
         """Everybody may."""
 

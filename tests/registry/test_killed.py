@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from patchae.errors import UsageError
-from patchae.registry.alignment import compare, put_back, settle
+from patchae.registry.aliases import compare
+from patchae.registry.alignment import put_back, settle
 from patchae.registry.ledger import Ledger, Transaction
 from patchae.registry.promotion import adopt, promote, rollback
 from patchae.registry.standing import champion_of, last_verdict, moves

@@ -11,7 +11,7 @@ import pytest
 
 from patchae.project import Project, prepare_environment
 from patchae.registry.ledger import Ledger
-from patchae.registry.promotion import promote
+from patchae.registry.promotion import override, promote
 from patchae.registry.tracking import Tracking
 from tests.registry.memory import MODEL, judged
 from tests.support import patchae
@@ -110,6 +110,36 @@ def test_a_moved_alias_is_found_told_and_reconciled(tracking: Tracking, run: Run
         code, _, told = run(*words, "--reason", "r")
         assert (code, "must not be used: its lineage record" in told) == (1, True)
     assert run("promote", MODEL, "--reason", "r")[0] == 2
+
+
+def test_a_version_that_was_deleted_is_told_and_what_is_left_goes_on(
+    project: Project, tracking: Tracking, run: Run
+) -> None:
+    ledger = Ledger.of(project)
+    tracking.client.delete_model_version(MODEL, "1")
+    doctor = run("doctor", "--json")
+    assert checks(doctor)["aliases"] == "warn"
+    assert "version 1 of sample.bolt is no longer in MLflow, and its alias previous" in doctor[1]
+    (model,) = last(run("status", "--json"))["models"]
+    assert (model["champion"], model["aliases"]) == ("2", "lost")
+    assert "nothing has to be done" in model["mend"]
+
+    tracking.client.delete_model_version(MODEL, "2")
+    assert not tracking.aliases.has(MODEL, "2")
+    assert tracking.aliases.has(MODEL, "3")
+    rows = ledger.entries()
+    code, _, told = run("reconcile", MODEL, "--put-back", "--reason", "r")
+    assert (code, "nothing can be put back: version 2" in told) == (2, True)
+    code, _, told = run("rollback", MODEL, "--reason", "r")
+    assert (code, "version 1 of sample.bolt is no longer in MLflow" in told) == (2, True)
+    audit = run("audit", f"{MODEL}/3")
+    assert "champion: MLflow says none, the ledger says version 2" in audit[1]
+    assert checks(run("doctor", "--json"))["aliases"] == "fail"
+    (model,) = last(status := run("status", "--json"))["models"]
+    assert (model["aliases"], model["mend"] in status[1]) == ("lost", True)
+    assert ledger.entries() == rows
+    override(ledger, tracking.aliases, MODEL, "3", actor="ann", reason="what is left")
+    assert tracking.aliases.get(MODEL) == {"champion": "3"}
 
 
 def test_what_is_wrong_is_one_line_of_the_doctor(

@@ -9,7 +9,8 @@ from threading import Barrier
 import pytest
 
 from patchae.errors import AliasMoved, NegativeFinding, PatchaeError, StoreUnreachable, UsageError
-from patchae.registry.alignment import Aliases, put_back, settle
+from patchae.registry.aliases import Aliases
+from patchae.registry.alignment import put_back, settle
 from patchae.registry.ledger import Entry, Ledger, champion_of, open_promotion
 from patchae.registry.promotion import adopt, override, promote, retire, rollback
 from tests.registry.memory import MODEL, MemoryAliases, judged, move
@@ -355,6 +356,9 @@ def test_the_aliases_of_a_real_mlflow_follow(ledger: Ledger, tmp_path: Path) -> 
         def get(self, model: str) -> dict[str, str]:
             found = client.get_registered_model(model).aliases
             return {alias: str(version) for alias, version in found.items()}
+
+        def has(self, model: str, version: str) -> bool:
+            return bool(client.get_model_version(model, version))
 
         def check_may_move(self, model: str) -> None:
             """Everybody may."""

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from patchae.registry.chain import Entry, Row, follow
+from patchae.registry.chain import Entry, Kind, Row, follow
 from patchae.registry.ledger import Ledger
 from patchae.registry.standing import champion_of, last_verdict, open_promotion
 from tests.registry.memory import MODEL, judged, move
 
 
 def champion_after(*steps: str) -> tuple[str | None, str | None]:
-    """Replay moves: "3" promotes 3, "<2" rolls back to 2."""
+    """Replay moves: "3" promotes 3, "<2" rolls back to 2, "-1" retires 1."""
     rows: list[Row] = []
     for step in steps:
+        kind: Kind = "retired" if step.startswith("-") else "move"
         why = "rolled_back" if step.startswith("<") else "promoted"
-        body = move(step.removeprefix("<"), why=why)
+        version = step.lstrip("<-")
+        body = move(version, why=why) if kind == "move" else {"version": version, "reason": "r"}
         entry = follow(
-            rows[-1] if rows else None, time="t", kind="move", model="m", actor="a", body=body
+            rows[-1] if rows else None, time="t", kind=kind, model="m", actor="a", body=body
         )
         rows.append(entry.row())
     champion = champion_of([Entry.of(row) for row in rows])
@@ -34,6 +37,13 @@ def test_the_champion_is_what_the_moves_say() -> None:
     assert champion_after("1", "2", "3", "<1") == ("1", None)
     assert champion_after("1", "2", "3", "<2", "<3") == ("3", "2")
     assert champion_after("1", "2", "<1", "4") == ("4", "1")
+    assert champion_after("1", "2", "3", "-1", "<2") == ("2", None)
+
+
+def test_no_version_is_the_one_before_itself_once_what_lay_between_is_retired() -> None:
+    assert champion_after("1", "2", "1", "3", "-2") == ("3", "1")
+    assert champion_after("1", "2", "1", "3", "-2", "<1") == ("1", None)
+    assert champion_after("4", "1", "2", "1", "3", "-2", "<1") == ("1", "4")
 
 
 @settings(deadline=None)
@@ -54,6 +64,18 @@ def test_a_promotion_is_open_until_its_move_is_written(ledger: Ledger) -> None:
     ledger.append("move", MODEL, move("1", verdict=verdict.seq), "ann")
     assert open_promotion(ledger.entries(MODEL), "1") is None
     assert last_verdict(ledger.entries(MODEL)) == verdict
+
+
+@pytest.mark.parametrize("kind", ["retired", "tidied"])
+def test_a_version_that_no_move_may_lead_to_waits_for_none(ledger: Ledger, kind: Kind) -> None:
+    judged(ledger, "1")
+    other = judged(ledger, "2")
+    more = {"reason": "r"} if kind == "retired" else {"files": {}, "policy": {}}
+    ledger.append(kind, MODEL, {"version": "1", **more}, "ann")
+    assert open_promotion(ledger.entries(MODEL), "1") is None
+    judged(ledger, "1")
+    assert open_promotion(ledger.entries(MODEL), "1") is None
+    assert open_promotion(ledger.entries(MODEL), "2") == other
 
 
 def test_only_the_newest_verdict_on_a_version_can_be_open(ledger: Ledger) -> None:

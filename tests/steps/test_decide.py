@@ -8,30 +8,36 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
 
-from patchae.errors import AliasMoved
+from patchae.errors import AliasMoved, ConfigError
 from patchae.files import sha256_bytes
 from patchae.registry.alignment import put_back
 from patchae.registry.ledger import Ledger
 from patchae.registry.loading import WEIGHTS_FOLDER
-from patchae.registry.promotion import promote
+from patchae.registry.promotion import promote, retire, rollback
 from patchae.registry.verdict import rival_scores_file
 from patchae.steps import decide
 from patchae.steps.decide import decide_class
 from patchae.types import DataVersion
 from tests.flows.plant import GATES, Works, learned, the_works
+from tests.registry.memory import move
 
 
 @pytest.fixture
 def works(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
-    """A project with champions, whose ledger is put back."""
+    """A project with champions, whose ledger and aliases are put back."""
     made = the_works(tmp_path_factory)
+    aliases = made.tracking().aliases
+    standing = aliases.get("works.lens")
     before = made.plant.project.ledger.read_bytes()
     lines = made.plant.project.lines_file.read_text()
     yield made
     made.plant.project.ledger.write_bytes(before)
     made.plant.project.lines_file.write_text(lines)
     made.plant.lines["works"]["gates"] = GATES
+    for alias, version in standing.items():
+        aliases.set("works.lens", alias, version)
 
 
 def test_the_champions_scores_are_kept_with_their_digest(works: Works) -> None:
@@ -84,22 +90,65 @@ def test_an_alias_that_somebody_moved_in_mlflow_is_told_and_left_where_it_is(wor
     tracking.aliases.delete("works.lens", "mine")
 
 
-def test_a_champion_that_cannot_be_read_holds_the_challenger(works: Works) -> None:
-    tracking = works.tracking()
+def test_a_champion_that_cannot_be_read_holds_the_challenger_until_it_can(works: Works) -> None:
+    tracking, ledger = works.tracking(), works.plant.ledger
     folder = tracking.model_folder(tracking.version("works.lens", "2"))
     facts = folder / WEIGHTS_FOLDER / "model.json"
     whole = facts.read_text()
     works.plant.gates("works", max_drop=0.34)
     job = learned(works.plant.project, "works", "lens")
+    version = tracking.version("works.lens", "1")
     try:
         facts.write_text(whole.replace("patchae.model/", "patchae.model/0"))
-        row = decide_class(job, tracking.version("works.lens", "1"), tracking, works.plant.ledger)
+        row = decide_class(job, version, tracking, ledger)
+        assert decide_class(job, version, tracking, ledger) == row, "nothing new, and no new row"
     finally:
         facts.write_text(whole)
     assert (row.body["outcome"], row.body["champion"]) == ("hold", "2")
     assert row.body["reasons"] == ["champion_not_comparable"]
     assert row.body["evidence"]["champion"]["problem"]
     assert row.body["champion_scores_sha256"] is None
+    assert ledger.entries()[-1] == row
+    again = decide_class(job, version, tracking, ledger)
+    assert (again.seq, again.body["outcome"]) == (row.seq + 1, "promote")
+    assert tracking.aliases.get("works.lens") == {"champion": "1", "previous": "2"}
+    assert decide_class(job, version, tracking, ledger) == again
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="asks for a device that is not there")
+def test_a_device_that_is_not_there_is_no_evidence_against_the_champion(
+    works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracking, ledger = works.tracking(), works.plant.ledger
+    works.plant.gates("works", max_drop=0.32)
+    job = learned(works.plant.project, "works", "lens")
+    rows = ledger.entries()
+    monkeypatch.setenv("PATCHAE_DEVICE", "cuda")
+    with pytest.raises(ConfigError, match="no CUDA device"):
+        decide_class(job, tracking.version("works.lens", "1"), tracking, ledger)
+    assert ledger.entries() == rows
+
+
+def test_a_champion_that_was_deleted_in_mlflow_holds_the_challenger(works: Works) -> None:
+    tracking, ledger = works.tracking(), works.plant.ledger
+    job = learned(works.plant.project, "works", "lens")
+    ledger.append("move", "works.lens", move("9", **{"from": "2"}), "ann")
+    row = decide_class(job, tracking.version("works.lens", "2"), tracking, ledger)
+    assert tracking.aliases.get("works.lens") == {"previous": "2"}
+    assert (row.body["outcome"], row.body["champion"]) == ("hold", "9")
+    assert row.body["evidence"]["champion"]["problem"] == "it is no longer in MLflow"
+
+
+def test_a_retired_version_is_judged_and_never_moved_to(works: Works) -> None:
+    tracking, ledger = works.tracking(), works.plant.ledger
+    version = tracking.version("works.lens", "2")
+    rollback(ledger, tracking.aliases, "works.lens", actor="ann", reason="r")
+    retire(ledger, "works.lens", "2", actor="ann", reason="r")
+    works.plant.gates("works", max_drop=0.4)
+    job = learned(works.plant.project, "works", "lens")
+    row = decide_class(job, version, tracking, ledger)
+    assert (row.body["outcome"], row.body["champion"]) == ("promote", "1")
+    assert tracking.aliases.get("works.lens") == {"champion": "1"}
 
 
 def test_a_model_of_older_images_does_not_replace_one_of_newer_ones(works: Works) -> None:
@@ -147,5 +196,3 @@ def test_a_verdict_that_another_worker_has_acted_upon_is_no_failure(
     assert asked == [verdict]
     assert tracking.aliases.get("works.lens")["champion"] == "1"
     assert works.plant.moves("works.lens")[-1] == ("2", "1")
-    tracking.aliases.set("works.lens", "champion", "2")
-    tracking.aliases.set("works.lens", "previous", "1")

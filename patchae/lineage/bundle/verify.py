@@ -317,12 +317,15 @@ def _check_move(facts: Facts, move: Json, before: Sequence[Json]) -> None:
 
 def standing(rows: Sequence[Json]) -> dict[str, str]:
     """Which versions are champion and previous after all moves: a pile, from which a rollback
-    takes off what lies above its target, and a retirement the version itself."""
+    takes off what lies above its target, and a retirement the version itself: where it parted
+    one version from itself, that one stays once."""
     pile: list[str] = []
     for row in rows:
         body = row["body"]
         if row["kind"] == "retired":
-            pile = [version for version in pile if version != body["version"]]
+            left = [version for version in pile if version != body["version"]]
+            pairs = zip(left, [None, *left], strict=False)
+            pile = [version for version, below in pairs if version != below]
         elif row["kind"] == "move" and body["why"] == "rolled_back" and body["to"] in pile:
             del pile[len(pile) - pile[::-1].index(body["to"]) :]
         elif row["kind"] == "move":
