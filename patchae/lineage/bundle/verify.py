@@ -1006,7 +1006,8 @@ def paired_interval(found: Json, confidence: float) -> Interval:
     variances = [x["good_variance"] / n + x["defect_variance"] / m for x in (one, two)]
     together = math.sqrt(variances[0] * variances[1])
     covariance = found["good_covariance"] / n + found["defect_covariance"] / m
-    r = min(1.0, max(0.0, covariance / together)) if together > 1e-15 else 0.0
+    r = max(0.0, covariance / together) if together > 1e-15 else 0.0
+    r = 1.0 if r > 1 - 1e-12 else r  # models that rank alike, up to rounding
 
     def joined(x: float, y: float) -> float:
         return math.sqrt(max(0.0, x * x + y * y - 2 * r * x * y))
