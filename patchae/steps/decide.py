@@ -119,6 +119,7 @@ def _verdict(job: ClassJob, version: Version, tracking: Tracking, ledger: Ledger
         version.version,
         scores_sha256=sha256_bytes(text.encode()),
         champion_scores_sha256=rival_digest,
+        data_version=job.data_version,
     )
     return ledger.append("verdict", job.model, body, settings().who())
 
