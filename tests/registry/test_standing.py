@@ -18,7 +18,12 @@ def champion_after(*steps: str) -> tuple[str | None, str | None]:
         why = "rolled_back" if step.startswith("<") else "promoted"
         body = move(step.removeprefix("<"), why=why)
         entry = follow(
-            rows[-1] if rows else None, time="t", kind="move", model="m", actor="a", body=body
+            rows[-1] if rows else None,
+            time="2026-05-01T12:00:00Z",
+            kind="move",
+            model="m",
+            actor="a",
+            body=body,
         )
         rows.append(entry.row())
     champion = champion_of([Entry.of(row) for row in rows])
