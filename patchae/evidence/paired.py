@@ -69,7 +69,9 @@ class Paired:
     def correlation(self) -> float:
         """Of the two AUROC, 0..1; 0 where the ranks show none, or a negative one."""
         together = math.sqrt(self.challenger.variance * self.champion.variance)
-        return min(1.0, max(0.0, self.covariance / together)) if together > 1e-15 else 0.0
+        found = max(0.0, self.covariance / together) if together > 1e-15 else 0.0
+        # Models that rank alike have 1 up to rounding, of which a root would make 1e-8.
+        return 1.0 if found > 1 - 1e-12 else found
 
     def on(self, n_good: int, n_defect: int) -> Paired:
         """The same scatter, had it been found on so many images."""

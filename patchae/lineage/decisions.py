@@ -15,6 +15,7 @@ from patchae.registry.standing import (
     former_champions,
     last_verdict,
     let_go,
+    moves,
     registrations,
     retired,
     verdicts,
@@ -153,15 +154,22 @@ def _check_move(facts: Facts, move: Entry, before: list[Entry]) -> None:
         if facts.version not in former_champions(before):
             raise Broken(f"row {seq}: rolled back to a version that never was champion")
         return
-    for row in verdicts(before, facts.version):
-        if row.seq == body["verdict"]:
-            allowed = _ALLOWED.get(body["why"], ())
-            if row.body["outcome"] not in allowed:
-                raise Broken(f"row {seq}: {body['why']} although row {row.seq} says otherwise")
-            if body["why"] != "adopted" and row.body["champion"] != current:
-                raise Broken(f"row {seq}: {body['why']} on a comparison with another champion")
-            return
-    raise Broken(f"row {seq}: {body['why']} without a verdict on version {facts.version} before it")
+    row = last_verdict(before, facts.version)
+    if row is None or body["verdict"] not in [one.seq for one in verdicts(before, facts.version)]:
+        raise Broken(
+            f"row {seq}: {body['why']} without a verdict on version {facts.version} before it"
+        )
+    if row.seq != body["verdict"]:
+        raise Broken(f"row {seq}: {body['why']} although row {row.seq} judged it again")
+    if row.body["outcome"] not in _ALLOWED.get(body["why"], ()):
+        raise Broken(f"row {seq}: {body['why']} although row {row.seq} says otherwise")
+    if body["why"] == "adopted":  # a person's word, whatever it was compared with, or used for
+        return
+    if row.body["champion"] != current:
+        raise Broken(f"row {seq}: {body['why']} on a comparison with another champion")
+    for earlier in moves(before):
+        if earlier.body["verdict"] == row.seq:
+            raise Broken(f"row {seq}: {body['why']} on a verdict that row {earlier.seq} used")
 
 
 def _policy_since(facts: Facts, row: Entry) -> str:

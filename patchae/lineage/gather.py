@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from patchae.dataset.classes import line_classes
-from patchae.errors import ConfigError, PatchaeError, StoreUnreachable, UsageError
+from patchae.errors import AuditBroken, ConfigError, PatchaeError, StoreUnreachable, UsageError
 from patchae.files import Progress, silent
 from patchae.lineage.audit import LINKS, Audit, Link, audit
 from patchae.lineage.ledger_view import LedgerView, view
-from patchae.lineage.material import Material, Unreachable
+from patchae.lineage.material import Material, Unreachable, some
 from patchae.lineage.naming import version_of
 from patchae.lines_file import load_lines
 from patchae.project import Project
@@ -63,17 +63,20 @@ def audit_all(project: Project, tracking: Tracking, scope: Scope | None = None) 
     Raises:
         ConfigError: `lines.yaml` cannot be read.
         StoreUnreachable: MLflow or the ledger cannot be used.
+        AuditBroken: no champion was found, in a ledger that cannot be trusted.
     """
     auditor = _Auditor(project, tracking, scope or Scope())
     at = auditor.scope.at
     lines = load_lines(project.lines_file).lines
     models = {line.model_name(name) for line in lines for name in line_classes(project, line)}
+    found = False
     for model in sorted(models | {entry.model for entry in auditor.entries(None)}):
         version = champion_of(until(auditor.entries(model), at)).current
         if version is None and at is None:
             version = tracking.aliases.get(model).get(CHAMPION)
         if version is None:
             continue
+        found = True
         try:
             yield auditor.audit(model, version, CHAMPION)
         except StoreUnreachable:
@@ -81,6 +84,12 @@ def audit_all(project: Project, tracking: Tracking, scope: Scope | None = None) 
         except PatchaeError as error:  # it could not even begin
             title, _ = LINKS["mlflow"]
             yield Audit(model, version, (Link("mlflow", title, "broken", error.what),))
+    if not found and auditor.faults:  # no audit of a champion told of them
+        raise AuditBroken(
+            f"the ledger cannot be trusted: {some(auditor.faults)}",
+            where="the ledger",
+            mend="restore the ledger from a backup, and find out who wrote into it",
+        )
 
 
 class _Auditor:
@@ -95,6 +104,11 @@ class _Auditor:
         self._view: LedgerView | Unreachable = _or_why(
             lambda: view(ledger, scope.keys, scope.anchor)
         )
+
+    @property
+    def faults(self) -> Sequence[str]:
+        """What is wrong with the ledger as a whole."""
+        return () if isinstance(self._view, Unreachable) else self._view.faults
 
     def entries(self, model: str | None) -> list[Entry]:
         """The entries on one model, or on all.
@@ -123,7 +137,7 @@ class _Auditor:
                 tags=known.tags if known else {},
                 run=_or_why(lambda: logged_run(tracking, known)) if known else None,
                 entries=book if isinstance(book, Unreachable) else book.entries,
-                faults=() if isinstance(book, Unreachable) else book.faults,
+                faults=self.faults,
                 proven=() if isinstance(book, Unreachable) else book.proven,
                 policy=_policy(project, model),
                 artifacts=_folder(tracking, tracking.artifacts, known),

@@ -81,11 +81,14 @@ def _made(facts: Facts) -> Iterator[_Event]:
     """When the data version was made first, by all that is noted of it; nothing if nothing is.
 
     Another machine may have noted it later than the one that trained, and a version may come back:
-    only the earliest note must lie before the training.
+    only the earliest note must lie before the training. A verdict may be on a later data version,
+    in which the images of this class are the same; and older rows do not say on which they are.
     """
     version = DataVersion(facts.record.data.version)
     noted = [
-        row.body["evidence"]["data_recorded"] for row in verdicts(facts.entries, facts.version)
+        row.body["evidence"]["data_recorded"]
+        for row in verdicts(facts.entries, facts.version)
+        if row.body.get("data_version") == version
     ]
     if not isinstance(facts.material.made, Unreachable):
         noted.append(facts.material.made(version))

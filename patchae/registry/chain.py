@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import MAXYEAR, MINYEAR, datetime
 from typing import Any, Literal, cast
 
 from patchae.files import canonical_json, digest_json
@@ -76,8 +77,8 @@ class Entry:
         """The entry that a stored row holds.
 
         Raises:
-            ValueError: its kind is unknown, or its body is not a JSON object with the keys of
-                that kind.
+            ValueError: its kind is unknown, its body is not a JSON object with the keys of that
+                kind, or its time is none with a zone.
         """
         body = json.loads(row.body)
         if row.kind not in KEYS:
@@ -85,6 +86,8 @@ class Entry:
         lacking = KEYS[row.kind] - (set(body) if isinstance(body, dict) else set())
         if lacking:
             raise ValueError(f"the body lacks {', '.join(sorted(lacking))}")
+        if not _is_moment(row.time):
+            raise ValueError(f"no time: {row.time!r}")
         return cls(**{**_values(row), "kind": cast(Kind, row.kind), "body": body})
 
     def row(self) -> Row:
@@ -103,14 +106,15 @@ def follow(
     host: str = "",
     flow_run: str = "",
 ) -> Entry:
-    """The entry that comes after `head`; its time is never earlier than the head's.
+    """The entry that comes after `head`; its time is never earlier than the head's, if that is one.
 
     Raises:
-        ValueError: the body lacks a key of its kind, or holds NaN or an infinity.
+        ValueError: the body lacks a key of its kind, or holds NaN or an infinity; or the time is
+            none.
     """
     draft = Row(
         seq=head.seq + 1 if head else 1,
-        time=max(time, head.time) if head else time,
+        time=max(time, head.time) if head and _is_moment(head.time) else time,
         kind=kind,
         model=_storable(model),
         actor=_storable(actor),
@@ -198,6 +202,15 @@ def _faults_between(before: Row | None, row: Row) -> list[str]:
     if before and str(row.time) < str(before.time):
         return [f"row {row.seq}: order broken; its time is earlier than that of row {last}"]
     return []
+
+
+def _is_moment(text: object) -> bool:
+    """Whether it is ISO 8601 with a zone, in a year that every zone can show."""
+    try:
+        found = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return False
+    return found is not None and found.tzinfo is not None and MINYEAR < found.year < MAXYEAR
 
 
 def _values(item: Row | Entry) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from patchae.files import canonical_json, digest_json, digests_of
 from patchae.registry.tracking import TAG, Tracking, Version, translated
-from patchae.types import DataVersion, TrainingKey
+from patchae.types import DataVersion, Sha256, TrainingKey
 
 SCORER = Path(__file__).with_name("scorer.py")
 LINEAGE_FILE = "lineage.json"
@@ -32,6 +32,8 @@ class Training:
     class_name: str
     key: TrainingKey
     data_version: DataVersion
+    source: Sha256
+    """Of the model's source."""
     data_source: Mapping[str, Any]
     """Where the images are, as JSON: what MLflow shows for the run's data set."""
     model_folder: Path
@@ -133,6 +135,7 @@ def _start(tracking: Tracking, experiment: str, training: Training, now: int) ->
         f"{TAG}line": training.line,
         f"{TAG}class": training.class_name,
         f"{TAG}data_version": training.data_version,
+        f"{TAG}model_source": training.source,
     }
     run = tracking.client.create_run(experiment, now, tags, run_name=training.class_name)
     run_id = str(run.info.run_id)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 TAG = "patchae."
 _PROBE_SECONDS = 5
 _DATABASE = "mlflow.db"
+_ALIKE = ("line", "class", "data_version", "model_source")
+"""Tags of runs that are equal where trainings differ in the seed alone."""
 _NO_ALIAS = "patchae-access"
 """An alias that no model has."""
 
@@ -158,20 +160,20 @@ class Tracking:
     def seeds(self, version: Version) -> dict[str, float]:
         """Image AUROC by seed, of registered trainings that differ from this one in nothing else.
 
-        The same class, data version and settings; this one is among them.
+        The same class, data version, settings and source of the model; this one is among them.
         """
         with translated(self.uri):
             own = self.client.get_run(version.run_id)
             wanted = _but_seed(own.data.params)
-            same = [
-                f"tags.`{TAG}{tag}` = '{own.data.tags[TAG + tag]}'"
-                for tag in ("line", "class", "data_version")
-            ]
-            runs = self.client.search_runs([own.info.experiment_id], " and ".join(same))
+            tags = {tag: own.data.tags.get(TAG + tag) for tag in _ALIKE}
+            same = " and ".join(f"tags.`{TAG}{tag}` = '{value}'" for tag, value in tags.items())
+            # A run from before its source was noted resembles none for certain.
+            known = None not in tags.values()
+            runs = self.client.search_runs([own.info.experiment_id], same) if known else []
         registered = {known.run_id for known in self.versions(version.model)}
         return {
             run.data.params["seed"]: run.data.metrics["image_auroc"]
-            for run in runs
+            for run in (*runs, own)  # of one seed its own counts
             if run.info.run_id in registered
             and _but_seed(run.data.params) == wanted
             and "image_auroc" in run.data.metrics

@@ -137,9 +137,17 @@ class Verdict:
         )
 
     def to_body(
-        self, version: str, *, scores_sha256: str, champion_scores_sha256: str | None = None
+        self,
+        version: str,
+        *,
+        scores_sha256: str,
+        champion_scores_sha256: str | None = None,
+        data_version: str | None = None,
     ) -> dict[str, Any]:
-        """The body of the ledger's row on this verdict."""
+        """The body of the ledger's row on this verdict.
+
+        `data_version` is the one that it was given on, of which the evidence has the time.
+        """
         champion = self.evidence["champion"]
         return {
             "version": version,
@@ -149,6 +157,7 @@ class Verdict:
             "evidence": self.evidence,
             "policy": self.policy,
             "champion": champion and champion["version"],
+            "data_version": data_version,
             "scores_sha256": scores_sha256,
             "champion_scores_sha256": champion_scores_sha256,
         }

@@ -17,7 +17,7 @@ from patchae.lineage.record import load
 from patchae.project import Project
 from patchae.registry.ledger import Ledger
 from patchae.registry.registration import LINEAGE_FILE
-from patchae.registry.tracking import Tracking
+from patchae.registry.tracking import Tracking, Version
 from patchae.report.bundle_page import render
 from patchae.report.card import cards
 from patchae.types import DataVersion
@@ -68,9 +68,9 @@ def bundle_of(
         StoreUnreachable: MLflow, the ledger or the store of images cannot be used.
     """
     require_target(target)
-    known = tracking.version(audit.model, audit.version)
+    known = _known(tracking, audit)
     rows, signatures = Ledger.of(project).signed_rows()
-    artifacts = tracking.artifacts(known)
+    artifacts = tracking.artifacts(known) if known else tracking.nothing()
     target.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target: images may be more than a temporary file system holds.
     with TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
@@ -79,8 +79,8 @@ def bundle_of(
             artifacts=artifacts,
             rows=rows,
             signatures=signatures,
-            model_folder=tracking.model_folder(known) if with_model else None,
-            images=_images(project, artifacts, known.tags, Path(folder), progress)
+            model_folder=_model_folder(tracking, known) if with_model else None,
+            images=_images(project, artifacts, known.tags if known else {}, Path(folder), progress)
             if with_images
             else None,
         )
@@ -109,6 +109,18 @@ def _cards(artifacts: Path) -> Files:
     except (OSError, ValueError):
         return NO_PAGES
     return {name: card.encode() for name, card in cards(record).items()}
+
+
+def _known(tracking: Tracking, audit: Audit) -> Version | None:
+    """The version in MLflow; None when it is gone, as the audit says."""
+    try:
+        return tracking.version(audit.model, audit.version)
+    except UsageError:
+        return None
+
+
+def _model_folder(tracking: Tracking, known: Version | None) -> Path:
+    return tracking.model_folder(known) if known else tracking.nothing()
 
 
 def _images(

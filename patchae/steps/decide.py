@@ -124,6 +124,7 @@ def _verdict(job: ClassJob, version: Version, tracking: Tracking, ledger: Ledger
         version.version,
         scores_sha256=sha256_bytes(text.encode()),
         champion_scores_sha256=rival_digest,
+        data_version=job.data_version,
     )
     if same and last and _problem(body) and body["reasons"] == last.body["reasons"]:
         return last  # not a row each night for as long as nobody restores the champion

@@ -81,6 +81,8 @@ def _register(job: ClassJob, tracking: Tracking, ledger: Ledger, gone: Collectio
 
 
 def _training(job: ClassJob, artifacts: Path) -> Training:
+    from patchae.model.key import source_digest
+
     training, metrics = _json(job.trained / "training.json"), _metrics(job)
     plain = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
     return Training(
@@ -88,6 +90,7 @@ def _training(job: ClassJob, artifacts: Path) -> Training:
         class_name=job.class_name,
         key=job.key,
         data_version=job.data_version,
+        source=source_digest(),
         data_source={"path": f"data/{job.class_name}", "dvc": "data.dvc", "md5": job.data_version},
         model_folder=job.trained / "model",
         artifacts=artifacts,

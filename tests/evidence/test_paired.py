@@ -100,6 +100,15 @@ def test_a_model_does_not_differ_from_itself() -> None:
     assert same.interval() == pytest.approx((0, 0), abs=1e-6)
 
 
+@law
+@given(cases())
+def test_models_that_rank_alike_do_not_differ_at_all(found: Tested) -> None:
+    labels, one, _ = found
+    both = Paired.of(labels, one, [math.atan(score / 20) for score in one])
+    if both.challenger.variance > 1e-9:  # else the ranks show nothing, and leave room
+        assert both.interval() == (0, 0)
+
+
 def test_two_perfect_models_on_few_images_may_still_differ() -> None:
     labels, scores = [0] * 12 + [1] * 30, [0.0] * 12 + [1.0] * 30
     both = Paired.of(labels, scores, scores)

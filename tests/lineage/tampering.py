@@ -27,6 +27,7 @@ from tests.lineage.forging import (
     rewrite,
     with_another_key,
 )
+from tests.lineage.moved import judged_again, used_twice
 
 TRAINED, HOLE = "bolt/train/good/007.png", "bolt/test/hole/001.png"
 MASK = "bolt/ground_truth/hole/001_mask.png"
@@ -185,6 +186,11 @@ LEDGER = (
         "ledger_chain",
     ),
     _t(
+        "a time that is none, digests recomputed",
+        lambda b: forge_chained(b, do.dated("confirmed", "yesterday")),
+        "ledger_chain",
+    ),
+    _t(
         "another run registered, digests recomputed",
         lambda b: forge_chained(b, row("registered", run_id="0" * 32)),
         *("ledger_chain", "registered", "mlflow"),
@@ -204,6 +210,8 @@ INSIDER = (
         lambda b: as_insider(b, rows=row("move", **{"from": "7"})),
         "verdict",
     ),
+    _t("moved to though judged again", lambda b: as_insider(b, rows=judged_again), "verdict"),
+    _t("moved to twice on one verdict", lambda b: as_insider(b, rows=used_twice), "verdict"),
     _t("moved to though retired", lambda b: as_insider(b, rows=do.retired_before), "verdict"),
     _t("a better recall", lambda b: do.better(b, false_alarm_rate=0.0), "evaluation"),
     _t("a better AUROC", lambda b: do.better(b, image_auroc=0.999), "evaluation"),

@@ -80,6 +80,29 @@ def test_a_broken_chain_is_written_and_the_answer_is_no(
     assert {"scores", "verdict_recomputed"} <= in_state(answer(bundle), "broken")
 
 
+def test_a_version_that_mlflow_lost_has_a_bundle_that_says_so(
+    works: Works,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    project, bundle = works.plant.project, tmp_path / "lens.zip"
+    monkeypatch.chdir(project.root)
+    before = project.ledger.read_bytes()
+    body = {"run_id": "1" * 32, "training_key": "1" * 64, "lineage_sha256": "1" * 64}
+    words = ("--with-model", "--with-images", "--json", "--out", str(bundle))
+    try:
+        works.plant.ledger.append("registered", "works.lens", {**body, "version": "9"}, "tester")
+        code, out, err = patchae(capsys, monkeypatch, "audit", "works.lens/9", *words)
+    finally:
+        project.ledger.write_bytes(before)
+    assert code == 1
+    assert "the lineage of works.lens/9 is broken" in err
+    assert json.loads(out.splitlines()[-1])["state"] == "broken"
+    assert Forged.read(bundle).json("audit.json")["state"] == "broken"
+    assert in_state(answer(bundle), "broken") == {"lineage_record", "verdict"}
+
+
 def test_images_that_are_gone_are_missing_in_the_bundle(
     works: Works, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -347,6 +348,31 @@ def clock_set_back(rows: list[Any]) -> None:
     next(row for row in rows if row.get("kind") == "move")["time"] = "2020-01-01T00:00:00.000000Z"
 
 
+def judged_again(forged: Forged) -> None:
+    """Other gates rejected version 2 before it was moved to, on the verdict from before."""
+    rows = forged.rows
+    again = deepcopy(forged.row(rows, "verdict"))
+    body = again["body"]
+    body["policy"]["max_ms_per_image"] = 0.001
+    outcome, reasons, findings = verify.judge(body["evidence"], body["policy"])
+    body.update(outcome=outcome, reasons=reasons, findings=findings)
+    assert outcome == "reject"
+    rows.insert(rows.index(forged.row(rows, "move")), again)
+    forged.chain(rows)
+
+
+def used_twice(forged: Forged) -> None:
+    """After a rollback version 2 became champion again, on the verdict that was used up."""
+    rows = forged.rows
+    move, last = forged.row(rows, "move"), forged.rows[-2]
+    for body in (
+        {"from": "2", "to": "1", "why": "rolled_back", "verdict": None},
+        {"from": "1", "to": "2", "why": "promoted"},
+    ):
+        rows.append({**deepcopy(move), "time": last["time"], "body": {**move["body"], **body}})
+    forged.chain(rows)
+
+
 ANEW = {"anchor", "signatures", "keys"}
 """What shows that the chain was made anew after it was noted and signed."""
 WITH_THE_LEDGER: dict[str, tuple[Forge, set[str]]] = {
@@ -416,6 +442,11 @@ WITH_THE_LEDGER: dict[str, tuple[Forge, set[str]]] = {
         of_row("move", lambda body: body.update(why="rolled_back")),
         {"verdict", *ANEW},
     ),
+    "a version was judged again before the move": (
+        judged_again,
+        {"verdict", *ANEW},
+    ),
+    "a verdict is used a second time": (used_twice, {"verdict", "signatures", "keys"}),
     "the registration names another run": (
         of_row("registered", lambda body: body.update(run_id="another")),
         {"registered", *ANEW},

@@ -9,10 +9,12 @@ import pytest
 
 from patchae.lineage.audit import audit
 from patchae.lineage.times import SKEW
+from patchae.registry.chain import Entry
 from patchae.registry.standing import champion_of, until
 from tests.lineage.answers import broken, detail
 from tests.lineage.built import Built
 from tests.lineage.forging import Rows, as_insider, chained
+from tests.registry.memory import MODEL
 
 
 @pytest.mark.parametrize(("beyond", "links"), [(False, set()), (True, {"times"})])
@@ -57,16 +59,32 @@ def test_a_time_that_a_row_took_over_is_of_another_clock(
 def test_a_version_that_came_back_was_made_when_it_was_made_first(proven: Built) -> None:
     proven.made = None
     assert broken(audit(proven.material())) == {}
-    entries = [
-        replace(row, body={**row.body, "evidence": {**row.body["evidence"], "data_recorded": late}})
-        if row.kind == "verdict" and row.model == "sample.bolt"
-        else row
-        for late in ["2026-05-01T12:00:00+00:00"]
-        for row in proven.ledger.entries()
-    ]
+    entries = judged_on(proven, proven.data_version)
     assert set(broken(audit(proven.material(entries=entries)))) == {"times"}
     proven.made = "2026-05-01T09:00:00+00:00"
     assert broken(audit(proven.material(entries=entries))) == {}
+
+
+@pytest.mark.parametrize("version", ["0" * 32 + ".dir", None], ids=["later", "not told"])
+def test_a_verdict_on_another_data_version_says_nothing_of_when_this_one_was_made(
+    proven: Built, version: str | None
+) -> None:
+    proven.made = None
+    assert broken(audit(proven.material(entries=judged_on(proven, version)))) == {}
+
+
+def judged_on(built: Built, version: str | None) -> list[Entry]:
+    """The ledger as if the verdicts were on a data version that was made after the training."""
+    entries = []
+    for row in built.ledger.entries():
+        body = row.body
+        if row.kind == "verdict" and row.model == MODEL:
+            late = {**body["evidence"], "data_recorded": "2026-05-01T12:00:00+00:00"}
+            body = {**body, "evidence": late, "data_version": version}
+            if version is None:  # as rows of before
+                del body["data_version"]
+        entries.append(replace(row, body=body))
+    return entries
 
 
 def test_what_stood_there_at_a_moment(proven: Built) -> None:

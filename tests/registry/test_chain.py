@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ TEXT_FIELDS = (
     *("time", "kind", "model", "actor", "host", "flow_run", "body", "previous", "digest"),
 )
 
+NOON = "2026-05-01T12:00:00.000000Z"
+
 # A busy machine is no fault of the chain.
 law = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -28,13 +31,17 @@ json_values = st.recursive(
     max_leaves=3,
 )
 
+times = st.integers(0, 10**17).map(
+    lambda number: datetime(2000, 1, 1, tzinfo=UTC) + timedelta(microseconds=number)
+)
+
 
 @st.composite
 def contents(draw: st.DrawFn) -> dict[str, Any]:
     kind = draw(st.sampled_from(sorted(KEYS)))
     return {
         "kind": kind,
-        "time": draw(st.datetimes()).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "time": draw(times).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "model": draw(st.text(max_size=8)),
         "actor": draw(st.text(max_size=8)),
         "host": draw(st.text(max_size=8)),
@@ -192,7 +199,7 @@ def test_faults_say_where_and_what() -> None:
     for number in range(5):
         body = {"to": str(number), "from": None, "why": "x", "reason": "", "verdict": None}
         head = rows[-1] if rows else None
-        entry = follow(head, time="t", kind="move", model="m", actor="a", body=body)
+        entry = follow(head, time=NOON, kind="move", model="m", actor="a", body=body)
         rows.append(entry.row())
     unreadable = replace(rows[1], body="{")
     assert faults([rows[0], unreadable, rows[4]]) == [
@@ -210,4 +217,16 @@ def test_faults_say_where_and_what() -> None:
 
 def test_a_body_without_the_keys_of_its_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="lacks from, reason, verdict, why"):
-        follow(None, time="t", kind="move", model="m", actor="a", body={"to": "1"})
+        follow(None, time=NOON, kind="move", model="m", actor="a", body={"to": "1"})
+
+
+@pytest.mark.parametrize(
+    "time", ["yesterday", "2026-05-01T12:00:00.000000", "0001-01-01T00:00:00Z", "", 7]
+)
+def test_a_time_that_is_none_is_refused_and_not_taken_over(time: Any) -> None:
+    body = dict.fromkeys(KEYS["move"], "1")
+    row = follow(None, time=NOON, kind="move", model="m", actor="a", body=body).row()
+    altered = replace(row, time=time)
+    with pytest.raises(ValueError, match="no time"):
+        Entry.of(altered)
+    assert follow(altered, time=NOON, kind="move", model="m", actor="a", body=body).time == NOON

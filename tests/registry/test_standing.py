@@ -21,7 +21,12 @@ def champion_after(*steps: str) -> tuple[str | None, str | None]:
         version = step.lstrip("<-")
         body = move(version, why=why) if kind == "move" else {"version": version, "reason": "r"}
         entry = follow(
-            rows[-1] if rows else None, time="t", kind=kind, model="m", actor="a", body=body
+            rows[-1] if rows else None,
+            time="2026-05-01T12:00:00Z",
+            kind=kind,
+            model="m",
+            actor="a",
+            body=body,
         )
         rows.append(entry.row())
     champion = champion_of([Entry.of(row) for row in rows])

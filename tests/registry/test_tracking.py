@@ -8,8 +8,9 @@ import socket
 import pytest
 
 from patchae.errors import StoreUnreachable, UsageError
+from patchae.model.key import source_digest
 from patchae.project import Project, prepare_environment
-from patchae.registry.tracking import Tracking
+from patchae.registry.tracking import Tracking, Version
 from patchae.types import TrainingKey
 from tests.flows.plant import Works, the_works
 
@@ -92,3 +93,38 @@ def test_a_server_that_does_not_answer_is_named(
         Tracking.open(project)
     assert found.value.where == address
     assert not project.mlflow.exists()
+
+
+def registered(tracking: Tracking, auroc: float, *, seed: int, **tags: str) -> Version:
+    """A version of `seeds.lens` whose run has these results, and these tags besides its own."""
+    own = {"line": "seeds", "class": "lens", "data_version": "1.dir", "model_source": "new"}
+    run = tracking.client.create_run(
+        tracking.experiment("seeds"),
+        tags={f"patchae.{name}": value for name, value in {**own, **tags}.items() if value},
+    )
+    for name, value in (("seed", seed), ("epochs", 3)):
+        tracking.client.log_param(run.info.run_id, name, value)
+    tracking.client.log_metric(run.info.run_id, "image_auroc", auroc)
+    made = tracking.client.create_model_version("seeds.lens", "nowhere", run.info.run_id)
+    return tracking.version("seeds.lens", str(made.version))
+
+
+def test_seeds_are_those_of_the_same_source_and_its_own_result_is_its_own(
+    tracking: Tracking,
+) -> None:
+    tracking.client.create_registered_model("seeds.lens")
+    before = registered(tracking, 0.5, seed=0, model_source="")
+    registered(tracking, 0.6, seed=1, model_source="")
+    registered(tracking, 0.7, seed=1, model_source="old")
+    registered(tracking, 0.7, seed=2, data_version="2.dir")
+    first = registered(tracking, 0.8, seed=0)
+    again = registered(tracking, 0.81, seed=0)
+    registered(tracking, 0.9, seed=3)
+    assert tracking.seeds(first) == {"0": 0.8, "3": 0.9}
+    assert tracking.seeds(again) == {"0": 0.81, "3": 0.9}
+    assert tracking.seeds(before) == {"0": 0.5}
+
+
+def test_a_run_notes_the_source_of_its_model(tracking: Tracking) -> None:
+    run = tracking.client.get_run(tracking.version("works.lens", "2").run_id)
+    assert run.data.tags["patchae.model_source"] == source_digest()

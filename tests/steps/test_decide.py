@@ -44,6 +44,10 @@ def test_the_champions_scores_are_kept_with_their_digest(works: Works) -> None:
     tracking = works.tracking()
     verdict = works.plant.verdicts("works.lens")[-1]
     assert verdict.body["champion"] == "1"
+    assert (
+        verdict.body["data_version"]
+        == tracking.version("works.lens", "2").tags["patchae.data_version"]
+    )
     folder = tracking.artifacts(tracking.version("works.lens", "2"))
     digest = verdict.body["champion_scores_sha256"]
     assert digest == sha256_bytes((folder / rival_scores_file("1", digest)).read_bytes())

@@ -305,14 +305,21 @@ def _check_move(facts: Facts, move: Json, before: Sequence[Json]) -> None:
             raise Broken(f"row {seq}: rolled back to a version that never was champion")
         return
     allowed = {"promoted": ["promote"], "overridden": ["hold"], "adopted": ["promote", "hold"]}
-    for row in _of(before, "verdict"):
-        if row["seq"] == body["verdict"] and row["body"]["version"] == facts.version:
-            if row["body"]["outcome"] not in allowed.get(body["why"], ()):
-                raise Broken(f"row {seq}: {body['why']} although row {row['seq']} says otherwise")
-            if body["why"] != "adopted" and row["body"]["champion"] != current:
-                raise Broken(f"row {seq}: {body['why']} on a comparison with another champion")
-            return
-    raise Broken(f"row {seq}: {body['why']} without a verdict on version {facts.version} before it")
+    given = [row for row in _of(before, "verdict") if row["body"]["version"] == facts.version]
+    if body["verdict"] not in [row["seq"] for row in given]:
+        raise Broken(f"row {seq}: {body['why']} without a verdict on {facts.version} before it")
+    row = given[-1]
+    if row["seq"] != body["verdict"]:
+        raise Broken(f"row {seq}: {body['why']} although row {row['seq']} judged it again")
+    if row["body"]["outcome"] not in allowed.get(body["why"], ()):
+        raise Broken(f"row {seq}: {body['why']} although row {row['seq']} says otherwise")
+    if body["why"] == "adopted":  # a person's word, whatever it was compared with, or used for
+        return
+    if row["body"]["champion"] != current:
+        raise Broken(f"row {seq}: {body['why']} on a comparison with another champion")
+    for one in _of(before, "move"):
+        if one["body"]["verdict"] == row["seq"]:
+            raise Broken(f"row {seq}: {body['why']} on a verdict that row {one['seq']} used")
 
 
 def standing(rows: Sequence[Json]) -> dict[str, str]:
@@ -1002,7 +1009,8 @@ def paired_interval(found: Json, confidence: float) -> Interval:
     variances = [x["good_variance"] / n + x["defect_variance"] / m for x in (one, two)]
     together = math.sqrt(variances[0] * variances[1])
     covariance = found["good_covariance"] / n + found["defect_covariance"] / m
-    r = min(1.0, max(0.0, covariance / together)) if together > 1e-15 else 0.0
+    r = max(0.0, covariance / together) if together > 1e-15 else 0.0
+    r = 1.0 if r > 1 - 1e-12 else r  # models that rank alike, up to rounding
 
     def joined(x: float, y: float) -> float:
         return math.sqrt(max(0.0, x * x + y * y - 2 * r * x * y))
