@@ -105,7 +105,7 @@ def capture(
     folder: Annotated[Path, typer.Argument(help="Folder of new good images; it is only read.")],
     *,
     retrain: Annotated[
-        bool, typer.Option("--retrain", help="Then retrain the class, if there is anything new.")
+        bool, typer.Option("--retrain", help="Then retrain the class, if the folder has images.")
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything and change nothing.")
@@ -127,19 +127,22 @@ def capture(
         f"{len(done.new)} new images {'would go' if dry_run else 'went'} into {name}/train/good;"
         f" {done.known} known, {done.copies} twice, {done.ignored} files that are no images"
     )
-    if json:
-        as_json(
-            {
-                "class": name,
-                "new": list(done.new),
-                "known": done.known,
-                "copies": done.copies,
-                "ignored": done.ignored,
-                "dry_run": dry_run,
-            }
-        )
-    if retrain and done.new and not dry_run:
-        retrain_line(line, [name])
+    try:
+        # Also what is known already may have come in before a retraining that did not end.
+        if retrain and (done.new or done.known) and not dry_run:
+            retrain_line(line, [name])
+    finally:
+        if json:
+            as_json(
+                {
+                    "class": name,
+                    "new": list(done.new),
+                    "known": done.known,
+                    "copies": done.copies,
+                    "ignored": done.ignored,
+                    "dry_run": dry_run,
+                }
+            )
 
 
 def snapshot(

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from patchae.dataset.layout import IMAGE_SUFFIXES
-from patchae.errors import AccessRefused, DataError, StoreUnreachable
+from patchae.errors import AccessRefused, ConfigError, DataError, StoreUnreachable
 from patchae.files import Progress, silent
 
 SCHEME = "s3://"
@@ -159,8 +159,16 @@ def _store(address: str) -> Iterator[Any]:
 
     try:
         retries = Config(retries={"max_attempts": 5, "mode": "standard"}, connect_timeout=10)
-        # A session of its own: boto3 keeps the credentials of its first one for the whole process.
-        yield boto3.Session().client("s3", config=retries)
+        try:
+            # A session of its own: boto3 keeps the credentials of its first for the whole process.
+            client = boto3.Session().client("s3", config=retries)
+        except ValueError as error:
+            raise ConfigError(
+                f"S3 cannot be used as it is configured: {error}",
+                where=address,
+                mend="write AWS_ENDPOINT_URL with http:// or https:// in front; check AWS_REGION",
+            ) from None
+        yield client
     except (Boto3Error, BotoCoreError, ClientError) as error:
         raise StoreUnreachable(
             f"S3 cannot be used: {error}",

@@ -125,19 +125,24 @@ class Sides:
             callback=callback(what, progress),
         )
 
-    def place(self, name: str, target: Path) -> None:
+    def place(self, name: str, target: Path, drafts: Path) -> None:
         """Copy an object of the cache to a file, in one move.
+
+        Args:
+            name: the object.
+            target: the file; one that is there is replaced.
+            drafts: a folder on the same file system, for the copy while it is not whole.
 
         Raises:
             DataError: the file cannot be written.
         """
-        draft = target.with_name(f".{target.name}.draft")
+        draft = drafts / name
         try:
+            drafts.mkdir(parents=True, exist_ok=True)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self._cache.oid_to_path(name), draft)
             draft.replace(target)
         except OSError as error:
-            draft.unlink(missing_ok=True)
             raise DataError(
                 f"an image cannot be written: {error.strerror}",
                 where=str(target),

@@ -8,6 +8,7 @@ What is written is what DVC itself would write: `dvc pull`, `dvc checkout`, `dvc
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -45,10 +46,16 @@ class Store(Sides):
         """Hash what `data/` holds. DVC remembers hashes by path, size and time of change.
 
         Raises:
-            DataError: a file cannot be read, or is not there any more.
+            DataError: a file cannot be read, or is not there any more; or a folder is a link.
         """
         from dvc_data.hashfile.build import IgnoreInCollectedDirError, build
 
+        if linked := next(_linked_folders(self._data), None):
+            raise DataError(
+                "a folder of data/ is a link, and what lies behind it would be in no version",
+                where=str(linked),
+                mend="put the folder itself there; only data/ as a whole may be a link",
+            )
         try:
             _, meta, tree = build(
                 self._cache,
@@ -184,3 +191,9 @@ class Store(Sides):
             self._cache.delete(name)
         sources = [str(self._data / path) for path in files.values()]
         self._cache.add(sources, self._repo.fs, list(files), check_exists=False, verify=True)
+
+
+def _linked_folders(folder: Path) -> Iterator[Path]:
+    """DVC does not look into them, while whoever reads images by their class does."""
+    for parent, names, _ in os.walk(folder):
+        yield from (path for name in sorted(names) if (path := Path(parent, name)).is_symlink())

@@ -102,7 +102,7 @@ def _copies(classes: Sequence[Incoming]) -> tuple[tuple[str, ...], ...]:
 
 
 def staging_folder(project: Project) -> Path:
-    """Where an import prepares its copies: hidden, and always on the file system of `data/`."""
+    """Where images are copied before they are renamed: hidden, on the file system of `data/`."""
     return project.data / ".import"
 
 

@@ -19,7 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from patchae.dataset.importing import refusal, staging_folder
-from patchae.dataset.layout import GOOD, images
+from patchae.dataset.layout import GOOD, IMAGE_SUFFIXES, images
+from patchae.dataset.picture import Picture
 from patchae.dataset.reading import read_pictures
 from patchae.errors import DataError
 from patchae.files import Progress, sha256_file, silent
@@ -27,6 +28,8 @@ from patchae.project import Project
 
 LOG = "feedback.jsonl"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "MPO": ".jpg", "BMP": ".bmp", "TIFF": ".tif"}
+"""What a file is called by what it holds, where its own name does not say it."""
 TEST_SHARE = 4
 """Of so many good images one is for testing."""
 
@@ -63,6 +66,8 @@ def bring_back(
 ) -> Labelled:
     """Copy images into the class under their label; all of them, or none.
 
+    After a `kill -9` the same call ends well: who said it is noted before the first image arrives.
+
     Args:
         project: whose class it is.
         class_name: a class in data/.
@@ -73,8 +78,9 @@ def bring_back(
         progress: called while images are read.
 
     Raises:
-        DataError: a file is no image, the label is no name, or the class has an image of the same
-            content under another label; nothing was copied.
+        DataError: a file is no image, or one of a type that data/ does not hold, the label is no
+            name, or the class has an image of the same content under another label; nothing was
+            copied.
         StoreBusy: another process works on `data/` for too long.
     """
     if not _NAME.fullmatch(label):
@@ -98,9 +104,9 @@ def bring_back(
         given = [(str(path), False) for path in files]
         pictures = list(read_pictures(given, progress=progress, what="reading images"))
         problems = [
-            f"{path}: {picture.problem}"
+            f"{path}: {problem}"
             for path, picture in zip(files, pictures, strict=True)
-            if picture.problem
+            if (problem := picture.problem or _problem_of_type(path, picture))
         ]
         if problems:
             raise refusal(files[0].parent, problems)
@@ -117,15 +123,31 @@ def bring_back(
                 already.append(str(path))
                 continue
             split = split_of(picture.sha256, label)
-            target = f"{class_name}/{split}/{label}/{picture.sha256[:16]}{path.suffix.lower()}"
+            name = f"{picture.sha256[:16]}{_suffix(path, picture)}"
+            target = f"{class_name}/{split}/{label}/{name}"
             new[target] = (path, picture.sha256)
         if not dry_run:
-            _copy(project, new)
-            _record(project, class_name, label, actor, new)
+            rows = _rows(class_name, label, actor, new)
+            _bring_in(project, new, rows)
     return Labelled(tuple(sorted(new)), tuple(already))
 
 
-def _copy(project: Project, new: dict[str, tuple[Path, str]]) -> None:
+def _suffix(path: Path, picture: Picture) -> str | None:
+    """That of the name if the layout knows it, else that of the type; None: it has neither."""
+    own = path.suffix.lower()
+    return own if own in IMAGE_SUFFIXES else _SUFFIXES.get(picture.kind)
+
+
+def _problem_of_type(path: Path, picture: Picture) -> str | None:
+    if _suffix(path, picture):
+        return None
+    return f"{picture.kind} is no type of data/; save it as PNG"
+
+
+def _bring_in(
+    project: Project, new: dict[str, tuple[Path, str]], rows: Sequence[dict[str, str]]
+) -> None:
+    """Copies first, then who said what, then each copy into its place in one move."""
     staging = staging_folder(project)
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
@@ -139,6 +161,7 @@ def _copy(project: Project, new: dict[str, tuple[Path, str]]) -> None:
                     where=str(source),
                     mend="let whatever changes it finish, then run the command again",
                 )
+        _record(project.root / LOG, rows)
         for target in new:
             place = project.data / target
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -153,18 +176,37 @@ def _copy(project: Project, new: dict[str, tuple[Path, str]]) -> None:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _record(
-    project: Project, class_name: str, label: str, actor: str, new: dict[str, tuple[Path, str]]
-) -> None:
-    """One line for each image, written in one piece."""
+def _rows(
+    class_name: str, label: str, actor: str, new: dict[str, tuple[Path, str]]
+) -> list[dict[str, str]]:
+    """Who says what of which image, one row for each."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    rows = [
+    return [
         {"time": now, "actor": actor, "class": class_name, "label": label, "path": target,
          "sha256": sha256}
         for target, (_, sha256) in sorted(new.items())
     ]  # fmt: skip
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    with (project.root / LOG).open("a", encoding="utf-8") as file:
-        file.write(text)
+
+
+def _record(log: Path, rows: Sequence[dict[str, str]]) -> None:
+    """Append the rows that are not there yet, in one piece; a line torn by a crash is none."""
+    before = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    said = {_statement(row) for line in before.splitlines() if (row := _parsed(line))}
+    text = "".join(json.dumps(row) + "\n" for row in rows if _statement(row) not in said)
+    with log.open("a", encoding="utf-8") as file:
+        file.write(("\n" if before and not before.endswith("\n") else "") + text)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _statement(row: dict[str, str]) -> tuple[str, ...]:
+    """What a row says, whenever it was said."""
+    return tuple(str(row.get(key)) for key in ("actor", "class", "label", "path", "sha256"))
+
+
+def _parsed(line: str) -> dict[str, str] | None:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) else None

@@ -12,7 +12,7 @@ litter of operating systems and files that are no images are passed over.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,6 +103,20 @@ def is_image_path(path: str, class_name: str) -> bool:
     )
 
 
+def mask_path(path: str, files: Container[str]) -> str | None:
+    """The mask, among POSIX paths relative to `data/`, of an image of a class; None without one."""
+    class_name, split, defect, name = path.split("/")
+    folder = f"{class_name}/{GROUND_TRUTH}/{defect}"
+    there = (one for mask in _mask_names(name) if (one := f"{folder}/{mask}") in files)
+    return next(there, None) if split == "test" else None
+
+
+def _mask_names(name: str) -> tuple[str, str]:
+    """What the mask of an image may be called; the first that is there is the one."""
+    stem = name.rpartition(".")[0]
+    return f"{stem}_mask.png", f"{stem}.png"
+
+
 def _images_of(class_name: str, split: str, folder: Path) -> Iterator[ImageFile]:
     defect = folder.name
     truth = folder.parents[1] / GROUND_TRUTH / defect
@@ -110,8 +124,7 @@ def _images_of(class_name: str, split: str, folder: Path) -> Iterator[ImageFile]
     for name in sorted(_files(folder)):
         if not is_image_name(name):
             continue
-        stem = name.rpartition(".")[0]
-        mask = next((one for one in (f"{stem}_mask.png", f"{stem}.png") if one in masks), None)
+        mask = next((one for one in _mask_names(name) if one in masks), None)
         yield ImageFile(
             path=_said(f"{class_name}/{split}/{defect}/{name}", folder),
             split=split,

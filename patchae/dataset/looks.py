@@ -30,7 +30,10 @@ _ALONE = 0.5
 _SOME = 32
 """So many pixels of each side say what the colour is."""
 _LEVELS = np.arange(65_536)
-_FULL = frozenset(2**bits - 1 for bits in (8, 10, 12, 14, 16))
+_FULL = frozenset(2**bits - 1 for bits in (8, 10, 12, 14, 16)) | frozenset(
+    (2**bits - 1) << (16 - bits) for bits in (10, 12, 14)
+)
+"""The largest values of cameras; some put their bits at the upper end of 16."""
 _frequencies = np.arange(int(HASH_BITS**0.5))[:, None]
 _COSINES = np.cos(np.pi / (2 * _SIDE) * _frequencies * (2 * np.arange(_SIDE) + 1))
 """The lowest rows of the discrete cosine transform of a thumbnail, (16, 32)."""

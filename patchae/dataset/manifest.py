@@ -60,8 +60,9 @@ MEASURED = {
     "upright": "bool",  # False: EXIF says that viewers shall turn it
     **{field.name: "float64" for field in fields(Looks)},  # NaN if the image does not decode
     "perceptual_hash": "object",  # None if the image does not decode
+    "mask_md5": "object",  # the name of the mask's object in DVC; None without a mask
 }
-"""How it looks, see `patchae.dataset.looks`."""
+"""How it looks, see `patchae.dataset.looks`, and where DVC keeps its mask."""
 _looks_of = attrgetter(*(field.name for field in fields(Looks)))
 _NO_LOOKS = (None,) * len(fields(Looks))
 _ROW_GROUP = 10_000
@@ -122,7 +123,7 @@ def _read_rows(
     for image in found:
         picture = next(pictures)
         mask = next(pictures) if image.mask else None
-        yield _row(class_name, image, picture, mask) + _measured(picture)
+        yield _row(class_name, image, picture, mask) + _measured(picture, mask)
     next(pictures, None)  # lets it report that all is read
 
 
@@ -194,9 +195,10 @@ def _row(class_name: str, image: ImageFile, picture: Picture, mask: Picture | No
     ]
 
 
-def _measured(picture: Picture) -> list[Any]:
+def _measured(picture: Picture, mask: Picture | None) -> list[Any]:
     looks = _looks_of(picture.looks) if picture.looks else _NO_LOOKS
-    return [picture.kind, picture.frames, picture.upright, *looks]
+    mask_md5 = mask.md5 if mask else None
+    return [picture.kind, picture.frames, picture.upright, *looks, mask_md5]
 
 
 def _table(rows: Iterable[Any]) -> pd.DataFrame:

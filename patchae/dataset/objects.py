@@ -41,8 +41,9 @@ def states(
     wanted = list(names)
     found: dict[str, State] = {}
     with ThreadPoolExecutor(_READERS) as pool:
-        for name, (state, _) in zip(
-            wanted, pool.map(lambda one: _read(objects, one), wanted), strict=True
+        # A reader keeps the state alone: what waits for its turn would be every content at once.
+        for name, state in zip(
+            wanted, pool.map(lambda one: _read(objects, one)[0], wanted), strict=True
         ):
             found[name] = state
             progress(what, len(found), len(wanted))

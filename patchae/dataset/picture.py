@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import warnings
 from dataclasses import dataclass, replace
 from functools import cache
@@ -16,6 +17,7 @@ from patchae.types import Sha256
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
 
     from patchae.dataset.looks import Looks
 
@@ -27,6 +29,9 @@ EMPTY = "an empty file"
 UNKNOWN = "not an image in a known format"
 _ORIENTATION = 0x0112  # EXIF
 _UPRIGHT = 1
+_BITS_PER_SAMPLE = 258  # TIFF
+_WIDE = re.compile(";16[BLN]")
+"""In the raw mode, what a decoder reads: 16 bits for each channel, in one order or the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,7 @@ class Picture:
     bytes: int
     width: int = 0  # px
     height: int = 0  # px
-    mode: str = ""  # Pillow's name: L, RGB, I;16 ...
+    mode: str = ""  # Pillow's name: L, RGB, I;16 ...; RGB;16 where Pillow drops half of the bits
     kind: str = ""  # Pillow's name: PNG, JPEG, TIFF ...
     frames: int = 1
     upright: bool = True  # False: EXIF says that viewers shall turn it; patchae does not
@@ -116,20 +121,35 @@ class _TooManyPixels(Exception):
         super().__init__(f"{width} x {height}, and {MAX_PIXELS:,} are the most that are decoded")
 
 
-def _decoded(image: Image, known: Picture, as_mask: bool) -> Picture:
+def _decoded(image: ImageFile, known: Picture, as_mask: bool) -> Picture:
     from patchae.dataset.looks import look
 
+    mode = mode_of(image)
     image.load()
     return replace(
         known,
         width=image.width,
         height=image.height,
-        mode=image.mode,
+        mode=mode,
         frames=getattr(image, "n_frames", 1),
         upright=image.getexif().get(_ORIENTATION, _UPRIGHT) == _UPRIGHT,
         coverage=_coverage(image) if as_mask else None,
         looks=None if as_mask else look(image),
     )
+
+
+def mode_of(image: ImageFile) -> str:
+    """Pillow's name of the mode of an image that is not loaded yet.
+
+    With `;16` behind it where each of several channels has 16 bits: Pillow keeps the upper 8 then.
+    Of one channel it keeps all 16, and calls that `I;16` by itself.
+    """
+    if image.mode.startswith("I"):
+        return image.mode
+    # The raw mode tells, but for a TIFF whose channels lie apart. A BMP's BGR;16 means all three.
+    wide = any(_WIDE.search(repr(tile[3])) for tile in image.tile)
+    wide = wide or 16 in getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, ())
+    return f"{image.mode};16" if wide else image.mode
 
 
 def _coverage(mask: Image) -> float:

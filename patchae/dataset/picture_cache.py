@@ -61,14 +61,14 @@ class PictureCache:
 
     def __init__(self, file: Path) -> None:
         self.file = file
+        self._damaged = False
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._open()
         except sqlite3.OperationalError:  # locked, or it cannot be written: not ours to remove
             raise
         except sqlite3.DatabaseError:  # not a database, or one of another schema
-            for damaged in file.parent.glob(f"{file.name}*"):
-                damaged.unlink()
+            self._remove()
             self._open()
 
     def _open(self) -> None:
@@ -82,6 +82,26 @@ class PictureCache:
             self._database.close()
             raise sqlite3.DatabaseError("made by another version")
 
+    def _remove(self) -> None:
+        for damaged in self.file.parent.glob(f"{self.file.name}*"):
+            damaged.unlink(missing_ok=True)
+
+    @contextmanager
+    def _as_far_as_it_can(self) -> Iterator[None]:
+        """A question that cannot be answered is as one about what is unknown.
+
+        A page that is damaged shows only when it is read. Then the file goes, this object remembers
+        nothing more, and whoever opens the file next makes it anew.
+        """
+        try:
+            yield
+        except sqlite3.OperationalError:
+            pass
+        except sqlite3.DatabaseError:
+            self._damaged = True
+            with suppress(OSError):
+                self._remove()
+
     def close(self) -> None:
         """Let go of the file."""
         self._database.close()
@@ -91,37 +111,46 @@ class PictureCache:
 
         As an image (False), as a mask (True), or as both.
         """
-        rows = self._database.execute(
-            f"""
-            SELECT path, size, mtime_ns, inode, as_mask, {_names(_COLUMNS, "pictures.")}
-            FROM files JOIN pictures USING (sha256)
-            WHERE path >= ? AND path < ? AND reader = ?
-            """,  # noqa: S608 - names of our own columns
-            (f"{folder}{os.sep}", f"{folder}{chr(ord(os.sep) + 1)}", reader()),
-        )
         found: dict[str, tuple[Signature, dict[bool, Picture]]] = {}
-        for path, size, mtime_ns, inode, as_mask, *values in rows:
-            _, pictures = found.setdefault(path, ((size, mtime_ns, inode), {}))
-            pictures[bool(as_mask)] = picture_from(values)
+        if self._damaged:
+            return found
+        with self._as_far_as_it_can():
+            rows = self._database.execute(
+                f"""
+                SELECT path, size, mtime_ns, inode, as_mask, {_names(_COLUMNS, "pictures.")}
+                FROM files JOIN pictures USING (sha256)
+                WHERE path >= ? AND path < ? AND reader = ?
+                """,  # noqa: S608 - names of our own columns
+                (f"{folder}{os.sep}", f"{folder}{chr(ord(os.sep) + 1)}", reader()),
+            )
+            for path, size, mtime_ns, inode, as_mask, *values in rows:
+                _, pictures = found.setdefault(path, ((size, mtime_ns, inode), {}))
+                pictures[bool(as_mask)] = picture_from(values)
         return found
 
     def known(self, contents: Iterable[tuple[str, bool]]) -> dict[tuple[str, bool], Values]:
         """What contents look like that were decoded before: by sha256, and whether as a mask."""
         asked = [(sha256, int(as_mask)) for sha256, as_mask in contents]
-        if not asked:
-            return {}
-        rows = self._database.execute(
-            f"""
-            WITH asked (sha256, as_mask) AS (VALUES {", ".join(["(?, ?)"] * len(asked))})
-            SELECT as_mask, {_names(_COLUMNS)} FROM asked JOIN pictures USING (sha256, as_mask)
-            WHERE reader = ?
-            """,  # noqa: S608 - as above
-            (*chain.from_iterable(asked), reader()),
-        )
-        return {(values[_SHA256], bool(as_mask)): tuple(values) for as_mask, *values in rows}
+        found: dict[tuple[str, bool], Values] = {}
+        if self._damaged or not asked:
+            return found
+        with self._as_far_as_it_can():
+            rows = self._database.execute(
+                f"""
+                WITH asked (sha256, as_mask) AS (VALUES {", ".join(["(?, ?)"] * len(asked))})
+                SELECT as_mask, {_names(_COLUMNS)} FROM asked JOIN pictures USING (sha256, as_mask)
+                WHERE reader = ?
+                """,  # noqa: S608 - as above
+                (*chain.from_iterable(asked), reader()),
+            )
+            for as_mask, *values in rows:
+                found[values[_SHA256], bool(as_mask)] = tuple(values)
+        return found
 
     def add(self, found: Iterable[tuple[Task, Values]]) -> None:
         """Remember what was read."""
+        if self._damaged:
+            return
         now, files, pictures = time.time_ns(), [], []
         for (path, as_mask, signature), values in found:
             if now - signature[1] > _YOUNG_NS:
@@ -129,7 +158,7 @@ class PictureCache:
             pictures.append((reader(), int(as_mask), *values))
         places = ", ".join("?" * (2 + len(_COLUMNS)))
         # One transaction: a reader that is killed keeps what it added before.
-        with suppress(sqlite3.OperationalError), self._database:
+        with self._as_far_as_it_can(), self._database:
             self._database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)", files)
             self._database.executemany(
                 f"INSERT OR REPLACE INTO pictures VALUES ({places})",  # noqa: S608 - question marks

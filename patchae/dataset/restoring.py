@@ -2,8 +2,9 @@
 
 Three steps, so that nothing is lost and nothing is half done: what would be overwritten must be in
 a version (or the caller insists); every object is fetched and hashed before the first file is
-touched; then files are put in place one by one, each in one move. After a `kill -9` the same call
-ends well, since what it had put in place is right and what it replaces is in a version.
+touched; then files are put in place one by one, each in one move from the hidden folder that an
+import uses too. After a `kill -9` the same call ends well, since what it had put in place is right,
+what it replaces is in a version, and what lies in the hidden folder goes first.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from patchae.dataset import version_log
 from patchae.dataset.dvc_repo import open_store
 from patchae.dataset.dvc_store import Store
+from patchae.dataset.importing import staging_folder
 from patchae.dataset.pin import write_pin
 from patchae.dataset.version import read_listing
 from patchae.errors import DataError
@@ -64,6 +66,8 @@ def pull(
         StoreUnreachable: the remote does not answer and the cache lacks something.
     """
     with project.lock("data"), open_store(project, writing=True) as store:
+        drafts = staging_folder(project)
+        shutil.rmtree(drafts, ignore_errors=True)  # what a killed import or pull has left
         wanted = _chosen(read_listing(store, project, version), classes, version)
         here = dict(store.scan(progress).files) if project.data.is_dir() else {}
         here = {path: md5 for path, md5 in here.items() if _in_scope(path, classes)}
@@ -72,9 +76,7 @@ def pull(
             _require_versioned(project, store, stale)
         missing = {path: md5 for path, md5 in wanted.items() if here.get(path) != md5}
         fetched = _fetch(project, store, missing, version, progress)
-        for done, (path, md5) in enumerate(sorted(missing.items()), start=1):
-            store.place(md5, project.data / path)
-            progress("writing images", done, len(missing))
+        _write(store, missing, project.data, drafts, progress)
         removed = [path for path in stale if path not in wanted]
         for path in removed:
             (project.data / path).unlink(missing_ok=True)
@@ -121,10 +123,19 @@ def lay_out(
     with open_store(project, writing=True) as store:
         wanted = _chosen(read_listing(store, project, version), classes, version)
         _fetch(project, store, wanted, version, progress)
-        for done, (path, md5) in enumerate(sorted(wanted.items()), start=1):
-            store.place(md5, folder / path)
-            progress("writing images", done, len(wanted))
+        _write(store, wanted, folder, folder / ".drafts", progress)
     return len(wanted)
+
+
+def _write(
+    store: Store, files: Mapping[str, str], folder: Path, drafts: Path, progress: Progress
+) -> None:
+    try:
+        for done, (path, md5) in enumerate(sorted(files.items()), start=1):
+            store.place(md5, folder / path, drafts)
+            progress("writing images", done, len(files))
+    finally:
+        shutil.rmtree(drafts, ignore_errors=True)
 
 
 def _in_scope(path: str, classes: Sequence[str] | None) -> bool:

@@ -12,6 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
+from patchae.config import Name
 from patchae.dataset.bucket import SCHEME, fetch_prefix, split
 from patchae.dataset.importing import Imported, import_folder
 from patchae.dataset.layout import folders
@@ -46,11 +49,14 @@ def import_source(
         progress: called after every few files.
 
     Raises:
-        UsageError: a manifest without a name, or a test manifest without a manifest.
+        UsageError: a manifest without a name, a name that no class can have, or a test manifest
+            without a manifest.
         DataError: the source is not usable, with all of its problems; nothing was imported.
         StoreBusy: another process works on `data/` for too long.
         StoreUnreachable: the bucket does not answer, or refuses.
     """
+    if name is not None:
+        _require_name(name)
     if test and not is_manifest(Path(source)):
         raise UsageError("--test belongs to a manifest of Lookout for Vision", where=source)
     with _as_folder(project, source, name, test, progress) as (folder, left_out):
@@ -58,6 +64,17 @@ def import_source(
             project, folder, classes=classes, name=name, dry_run=dry_run, progress=progress
         )
     return done.leaving_out(left_out)
+
+
+def _require_name(name: str) -> None:
+    """It becomes a folder, so it is looked at before there is one."""
+    try:
+        TypeAdapter(Name).validate_python(name)
+    except ValidationError as error:
+        expected = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise UsageError(
+            f"{name!r} cannot be the name of a class: {expected}", mend="give another one with --as"
+        ) from None
 
 
 @contextmanager

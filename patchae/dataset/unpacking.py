@@ -2,8 +2,9 @@
 
 An archive may come from anybody. Only regular files with the name of an image are written, under
 names that lie in the target and nowhere else; links, devices, absolute names and names with `..`
-are refused, as are two entries of one name, encrypted entries, and more bytes than the disk has
-room for. What an entry claims to hold counts for nothing: bytes are counted as they are written.
+are refused, as are two entries of one name, encrypted entries, headers that would fill the memory,
+and more bytes than the disk has room for. What an entry claims to hold counts for nothing: bytes
+are counted as they are written.
 """
 
 from __future__ import annotations
@@ -32,6 +33,17 @@ _UTF8 = 0x800
 """Flag of a zip entry whose name is UTF-8."""
 _ENCRYPTED = 0x1
 _LITTER = "__MACOSX"
+_LONG_HEADERS = frozenset(
+    {
+        tarfile.GNUTYPE_LONGNAME,
+        tarfile.GNUTYPE_LONGLINK,
+        tarfile.XHDTYPE,
+        tarfile.XGLTYPE,
+        tarfile.SOLARIS_XHDTYPE,
+    }
+)
+_MAX_HEADER = 1 << 20
+"""Bytes of a long name, or of what else stands before an entry of a tar."""
 
 
 def is_archive(path: Path) -> bool:
@@ -46,10 +58,10 @@ def unpack(archive: Path, target: Path, progress: Progress = silent) -> int:
         DataError: the archive is damaged, or holds what must not be unpacked; the target may then
             hold a part of it.
     """
-    kind = zipfile.is_zipfile if archive.suffix.lower() == ".zip" else tarfile.is_tarfile
-    entries = _of_zip if archive.suffix.lower() == ".zip" else _of_tar
+    zipped = archive.suffix.lower() == ".zip"
+    entries = _of_zip if zipped else _of_tar
     try:
-        if not kind(archive):
+        if not (zipfile.is_zipfile(archive) if zipped else _is_tar(archive)):
             raise _refused(archive, "it is not what its name says, or damaged")
         return _write(archive, entries(archive), target, progress)
     except (
@@ -102,8 +114,27 @@ def _zip_name(info: zipfile.ZipInfo) -> str:
         return info.filename
 
 
+class _Member(tarfile.TarInfo):
+    """Headers of any length are read whole by Python, before anything is known of their entry."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _LONG_HEADERS and not 0 <= self.size <= _MAX_HEADER:
+            raise tarfile.ReadError(f"a header claims {self.size:,} bytes")
+        member: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
+        return member
+
+
+def _is_tar(archive: Path) -> bool:
+    """As `tarfile.is_tarfile`, which knows no limit."""
+    try:
+        with tarfile.open(archive, tarinfo=_Member):
+            return True
+    except tarfile.TarError:
+        return False
+
+
 def _of_tar(archive: Path) -> Iterator[_Entry]:
-    with tarfile.open(archive) as opened:
+    with tarfile.open(archive, tarinfo=_Member) as opened:
         for member in opened:
             if member.isdir():
                 continue

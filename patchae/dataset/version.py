@@ -71,7 +71,7 @@ def snapshot(
             mend="git init, or leave the commit out",
         )
     with project.lock("data"):
-        # Nobody imports while this lock is held: what lies there was left by a killed import.
+        # Nobody imports or pulls while this lock is held: what lies there was left by a kill.
         shutil.rmtree(staging_folder(project), ignore_errors=True)
         before = read_pin(project.data_dvc)
         if not _any_file(project.data):

@@ -11,10 +11,12 @@ import warnings
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from patchae.dataset.picture import mode_of
 from patchae.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL.ImageFile import ImageFile
     from torch import Tensor
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
@@ -70,16 +72,18 @@ def _array(content: bytes, white: int, max_pixels: int) -> np.ndarray:
         ) from None
 
 
-def _require_fit(image: object, max_pixels: int) -> None:
-    width, height = image.size  # type: ignore[attr-defined]
+def _require_fit(image: ImageFile, max_pixels: int) -> None:
+    width, height = image.size
     if width * height > max_pixels:
         raise DataError(
             f"an image of {width} x {height} pixels, more than {max_pixels:,} in all",
             mend="send a smaller one, or raise --max-pixels",
         )
-    mode = image.mode  # type: ignore[attr-defined]
+    mode = mode_of(image)
     if mode not in MODES:
-        raise DataError(f"an image of mode {mode}", mend="send 8- or 16-bit grey or colour")
+        raise DataError(
+            f"an image of mode {mode}", mend="send 8-bit grey or colour, or 16-bit grey"
+        )
     # As the header of the first one says: `n_frames` would look up every one of a TIFF, in a time
     # that grows with the square of their number.
     if getattr(image, "is_animated", False):

@@ -142,7 +142,7 @@ def evaluate_class(job: ClassJob, progress: Progress = silent) -> dict[str, Any]
 
 
 def require_unchanged(job: ClassJob, rows: pd.DataFrame) -> None:
-    """Make sure that the images just read are those of the manifest.
+    """Make sure that the images just read, and their masks, are those of the manifest.
 
     The manifest was read earlier, and a folder of images has no lock: a camera that overwrites a
     file meanwhile would otherwise give a model whose lineage names another image.
@@ -150,7 +150,10 @@ def require_unchanged(job: ClassJob, rows: pd.DataFrame) -> None:
     Raises:
         DataError: a file was changed or removed since.
     """
-    for path, digest in zip(rows["path"], rows["sha256"], strict=True):
+    masked = rows[rows["mask"].notna()]
+    expected = dict(zip(rows["path"], rows["sha256"], strict=True))
+    expected |= dict(zip(masked["mask"], masked["mask_sha256"], strict=True))
+    for path, digest in expected.items():
         file = job.project.data / path
         if not file.is_file() or sha256_file(file) != digest:
             raise DataError(

@@ -85,16 +85,18 @@ def _record_before(
 def _require_version(
     project: Project, manifest: pd.DataFrame, class_name: str, version: DataVersion
 ) -> None:
-    """The images read must be those of the data version: nobody changed them since the snapshot."""
-    from patchae.dataset.layout import is_image_path
+    """The images and masks read must be those of the data version, unchanged since the snapshot."""
+    from patchae.dataset.layout import is_image_path, mask_path
     from patchae.dataset.version import listing
 
     listed = listing(project, version)
     held = {path: md5 for path, md5 in listed.items() if is_image_path(path, class_name)}
+    masks = {mask for path in held if (mask := mask_path(path, listed))}
+    held |= {mask: listed[mask] for mask in masks}
     read = dict(zip(manifest["path"], manifest["md5"], strict=True))
-    masks = manifest["mask"].dropna()
+    masked = manifest[manifest["mask"].notna()]
+    read |= dict(zip(masked["mask"], masked["mask_md5"], strict=True))
     changed = sorted(path for path in held.keys() | read.keys() if held.get(path) != read.get(path))
-    changed += sorted(set(masks) - set(listed))
     if changed:
         raise DataError(
             f"an image of '{class_name}' was changed after the snapshot",

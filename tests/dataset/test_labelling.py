@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from patchae.dataset.labelling import LOG, Labelled, bring_back, split_of
+from patchae.dataset.layout import images
 from patchae.errors import DataError
 from patchae.files import sha256_file
 from patchae.project import Project
@@ -63,6 +68,74 @@ def test_an_image_has_one_label(project: Project) -> None:
         back(project, "dent", *written(project.root / "new", 2), known)
     assert not (project.data / "cap" / "test" / "dent").exists(), "all or nothing"
     assert not (project.root / LOG).exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "suffix"),
+    [
+        ("photo.jfif", "JPEG", ".jpg"),
+        ("photo", "PNG", ".png"),
+        ("photo.0001", "TIFF", ".tif"),
+        ("photo.JPEG", "JPEG", ".jpeg"),
+    ],
+)
+def test_a_copy_has_a_name_that_is_used(
+    project: Project, name: str, kind: str, suffix: str
+) -> None:
+    (file,) = written(project.root / "new", 1)
+    given = file.with_name(name)
+    Image.open(file).save(given, kind)
+    (path,) = back(project, "dent", given).new
+    assert path.endswith(suffix)
+    assert path in [image.path for image in images(project.data, "cap")]
+    assert back(project, "dent", given).known == (str(given),)
+
+
+def test_an_image_of_a_type_that_data_does_not_hold_is_refused(project: Project) -> None:
+    (file,) = written(project.root / "new", 1)
+    Image.open(file).save(file.with_suffix(".webp"))
+    with pytest.raises(DataError, match=r"part 0\.webp: WEBP is no type of data/"):
+        back(project, "dent", file.with_suffix(".webp"))
+    assert not (project.data / "cap" / "test" / "dent").exists()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from patchae.dataset.labelling import bring_back
+from patchae.project import Project
+
+real = Path.replace
+
+def once(self, target):
+    real(self, target)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+Path.replace = once
+files = [Path(name) for name in sys.argv[2:]]
+bring_back(Project(Path(sys.argv[1])), "cap", files, "dent", actor="ann")
+"""
+
+
+@pytest.mark.parametrize("torn", [0, 30])
+def test_after_a_kill_the_same_call_leaves_every_statement_once(
+    project: Project, torn: int
+) -> None:
+    files = written(project.root / "new", 3)
+    command = [sys.executable, "-c", KILLED, str(project.root), *map(str, files)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    log = project.root / LOG
+    log.write_text(log.read_text()[: -torn or None])  # as a disk without power may leave it
+    done = back(project, "dent", *files)
+    assert (len(done.new), len(done.known)) == (2, 1)
+    whole = [line for line in log.read_text().splitlines() if line.endswith("}")]
+    rows = [json.loads(line)["path"] for line in whole]
+    assert len(rows) == len(set(rows))
+    assert set(rows) >= set(done.new)
+    if not torn:
+        assert {image.path for image in images(project.data, "cap") if image.defect == "dent"} == {
+            *rows
+        }
 
 
 def test_bad_input_changes_nothing(project: Project) -> None:

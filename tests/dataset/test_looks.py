@@ -59,6 +59,16 @@ def test_a_16_bit_image_looks_like_its_8_bit_twin_but_darker() -> None:
     assert look(Image.fromarray(saturated)).white == 1
 
 
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+@pytest.mark.parametrize("aligned", ["right", "left"])
+def test_white_is_the_largest_value_of_a_camera(bits: int, aligned: str) -> None:
+    pixels = np.full((10, 10), 2**bits - 1, np.uint16)
+    pixels[:1] //= 2
+    wide = pixels << (16 - bits) if aligned == "left" else pixels
+    assert look(Image.fromarray(wide)).white == 0.9
+    assert look(Image.fromarray(wide // 3)).white == 0
+
+
 def test_a_tint_is_seen_in_coloured_images_alone() -> None:
     plain = look(scene())
     pixels = np.asarray(scene()).astype(int)

@@ -135,6 +135,32 @@ def test_a_damaged_cache_is_made_anew(tmp_path: Path, files: list[Asked], damage
     assert read(files, cache=cache) == first == read(files)
 
 
+def test_a_page_that_is_damaged_inside_costs_only_the_time_to_read_again(
+    tmp_path: Path, files: list[Asked], decoded: list[int]
+) -> None:
+    cache = tmp_path / "pictures.db"
+    age([path for path, _ in files])
+    first = read(files, cache=cache)
+    with sqlite3.connect(cache) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        pages = [page for (page,) in database.execute(
+            "SELECT rootpage FROM sqlite_master WHERE rootpage > 0")]  # fmt: skip
+        (size,) = database.execute("PRAGMA page_size").fetchone()
+    content = bytearray(cache.read_bytes())
+    for page in pages:
+        content[(page - 1) * size : page * size] = b"\xff" * size
+    cache.write_bytes(content)
+    opened = PictureCache(cache)  # the schema is whole
+    assert opened.known([("0" * 64, False)]) == {}
+    opened.close()
+    cache.write_bytes(content)
+    assert read(files, cache=cache) == first
+    assert len(decoded) == 2 * len(files)
+    read(files, cache=cache)  # made anew
+    assert read(files, cache=cache) == first
+    assert len(decoded) <= 3 * len(files)
+
+
 def test_processes_give_the_same(
     tmp_path: Path, files: list[Asked], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""Images from archives, buckets, manifests and drop folders."""
+"""Images from archives, buckets and manifests."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from patchae.dataset import unpacking
-from patchae.dataset.capturing import capture
 from patchae.dataset.sources import import_source
 from patchae.dataset.unpacking import unpack
-from patchae.errors import DataError, StoreUnreachable, UsageError
-from patchae.files import digests_of, sha256_file
+from patchae.errors import ConfigError, DataError, StoreUnreachable, UsageError
+from patchae.files import digests_of
 from patchae.project import Project
 from tests.support import write_class, write_image
 
@@ -123,6 +122,17 @@ def _tar(tmp_path: Path, *members: tuple[str, bytes | None, bytes]) -> Path:
     return archive
 
 
+def _with_header(tmp_path: Path, text: str) -> Path:
+    """A tar whose second entry comes with a text."""
+    archive = tmp_path / "evil.tar.gz"
+    with tarfile.open(archive, "w:gz", format=tarfile.PAX_FORMAT) as opened:
+        for name, headers in (("a.png", {}), ("b.png", {"comment": text})):
+            info = tarfile.TarInfo(name)
+            info.pax_headers = headers
+            opened.addfile(info)
+    return archive
+
+
 def _zip(tmp_path: Path, *members: tuple[str, bytes, int]) -> Path:
     """A zip of (name, content, mode)."""
     archive = tmp_path / "evil.zip"
@@ -150,6 +160,8 @@ EVIL: dict[str, Callable[[Path], Path]] = {
     "zip: a drive": lambda path: _zip(path, ("c:/x.png", b"x", stat.S_IFREG)),
     "zip: a link": lambda path: _zip(path, ("x.png", b"/etc/passwd", stat.S_IFLNK)),
     "zip: twice": lambda path: _zip(path, ("x.png", b"a", 0), ("X.png", b"b", 0)),
+    "a name of megabytes": lambda path: _tar(path, ("a" * 2_000_000 + ".png", b"x", REG)),
+    "a header of megabytes": lambda path: _with_header(path, "a" * 2_000_000),
     "no archive": lambda path: _written(path / "evil.zip", b"PK but no zip"),
     "no tar": lambda path: _written(path / "evil.tar.xz", b"\xfd7zXZ\x00 and then nothing"),
     "nothing": lambda path: _written(path / "evil.tar", b""),
@@ -325,6 +337,18 @@ def test_a_broken_manifest_is_told(project: Project, tmp_path: Path, kind: str) 
     assert not (project.data / "pcb").exists()
 
 
+@pytest.mark.parametrize("name", ["../../evil", "/tmp/evil", "a/b", "..", ""])  # noqa: S108
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_name_that_is_a_path_writes_nothing_anywhere(
+    project: Project, tmp_path: Path, name: str, dry_run: bool
+) -> None:
+    manifest = lookout(tmp_path)
+    before = digests_of(tmp_path)
+    with pytest.raises(UsageError, match="cannot be the name of a class"):
+        import_source(project, str(manifest), name=name, dry_run=dry_run)
+    assert digests_of(tmp_path) == before
+
+
 def test_a_manifest_needs_a_name_and_a_test_manifest_a_manifest(
     project: Project, tmp_path: Path, source: Path
 ) -> None:
@@ -347,43 +371,10 @@ def test_a_bucket_that_cannot_be_reached_is_a_store_that_cannot(
         import_source(project, "s3://")
 
 
-# --- capture
-
-
-def test_new_images_arrive_under_names_of_their_content(
-    project: Project, source: Path, tmp_path: Path
+def test_an_address_of_a_store_that_is_none_is_a_mistake_in_the_settings(
+    project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import_source(project, str(source))
-    drop = tmp_path / "drop"
-    for number in range(3):
-        write_image(drop / f"shift {number}" / "IMG_0001.PNG", 70 + number)
-    shutil.copy(drop / "shift 0" / "IMG_0001.PNG", drop / "again.png")
-    shutil.copy(source / "bolt" / "test" / "good" / "000.png", drop / "old.png")
-    (drop / "log.txt").write_text("x")
-    before = digests_of(drop)
-    told = capture(project, "bolt", drop, dry_run=True)
-    assert len(list((project.data / "bolt/train/good").iterdir())) == 3
-    done = capture(project, "bolt", drop)
-    assert done == told
-    assert (len(done.new), done.known, done.copies, done.ignored) == (3, 1, 1, 1)
-    for path in done.new:
-        file = project.data / path
-        assert file.name == sha256_file(file)[:16] + ".png"
-    assert digests_of(drop) == before
-    again = capture(project, "bolt", drop)
-    assert (again.new, again.known) == ((), 5)
-
-
-def test_one_damaged_image_stops_a_capture(project: Project, source: Path, tmp_path: Path) -> None:
-    import_source(project, str(source))
-    drop = tmp_path / "drop"
-    write_image(drop / "a.png", 70)
-    (drop / "b.png").write_bytes(b"x")
-    before = digests_of(project.data)
-    with pytest.raises(DataError, match=r"b\.png: not an image"):
-        capture(project, "bolt", drop)
-    assert digests_of(project.data) == before
-    with pytest.raises(DataError, match="no such folder"):
-        capture(project, "bolt", tmp_path / "nowhere")
-    with pytest.raises(DataError, match="has no folder"):
-        capture(project, "nut", drop)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "minio:9000")
+    with pytest.raises(ConfigError, match="Invalid endpoint: minio:9000") as caught:
+        import_source(project, "s3://plant/images")
+    assert "http://" in str(caught.value.mend)

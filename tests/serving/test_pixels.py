@@ -14,6 +14,7 @@ from patchae.errors import DataError
 from patchae.model.images import load
 from patchae.serving.pixels import decoded
 from tests.serving.test_hostile import encoded, tiff
+from tests.wide import wide_png, wide_tiff
 
 MODES = {
     ".png": ["L", "RGB", "RGBA", "P", "I;16", "1", "LA"],
@@ -35,6 +36,25 @@ def test_a_file_is_decoded_as_the_model_reads_it(tmp_path: Path, suffix: str, mo
     image.save(file)
     seen = decoded(file.read_bytes(), 32, 4095)
     assert seen.equal(load(file, 32, 4095))
+
+
+def flat(channels: int) -> np.ndarray:
+    """As a camera of 12 bits sees a bright wall, (H, W, C)."""
+    return np.full((24, 40, channels), 4_000, np.uint16)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(wide_png(flat(channels)) for channels in (2, 3, 4)),
+        *(wide_tiff(flat(3), apart=apart) for apart in (False, True)),
+    ],
+)
+def test_colour_of_16_bits_is_refused_and_not_cut_to_8(content: bytes) -> None:
+    with pytest.raises(DataError, match=r"of mode RGBA?;16") as caught:
+        decoded(content, 32, 255)
+    assert "16-bit grey" in str(caught.value.mend)
+    assert decoded(wide_png(flat(1)), 32, 4095).max() > 240
 
 
 def test_the_images_of_a_tiff_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,6 +90,17 @@ def test_an_image_changed_meanwhile_gives_no_model(plant: Plant) -> None:
         require_unchanged(made, made.manifest)
 
 
+def test_a_mask_changed_meanwhile_is_noticed(plant: Plant) -> None:
+    plant.line("drawn", "stud")
+    made = job_of(plant.project, "drawn", "stud")
+    require_unchanged(made, made.test_rows)
+    mask = plant.project.data / made.test_rows["mask"].dropna().iloc[0]
+    write_image(mask, 7_000_000)
+    with pytest.raises(DataError, match="changed while it was in use") as caught:
+        require_unchanged(made, made.test_rows)
+    assert caught.value.where == str(mask)
+
+
 def threshold(job: ClassJob) -> float:
     """The threshold in the evaluation."""
     return float(json.loads((job.evaluated / "evaluation.json").read_text())["threshold"])

@@ -70,7 +70,7 @@ def about_form(rules: Validation) -> tuple[Statement, ...]:
             "allowed_mode",
             "Every image has an allowed colour mode",
             " or ".join(rules.modes),
-            "convert the image, or allow its mode",
+            "convert the image, or allow its mode; 16 bits are for grey alone",
             (
                 expect(
                     "column_values_to_be_in_set",

@@ -34,15 +34,15 @@ def near_copies(
         in_train: which images are learned from.
         in_test: which images are judged on.
         share: two pictures count as nearly the same when they differ in fewer bits than this share
-            of what a training image usually differs from the one most like it. On the four classes
-            of MVTec AD that this was measured on, copies (JPEG, half the size, brighter) lie below
-            a quarter and photos of other parts above it.
+            of what a training image usually differs from the one most like it; with the same hash
+            they always do. On the four classes of MVTec AD that this was measured on, copies (JPEG,
+            half the size, brighter) lie below a quarter and photos of other parts above it.
     """
     found = in_train & False
     train, test = hashes[in_train].dropna(), hashes[in_test].dropna()
-    if share <= 0 or len(train) < 2 or test.empty:
+    if share <= 0 or train.empty or test.empty:
         return found
-    limit = share * _usual_distance(train)
+    limit = max(share * _usual_distance(train), 1)
     left, right = _words(train.to_list()), _words(test.to_list())
     near_left, near_right = np.zeros(len(left), bool), np.zeros(len(right), bool)
     for start in range(0, len(left), _ROWS):
@@ -62,15 +62,20 @@ def _within(
     What differs in fewer bits does so in a quarter of them too: few pairs are counted in full.
     """
     quarter = np.bitwise_count(left[:, None, 0] ^ right[None, :, 0])  # (N, M)
-    # Flat, since numpy looks for what is true in a row of truths several times faster than in a table.
+    # Flat: numpy finds what is true in a row of truths several times faster than in a table.
     rows, columns = np.divmod(np.flatnonzero(quarter < limit), len(right))
     near = np.bitwise_count(left[rows] ^ right[columns]).sum(axis=1) < limit
     return rows[near], columns[near]
 
 
 def _usual_distance(train: pd.Series[str]) -> float:
-    """Median, over some images, of the distance to the image most like it."""
-    every = train.to_list()
+    """Median, over some images, of the distance to the image most like it; 0 without another one.
+
+    An image that is there twice counts once: its copy would say that no distance is usual.
+    """
+    every = train.drop_duplicates().to_list()
+    if len(every) < 2:
+        return 0.0
     step = -(-len(every) // _FEW)
     some = list(range(0, len(every), step))
     apart = distances([every[i] for i in some], every)

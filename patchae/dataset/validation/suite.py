@@ -19,8 +19,11 @@ from patchae.types import Sha256
 if TYPE_CHECKING:
     from patchae.config import Validation
 
-_SOURCES = ("facts.py", "likeness.py", "strays.py", "drift.py", "evaluate.py", "validate.py")
-"""Files that decide, besides the suite itself, what a check finds."""
+_SOURCES = (
+    *("facts.py", "likeness.py", "strays.py", "drift.py", "evaluate.py", "validate.py"),
+    *("../looks.py", "../picture.py"),
+)
+"""Files that decide, besides the suite itself, what a check finds: they judge, and measure."""
 
 
 def statements(rules: Validation) -> tuple[Statement, ...]:

@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
+from tests.wide import wide_png
+
 SIDE = 96
 Damage = Callable[[Path], None]
 
@@ -201,6 +203,10 @@ def _wide(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 16)
 
 
+def _wide_colour(content: bytes) -> bytes:
+    return wide_png(np.asarray(Image.open(BytesIO(content))).astype(np.uint16) * 256)
+
+
 def _jpeg(content: bytes) -> bytes:
     return _encoded(Image.open(BytesIO(content)), "JPEG", quality=85)
 
@@ -276,6 +282,7 @@ GALLERY: dict[str, Piece] = {
         "allowed_mode", changed(GOOD, _black_and_white), ("same_mode", "no_dead_pixels")
     ),
     "a 16-bit file": Piece("allowed_mode", changed(GOOD, _wide), ("same_mode",)),
+    "colour of 16 bits": Piece("allowed_mode", copied(GOOD, GOOD, _wide_colour), ("same_mode",)),
     "a grey image among coloured ones": Piece(
         "same_mode", changed(GOOD, lambda image: image.convert("L"))
     ),

@@ -1,0 +1,86 @@
+"""New images of a class from a drop folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from patchae.dataset.capturing import capture
+from patchae.dataset.sources import import_source
+from patchae.errors import DataError
+from patchae.files import digests_of, sha256_file
+from patchae.project import Project
+from tests.support import write_class, write_image
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A folder with one class."""
+    write_class(tmp_path / "camera", "bolt", train_good=3, test_good=2, test_defect=2)
+    return tmp_path / "camera"
+
+
+def test_new_images_arrive_under_names_of_their_content(
+    project: Project, source: Path, tmp_path: Path
+) -> None:
+    import_source(project, str(source))
+    drop = tmp_path / "drop"
+    for number in range(3):
+        write_image(drop / f"shift {number}" / "IMG_0001.PNG", 70 + number)
+    shutil.copy(drop / "shift 0" / "IMG_0001.PNG", drop / "again.png")
+    shutil.copy(source / "bolt" / "test" / "good" / "000.png", drop / "old.png")
+    (drop / "log.txt").write_text("x")
+    before = digests_of(drop)
+    told = capture(project, "bolt", drop, dry_run=True)
+    assert len(list((project.data / "bolt/train/good").iterdir())) == 3
+    done = capture(project, "bolt", drop)
+    assert done == told
+    assert (len(done.new), done.known, done.copies, done.ignored) == (3, 1, 1, 1)
+    for path in done.new:
+        file = project.data / path
+        assert file.name == sha256_file(file)[:16] + ".png"
+    assert digests_of(drop) == before
+    again = capture(project, "bolt", drop)
+    assert (again.new, again.known) == ((), 5)
+
+
+def test_one_damaged_image_stops_a_capture(project: Project, source: Path, tmp_path: Path) -> None:
+    import_source(project, str(source))
+    drop = tmp_path / "drop"
+    write_image(drop / "a.png", 70)
+    (drop / "b.png").write_bytes(b"x")
+    before = digests_of(project.data)
+    with pytest.raises(DataError, match=r"b\.png: not an image"):
+        capture(project, "bolt", drop)
+    assert digests_of(project.data) == before
+    with pytest.raises(DataError, match="no such folder"):
+        capture(project, "bolt", tmp_path / "nowhere")
+    with pytest.raises(DataError, match="has no folder"):
+        capture(project, "nut", drop)
+
+
+def test_a_retraining_that_did_not_happen_is_caught_up_with(
+    project: Project, source: Path, tmp_path: Path
+) -> None:
+    import_source(project, str(source))
+    drop = tmp_path / "drop"
+    write_image(drop / "a.png", 70)
+    capture(project, "bolt", drop)  # and then the retraining failed
+    command = ["capture", "sample", "bolt", str(drop), "--retrain", "--json"]
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("patchae")), *command],
+        env=os.environ | {"PREFECT_API_URL": "http://127.0.0.1:9/api"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Prefect cannot be used" in done.stderr, "it was tried again"
+    assert done.returncode == 3
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert (told["new"], told["known"]) == ([], 1)
