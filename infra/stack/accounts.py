@@ -8,7 +8,7 @@ from infra.stack.settings import Settings
 
 
 def environment(settings: Settings, keys: Keys, account: str) -> dict[str, str]:
-    """The environment of an account: addresses, names and passwords.
+    """The environment of an account: addresses, names and passwords, and what machine it is on.
 
     Prefect has one key for everything, so a viewer has none.
     """
@@ -19,6 +19,8 @@ def environment(settings: Settings, keys: Keys, account: str) -> dict[str, str]:
         "PATCHAE_LEDGER_URL": postgres.ledger_url(settings, keys, account),
         **s3.environment(settings, account, keys[f"s3_{account}"]),
     }
+    if settings.machine:
+        found["PATCHAE_MACHINE"] = settings.machine
     if account != "viewer":
         found |= prefect.client_environment(settings, keys)
     return found

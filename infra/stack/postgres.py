@@ -109,7 +109,11 @@ def service(settings: Settings, keys: Keys) -> Service:
 
 
 def create(settings: Settings, keys: Keys) -> None:
-    """Make the files of the server where there are none."""
+    """Make the files of the server where there are none.
+
+    `initdb` writes `PG_VERSION` first and needs seconds for the rest. So it works in a folder of
+    this process, which becomes `data` in one step: what was interrupted begins anew.
+    """
     data = settings.home / "postgres" / "data"
     if (data / "PG_VERSION").exists():
         return
@@ -117,13 +121,16 @@ def create(settings: Settings, keys: Keys) -> None:
     if folder is None:
         return  # `service` says what to do
     data.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    shutil.rmtree(data, ignore_errors=True)  # of a start that was interrupted
+    for left in (data, *data.parent.glob("data.*")):  # of a start that was interrupted
+        shutil.rmtree(left, ignore_errors=True)
+    new = data.with_name(f"data.{os.getpid()}")  # no other, whose initdb may have outlived it
     password = data.parent / "password"
     private(password, keys["postgres"])
     try:
-        init(folder, data, password, "-A", "scram-sha-256")
+        init(folder, new, password, "-A", "scram-sha-256")
     finally:
         password.unlink()
+    new.rename(data)
 
 
 def setup(settings: Settings, keys: Keys) -> None:

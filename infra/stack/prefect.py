@@ -29,7 +29,9 @@ def environment(settings: Settings, keys: Keys) -> dict[str, str]:
         "PREFECT_SERVER_API_AUTH_STRING": auth_string(keys),
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": _LEASES,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_UI_API_URL": f"{settings.url('prefect')}/api",
+        # Asked by a browser, which may be where the name of the server means nothing.
+        "PREFECT_SERVER_UI_API_URL": settings.prefect_ui_api_url
+        or f"{settings.url('prefect')}/api",
         "DO_NOT_TRACK": "1",
     }
 

@@ -44,10 +44,16 @@ class Settings(BaseSettings):
     mlflow_port: int = Field(5000, ge=0, description="its port; 0: any that is free")
     prefect_host: str = Field("127.0.0.1", description="where the others find Prefect's server")
     prefect_port: int = Field(4200, ge=0, description="its port; 0: any that is free")
+    prefect_ui_api_url: str = Field(
+        "", description="where browsers find Prefect's API; empty: where the others do"
+    )
     pool: str = Field("patchae", description="work pool of the workers")
     workers: int = Field(2, ge=0, description="workers that are started")
     worker_account: Literal["trainer", "promoter"] = Field(
         "promoter", description="account that the workers have"
+    )
+    machine: str = Field(
+        "", description="machine whose places the workers share; empty: by its host name"
     )
 
     @cached_property

@@ -24,6 +24,17 @@ DOCKERFILE = (ROOT / "infra" / "Dockerfile").read_text()
 EXAMPLE = ROOT / "infra" / "stack.env.example"
 
 
+def filled(value: Any, **given: str) -> str:
+    """A value as Compose makes it of `${NAME:-default}`, from the innermost outwards."""
+    before, text = None, str(value)
+    while before != text:
+        before = text
+        text = re.sub(
+            r"\$\{(\w+):-([^${}]*)\}", lambda found: given.get(found[1]) or found[2], text
+        )
+    return text
+
+
 def instructions() -> list[tuple[str, str]]:
     """Instruction and argument, one for each, continued lines joined."""
     joined = re.sub(r"\\\n", " ", re.sub(r"(?m)^\s*#.*\n", "", DOCKERFILE))
@@ -49,12 +60,50 @@ def test_what_stays_is_watched_pinned_and_without_privileges() -> None:
     for name, service in SERVICES.items():
         once = service["restart"] == "no"
         assert once or "healthcheck" in service, name
-        image = re.sub(r"\$\{\w+:-([^}]+)\}", r"\1", service["image"])
+        image = filled(service["image"])
         assert re.fullmatch(r"[\w/-]+:[\w.-]+", image), name
         assert not image.endswith(":latest"), name
         assert service["cap_drop"] == ["ALL"], name
         for port in service.get("ports", ()):
             assert port.startswith("127.0.0.1:"), name
+
+
+def test_postgres_makes_its_files_in_a_folder_of_its_own() -> None:
+    """The volume's folder is the image's user's, and initdb must close its own to all others."""
+    postgres = SERVICES["postgres"]
+    mounts = [volume.split(":")[1] for volume in postgres["volumes"]]
+    data = Path(postgres["environment"]["PGDATA"])
+    assert str(data.parent) in mounts
+    assert str(data) not in mounts
+
+
+@pytest.mark.parametrize("given", [{}, {"STACK_UID": "1000"}])
+def test_one_user_owns_secrets_project_and_database(given: dict[str, str]) -> None:
+    uid = given.get("STACK_UID", "10001")
+    assert ("ARG", "UID=10001") in instructions()
+    assert 'useradd --create-home --uid "$UID"' in DOCKERFILE
+    assert filled(SERVICES["postgres"]["user"], **given) == f"{uid}:{uid}"
+    for name, service in SERVICES.items():
+        if name != "postgres":
+            assert filled(service["build"]["args"]["UID"], **given) == uid, name
+            assert "user" not in service, name
+
+
+def test_workers_share_one_machine_whatever_their_containers_are_called() -> None:
+    workers = [one for name, one in SERVICES.items() if name.startswith("worker-")]
+    assert len(workers) == 3
+    assert {filled(one["environment"]["STACK_MACHINE"]) for one in workers} == {"containers"}
+    assert not any("hostname" in one for one in workers)
+
+
+@pytest.mark.parametrize("given", [{}, {"STACK_PREFECT_PORT": "4300"}])
+def test_a_browser_finds_prefect_where_the_container_publishes_it(given: dict[str, str]) -> None:
+    prefect = SERVICES["prefect"]
+    (published,) = prefect["ports"]
+    where = filled(published, **given).rpartition(":")[0]
+    assert filled(prefect["environment"]["STACK_PREFECT_UI_API_URL"], **given) == (
+        f"http://{where}/api"
+    )
 
 
 def test_containers_run_the_commands_of_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +155,7 @@ def test_a_wrong_setting_is_one_clear_sentence(
 def test_variables_of_the_file_are_settings_of_the_stack() -> None:
     text = (ROOT / "infra" / "compose.yaml").read_text()
     known = {f"STACK_{name.upper()}" for name in Settings.model_fields}
-    own = {"STACK_IMAGE", "STACK_PROJECT"}
+    own = {"STACK_IMAGE", "STACK_PROJECT", "STACK_UID"}
     assert set(re.findall(r"\$\{(\w+)", text)) <= known | own
 
 
