@@ -11,6 +11,7 @@ import warnings
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from patchae.dataset.picture import require_mode
 from patchae.errors import DataError
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 """What is decoded; Pillow never tries another format on the bytes of an asker."""
-MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I;16L", "I;16B")
 MAX_PIXELS = 50_000_000
 """Of one image; a decoded one takes up to four bytes for each."""
 
@@ -77,9 +77,7 @@ def _require_fit(image: object, max_pixels: int) -> None:
             f"an image of {width} x {height} pixels, more than {max_pixels:,} in all",
             mend="send a smaller one, or raise --max-pixels",
         )
-    mode = image.mode  # type: ignore[attr-defined]
-    if mode not in MODES:
-        raise DataError(f"an image of mode {mode}", mend="send 8- or 16-bit grey or colour")
+    require_mode(image.mode)  # type: ignore[attr-defined]
     # As the header of the first one says: `n_frames` would look up every one of a TIFF, in a time
     # that grows with the square of their number.
     if getattr(image, "is_animated", False):
