@@ -30,6 +30,7 @@ from patchae.lineage.probe import FOLDER, probe_of
 from patchae.registry.ledger import Ledger
 from patchae.settings import settings
 from patchae.steps.job import ClassJob
+from patchae.steps.kept import kept_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +47,7 @@ def train_class(job: ClassJob, progress: Progress = silent) -> bool:
     """Train the class unless its key was trained before; returns whether it was trained now.
 
     Raises:
-        DataError: an image cannot be read.
+        DataError: an image cannot be read or was changed meanwhile.
         StoreUnreachable: the backbone's weights cannot be had, or the ledger, whose clock dates
             the training.
     """
@@ -55,23 +56,29 @@ def train_class(job: ClassJob, progress: Progress = silent) -> bool:
     if _is_trained(job):
         return False
     rows = job.train_rows
+    images = [job.project.data / path for path in rows["path"]]
     # Scores that lie there judged a model that is gone.
     shutil.rmtree(job.evaluated, ignore_errors=True)
     started, clock = Ledger.of(job.project).now(), time.perf_counter()
     device = pick_device(settings().device)
-    kept = job.folder / f"samples-{device}"  # what a killed training had done already
+    kept = kept_for(job.folder, device, images)  # what a killed training had done already
     with folder_in_one_step(job.trained) as draft:
-        model = train(
-            [job.project.data / path for path in rows["path"]],
-            list(rows["sha256"]),
-            job.line.training,
-            device=device,
-            progress=progress,
-            kept=kept,
-        )
+        try:
+            model = train(
+                images,
+                list(rows["sha256"]),
+                job.line.training,
+                device=device,
+                progress=progress,
+                kept=kept,
+            )
+            require_unchanged(job, rows)
+        except DataError:
+            # It may hold what was drawn from an image that is not in the manifest.
+            shutil.rmtree(kept, ignore_errors=True)
+            raise
         for warning in model.facts["warnings"]:
             say(f"{job.class_name}: {warning}")
-        require_unchanged(job, rows)
         model.save(draft / "model")
         told = ("torch", "losses", "learned", "calibration", "weights_sha256")
         facts = {name: model.facts[name] for name in told}
@@ -123,6 +130,7 @@ def evaluate_class(job: ClassJob, progress: Progress = silent) -> dict[str, Any]
     """
     from patchae.model.detector import PatchAE
     from patchae.model.training import pick_device
+    from patchae.steps.pictures import pictures_of
 
     if not _is_evaluated(job):
         model = PatchAE.load(job.trained / "model", pick_device(settings().device))
@@ -133,7 +141,7 @@ def evaluate_class(job: ClassJob, progress: Progress = silent) -> dict[str, Any]
             image = probe_of(read_scores(text))
             kept = draft / FOLDER / Path(image.path).name
             write_bytes(kept, (job.project.data / image.path).read_bytes())
-            for name, content in _pictures(job, model, evaluation).items():
+            for name, content in pictures_of(job, model, evaluation).items():
                 write_bytes(draft / name, content)
             write_json(draft / "evaluation.json", evaluation.metrics)
             write_json(draft / DIGESTS_FILE, digests_of(draft))
@@ -190,28 +198,3 @@ def scores_csv(evaluation: Evaluation) -> str:
             (image.path, image.sha256, image.defect, image.label, repr(judged.score), decision)
         )
     return text.getvalue()
-
-
-def _pictures(job: ClassJob, model: PatchAE, evaluation: Evaluation) -> dict[str, bytes]:
-    """Charts and heat maps by artifact path. Maps are numbered from the worst decision on."""
-    from patchae.report.charts import histogram_svg, roc_svg
-    from patchae.report.heatmaps import heat_map, sheet
-
-    labels = [judged.image.label for judged in evaluation.judged]
-    scores = [judged.score for judged in evaluation.judged]
-    threshold = model.threshold
-    roc = roc_svg(labels, scores, title=f"ROC of {job.model}", threshold=threshold)
-    histogram = histogram_svg(labels, scores, threshold, title=f"Scores of {job.model}")
-    pictures = {"charts/roc.svg": roc.encode(), "charts/histogram.svg": histogram.encode()}
-    captioned, index = [], []
-    for number, judged in enumerate(evaluation.ranked()):
-        path = judged.image.path
-        source = job.project.data / path
-        png = heat_map(source, evaluation.maps[path], threshold, model.white)
-        pictures[f"maps/{number:02d}.png"] = png
-        index.append({"file": f"maps/{number:02d}.png", "path": path})
-        word = "right" if judged.correct else "wrong"
-        captioned.append((f"{path}  {judged.score:.3f} / {threshold:.3f}  {word}", png))
-    pictures["maps/index.json"] = (json.dumps(index, indent=2) + "\n").encode()
-    pictures["heatmaps.png"] = sheet(captioned)
-    return pictures
