@@ -31,6 +31,7 @@ from patchae.registry.ledger import Ledger
 from patchae.settings import settings
 from patchae.steps.job import ClassJob
 from patchae.steps.kept import kept_for
+from patchae.steps.timing import ms_per_image
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,10 +144,16 @@ def evaluate_class(job: ClassJob, progress: Progress = silent) -> dict[str, Any]
             write_bytes(kept, (job.project.data / image.path).read_bytes())
             for name, content in pictures_of(job, model, evaluation).items():
                 write_bytes(draft / name, content)
-            write_json(draft / "evaluation.json", evaluation.metrics)
+            write_json(draft / "evaluation.json", _told(job, model, evaluation.metrics))
             write_json(draft / DIGESTS_FILE, digests_of(draft))
     metrics: dict[str, Any] = json.loads((job.evaluated / "evaluation.json").read_text())
     return metrics
+
+
+def _told(job: ClassJob, model: PatchAE, metrics: dict[str, Any]) -> dict[str, Any]:
+    """The metrics as they are recorded, with the time of single images."""
+    files = [job.project.data / path for path in job.test_rows["path"]]
+    return {**metrics, "ms_per_image": ms_per_image(model, files)}
 
 
 def require_unchanged(job: ClassJob, rows: pd.DataFrame) -> None:
