@@ -36,7 +36,7 @@ def export(model: PatchAE, target: Path) -> dict[str, Any]:
         What a caller needs beside the graph, as it lies in the file.
 
     Raises:
-        UsageError: another suffix, or what writing ONNX needs is not installed.
+        UsageError: another suffix; or what ONNX needs is not installed, or the model has 16 bits.
     """
     write_bytes(target, writer_for(target)(model))
     return about(model)
@@ -94,8 +94,14 @@ def to_onnx(model: PatchAE) -> bytes:
     """An ONNX file with inputs `images` and outputs `scores` and `maps`.
 
     Raises:
-        UsageError: onnx or onnxscript is not installed.
+        UsageError: onnx or onnxscript is not installed, or the model computes with 16 bits.
     """
+    if model.settings.precision == "mixed":
+        raise UsageError(
+            "a model of `precision: mixed` cannot be written as ONNX: on the CPU it computes with"
+            " bfloat16, which ONNX Runtime does not have",
+            mend="train the class with `precision: auto` or `full`, or export it as .pt2",
+        )
     missing = [name for name in ("onnx", "onnxscript") if find_spec(name) is None]
     if missing:
         raise UsageError(

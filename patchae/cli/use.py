@@ -36,10 +36,13 @@ def score(
     if out is not None:
         _score_source(model, images, out, json=json)
         return
+    from patchae.dataset.picture import require_mode_of
     from patchae.files import write_bytes
     from patchae.report.heatmaps import heat_map
 
     files = [Path(one) for one in images]
+    for file in files:
+        require_mode_of(file)
     name, version, detector = _loaded(model)
     scored = detector.score(files)
     rows, told = [], []
@@ -120,7 +123,8 @@ def export(
     from patchae.export import writer_for
 
     writer_for(file)  # a wrong name is told before a model is fetched
-    name, version, detector = _loaded(model)
+    # On the CPU, so that the graph is the same on every machine: a GPU's has 16 bits in it.
+    name, version, detector = _loaded(model, device="cpu")
     told = write(detector, file)
     size = file.stat().st_size
     print(
@@ -140,7 +144,7 @@ def export(
         )
 
 
-def _loaded(model: str) -> tuple[str, str, PatchAE]:
+def _loaded(model: str, device: str | None = None) -> tuple[str, str, PatchAE]:
     """Registered name and version that an argument means, and the model in memory."""
     from patchae.lineage.naming import resolve
     from patchae.registry.loading import load_version
@@ -149,4 +153,4 @@ def _loaded(model: str) -> tuple[str, str, PatchAE]:
     project = here()
     tracking = Tracking.open(project)
     name, version, _ = resolve(project, tracking, model)
-    return name, version, load_version(tracking, tracking.version(name, version))
+    return name, version, load_version(tracking, tracking.version(name, version), device)

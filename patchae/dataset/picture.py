@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from io import BytesIO
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 100_000_000
 """Larger images are not decoded: a file of a few kilobytes can claim to be one."""
+MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I;16L", "I;16B")
+"""Pillow's names of the pixels that a model can see. Floats and 32 bits are not among them: turned
+into 8 bits they are clipped, and a whole image of them may become black."""
 TOO_MANY_PIXELS = "too many pixels"
 """How the problem of such an image begins."""
 EMPTY = "an empty file"
@@ -59,6 +63,37 @@ def read_picture(path: Path, *, as_mask: bool = False) -> Picture:
         DataError: the file cannot be read at all, for example because it has just disappeared.
     """
     return picture_of(content_of(path), as_mask=as_mask)
+
+
+def require_mode(mode: str, where: str | None = None) -> None:
+    """Let only pixels pass that a model can see, by Pillow's name of their mode.
+
+    Raises:
+        DataError: they are of another mode.
+    """
+    if mode not in MODES:
+        raise DataError(
+            f"an image of mode {mode}, which is neither 8-bit grey or colour nor 16-bit grey",
+            where=where,
+            mend="use 8-bit grey or colour, or 16-bit grey",
+        )
+
+
+def require_mode_of(path: Path) -> None:
+    """As `require_mode`, by the header of a file; of one that is no image whoever decodes it tells.
+
+    Raises:
+        DataError: its pixels are of another mode.
+    """
+    from PIL import Image
+
+    mode = MODES[0]
+    with (
+        suppress(OSError, ValueError, SyntaxError, Image.DecompressionBombError),
+        Image.open(path) as image,
+    ):
+        mode = mode_of(image)
+    require_mode(mode, str(path))
 
 
 def content_of(path: Path) -> bytes:

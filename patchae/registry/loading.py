@@ -18,8 +18,13 @@ WEIGHTS_FOLDER = "artifacts/model"
 """Where MLflow puts the folder that the scorer calls `model`."""
 
 
-def load_version(tracking: Tracking, version: Version) -> PatchAE:
-    """The model of a version, on the device that `PATCHAE_DEVICE` names.
+def load_version(tracking: Tracking, version: Version, device: str | None = None) -> PatchAE:
+    """The model of a version.
+
+    Args:
+        tracking: where it is registered.
+        version: it.
+        device: `cpu` or `cuda`; None: what `PATCHAE_DEVICE` names.
 
     Raises:
         DataError: its files are gone, damaged, or of another format; or its weights were let go by
@@ -34,12 +39,12 @@ def load_version(tracking: Tracking, version: Version) -> PatchAE:
             mend=f"`patchae reproduce {version.model}/{version.version}` trains it again to"
             " compare",
         )
-    return load_model(tracking.model_folder(version))
+    return load_model(tracking.model_folder(version), device)
 
 
-def load_model(folder: Path) -> PatchAE:
+def load_model(folder: Path, device: str | None = None) -> PatchAE:
     """The model in the folder of an MLflow model; otherwise as `load_version`."""
     from patchae.model.detector import PatchAE
     from patchae.model.training import pick_device
 
-    return PatchAE.load(folder / WEIGHTS_FOLDER, pick_device(settings().device))
+    return PatchAE.load(folder / WEIGHTS_FOLDER, device or pick_device(settings().device))

@@ -45,7 +45,13 @@ class Scorer(PythonModel):  # type: ignore[misc]  # mlflow has no types
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
         """Scores of images given as paths or arrays; see the module's text."""
-        scored = self.model.score(images_of(model_input))
+        from patchae.dataset.picture import require_mode_of
+
+        images = images_of(model_input)
+        for image in images:
+            if isinstance(image, str | Path):
+                require_mode_of(Path(image))
+        scored = self.model.score(images)
         table = pd.DataFrame(
             {
                 "score": [one.score for one in scored],

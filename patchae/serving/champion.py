@@ -80,7 +80,8 @@ def load(
         record = prove(project, own, name, version, keys)
         folder = own.model_folder(own.version(name, version))
         require_files(folder, record["files"], f"{name}/{version}")
-        detector = load_model(folder)
+        # ONNX Runtime computes on the CPU what torch gives it: a GPU's graph has 16 bits in it.
+        detector = load_model(folder, "cpu" if runtime == "onnx" else None)
     share_backbone(detector, [one.detector for one in beside])
     ask = by_torch(detector) if runtime == "torch" else by_onnx(detector)
     made = Champion(name, version, str(record["data"]["version"]), detector, ask)

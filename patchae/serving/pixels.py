@@ -11,7 +11,7 @@ import warnings
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from patchae.dataset.picture import mode_of
+from patchae.dataset.picture import mode_of, require_mode
 from patchae.errors import DataError
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 """What is decoded; Pillow never tries another format on the bytes of an asker."""
-MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I;16L", "I;16B")
 MAX_PIXELS = 50_000_000
 """Of one image; a decoded one takes up to four bytes for each."""
 
@@ -79,11 +78,7 @@ def _require_fit(image: ImageFile, max_pixels: int) -> None:
             f"an image of {width} x {height} pixels, more than {max_pixels:,} in all",
             mend="send a smaller one, or raise --max-pixels",
         )
-    mode = mode_of(image)
-    if mode not in MODES:
-        raise DataError(
-            f"an image of mode {mode}", mend="send 8-bit grey or colour, or 16-bit grey"
-        )
+    require_mode(mode_of(image))
     # As the header of the first one says: `n_frames` would look up every one of a TIFF, in a time
     # that grows with the square of their number.
     if getattr(image, "is_animated", False):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import platform
 import shutil
 import time
@@ -30,6 +31,8 @@ from patchae.lineage.probe import FOLDER, probe_of
 from patchae.registry.ledger import Ledger
 from patchae.settings import settings
 from patchae.steps.job import ClassJob
+from patchae.steps.kept import kept_for
+from patchae.steps.timing import ms_per_image
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
     from patchae.model.evaluation import Evaluation
 
 DIGESTS_FILE = "digests.json"
+_OF_KINDS = ("image_auroc", "recall", "false_alarm_rate")
+"""Metrics that need good images, or defective ones, or both."""
 MAPS = 8
 """Heat maps that a training keeps: half of the worst decisions, half of the best."""
 
@@ -46,7 +51,7 @@ def train_class(job: ClassJob, progress: Progress = silent) -> bool:
     """Train the class unless its key was trained before; returns whether it was trained now.
 
     Raises:
-        DataError: an image cannot be read.
+        DataError: an image cannot be read or was changed meanwhile, or there is no test image.
         StoreUnreachable: the backbone's weights cannot be had, or the ledger, whose clock dates
             the training.
     """
@@ -54,24 +59,31 @@ def train_class(job: ClassJob, progress: Progress = silent) -> bool:
 
     if _is_trained(job):
         return False
+    _require_tests(job)
     rows = job.train_rows
+    images = [job.project.data / path for path in rows["path"]]
     # Scores that lie there judged a model that is gone.
     shutil.rmtree(job.evaluated, ignore_errors=True)
     started, clock = Ledger.of(job.project).now(), time.perf_counter()
     device = pick_device(settings().device)
-    kept = job.folder / f"samples-{device}"  # what a killed training had done already
+    kept = kept_for(job.folder, device, images)  # what a killed training had done already
     with folder_in_one_step(job.trained) as draft:
-        model = train(
-            [job.project.data / path for path in rows["path"]],
-            list(rows["sha256"]),
-            job.line.training,
-            device=device,
-            progress=progress,
-            kept=kept,
-        )
+        try:
+            model = train(
+                images,
+                list(rows["sha256"]),
+                job.line.training,
+                device=device,
+                progress=progress,
+                kept=kept,
+            )
+            require_unchanged(job, rows)
+        except DataError:
+            # It may hold what was drawn from an image that is not in the manifest.
+            shutil.rmtree(kept, ignore_errors=True)
+            raise
         for warning in model.facts["warnings"]:
             say(f"{job.class_name}: {warning}")
-        require_unchanged(job, rows)
         model.save(draft / "model")
         told = ("torch", "losses", "learned", "calibration", "weights_sha256")
         facts = {name: model.facts[name] for name in told}
@@ -92,6 +104,20 @@ def train_class(job: ClassJob, progress: Progress = silent) -> bool:
         # Inside: after a kill behind this block nobody would come back for it.
         shutil.rmtree(kept, ignore_errors=True)
     return True
+
+
+def _require_tests(job: ClassJob) -> None:
+    """A class may wait for defective images, or for good ones; without any it cannot be judged.
+
+    Raises:
+        DataError: there is no test image.
+    """
+    if job.test_rows.empty:
+        raise DataError(
+            f"'{job.class_name}' has no test image, so that a model of it cannot be judged",
+            where=str(job.project.data / job.class_name / "test"),
+            mend="add images to test/good; without defective ones the verdict is `hold`",
+        )
 
 
 def _is_trained(job: ClassJob) -> bool:
@@ -123,6 +149,7 @@ def evaluate_class(job: ClassJob, progress: Progress = silent) -> dict[str, Any]
     """
     from patchae.model.detector import PatchAE
     from patchae.model.training import pick_device
+    from patchae.steps.pictures import pictures_of
 
     if not _is_evaluated(job):
         model = PatchAE.load(job.trained / "model", pick_device(settings().device))
@@ -133,12 +160,22 @@ def evaluate_class(job: ClassJob, progress: Progress = silent) -> dict[str, Any]
             image = probe_of(read_scores(text))
             kept = draft / FOLDER / Path(image.path).name
             write_bytes(kept, (job.project.data / image.path).read_bytes())
-            for name, content in _pictures(job, model, evaluation).items():
+            for name, content in pictures_of(job, model, evaluation).items():
                 write_bytes(draft / name, content)
-            write_json(draft / "evaluation.json", evaluation.metrics)
+            write_json(draft / "evaluation.json", _told(job, model, evaluation.metrics))
             write_json(draft / DIGESTS_FILE, digests_of(draft))
     metrics: dict[str, Any] = json.loads((job.evaluated / "evaluation.json").read_text())
     return metrics
+
+
+def _told(job: ClassJob, model: PatchAE, metrics: dict[str, Any]) -> dict[str, Any]:
+    """The metrics as they are recorded: one that is not defined is None, and the time is measured.
+
+    Without good or without defective images there is no AUROC, and no share of those that are not.
+    """
+    files = [job.project.data / path for path in job.test_rows["path"]]
+    undefined = [name for name in _OF_KINDS if math.isnan(metrics[name])]
+    return {**metrics, **dict.fromkeys(undefined), "ms_per_image": ms_per_image(model, files)}
 
 
 def require_unchanged(job: ClassJob, rows: pd.DataFrame) -> None:
@@ -193,28 +230,3 @@ def scores_csv(evaluation: Evaluation) -> str:
             (image.path, image.sha256, image.defect, image.label, repr(judged.score), decision)
         )
     return text.getvalue()
-
-
-def _pictures(job: ClassJob, model: PatchAE, evaluation: Evaluation) -> dict[str, bytes]:
-    """Charts and heat maps by artifact path. Maps are numbered from the worst decision on."""
-    from patchae.report.charts import histogram_svg, roc_svg
-    from patchae.report.heatmaps import heat_map, sheet
-
-    labels = [judged.image.label for judged in evaluation.judged]
-    scores = [judged.score for judged in evaluation.judged]
-    threshold = model.threshold
-    roc = roc_svg(labels, scores, title=f"ROC of {job.model}", threshold=threshold)
-    histogram = histogram_svg(labels, scores, threshold, title=f"Scores of {job.model}")
-    pictures = {"charts/roc.svg": roc.encode(), "charts/histogram.svg": histogram.encode()}
-    captioned, index = [], []
-    for number, judged in enumerate(evaluation.ranked()):
-        path = judged.image.path
-        source = job.project.data / path
-        png = heat_map(source, evaluation.maps[path], threshold, model.white)
-        pictures[f"maps/{number:02d}.png"] = png
-        index.append({"file": f"maps/{number:02d}.png", "path": path})
-        word = "right" if judged.correct else "wrong"
-        captioned.append((f"{path}  {judged.score:.3f} / {threshold:.3f}  {word}", png))
-    pictures["maps/index.json"] = (json.dumps(index, indent=2) + "\n").encode()
-    pictures["heatmaps.png"] = sheet(captioned)
-    return pictures

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from patchae.errors import DataError
 from patchae.lineage import probe as probing
 from patchae.lineage.probe import FOLDER
 from patchae.registry.loading import WEIGHTS_FOLDER
@@ -184,6 +185,18 @@ class TestReporting:
         page = Path(told["report"]).read_text()
         assert "works.lens" in page
 
+    @pytest.mark.parametrize("suffix", [".onnx", ".pt2"])
+    def test_the_device_of_a_machine_does_not_change_what_is_exported(
+        self, run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+    ) -> None:
+        files = {}
+        for device in ("cpu", "cuda"):
+            monkeypatch.setenv("PATCHAE_DEVICE", device)
+            files[device] = tmp_path / f"{device}{suffix}"
+            told = run("export", "works.disc", str(files[device]))
+            assert told.code == 0, told.err
+        assert files["cpu"].stat().st_size == files["cuda"].stat().st_size
+
     def test_score_writes_heat_maps(self, run: Command, works: Works, tmp_path: Path) -> None:
         good, hole = images(works)
         done = run("score", "works.disc", str(good), str(hole), "--maps", str(tmp_path), "--json")
@@ -315,6 +328,16 @@ class TestMlflow:
         assert champion.predict(paths[1])["score"].tolist() == pytest.approx(expected[1:])
         assert champion.predict(arrays[1])["score"].tolist() == pytest.approx(expected[1:])
         assert champion.predict(np.stack(arrays))["score"].tolist() == pytest.approx(expected)
+
+    def test_pixels_that_it_cannot_see_are_refused_by_the_model_and_by_the_command(
+        self, champion: Any, run: Command, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "floats.tiff"
+        Image.new("F", (64, 64), 100_000.0).save(file)
+        with pytest.raises(DataError, match="mode F"):
+            champion.predict([str(file)])
+        told = run("score", "works.disc", str(file))
+        assert (told.code, "mode F" in told.err, str(file) in told.err) == (2, True, True)
 
     def test_it_draws_heat_maps_when_asked(self, champion: Any, works: Works) -> None:
         paths = [str(path) for path in images(works)]

@@ -168,3 +168,10 @@ def test_a_try_to_serve_leaves_no_download(
         loaded(works, server)
     assert all(folder.is_relative_to(tmp_path) for folder in seen)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_onnx_runtime_gets_the_graph_of_the_cpu_whatever_torch_computes_on(
+    works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATCHAE_DEVICE", "cuda")
+    assert loaded(works, works.tracking(), runtime="onnx").detector.device.type == "cpu"

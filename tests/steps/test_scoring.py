@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from patchae.errors import DataError, NegativeFinding, StoreBusy, UsageError
 from patchae.predictions.alone import alone
@@ -150,6 +151,19 @@ def test_what_cannot_be_read_is_listed_and_stops_nothing(
     assert "broken.png" in (tmp_path / "out" / "worst.html").read_text()
     shutil.copy(images / "good" / "000.png", images / "broken.png")
     assert not score_batch(works.plant.project, LENS, str(images), tmp_path / "out").unreadable
+
+
+def test_pixels_that_a_model_cannot_see_are_not_judged(
+    works: Works, images: Path, tmp_path: Path
+) -> None:
+    for name, mode in (("floats.tiff", "F"), ("wide.tiff", "I")):
+        Image.new(mode, (64, 64), 100_000).save(images / name)
+    before = len(frame(works.plant.project, model=LENS))
+    found = score_batch(works.plant.project, LENS, str(images), tmp_path / "out")
+    assert found.images == 14
+    assert [name for name, _ in found.unreadable] == ["floats.tiff", "wide.tiff"]
+    assert all(f"mode {mode}" in why for (_, why), mode in zip(found.unreadable, "FI", strict=True))
+    assert len(frame(works.plant.project, model=LENS)) == before + 12
 
 
 def test_what_could_not_be_read_is_tried_again_though_nothing_of_it_changed(
