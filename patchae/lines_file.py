@@ -83,10 +83,17 @@ def _parse(path: Path, content: Any) -> Lines:
 
 
 def _retention(path: Path, content: dict[str, Any]) -> Retention | None:
-    if "retention" not in content:
+    wanted = content.get("retention")
+    if wanted is None:
         return None
+    if not isinstance(wanted, dict):  # `false` must not turn on what removes things
+        _not_usable(
+            path,
+            "retention",
+            f"expected a mapping, '{{}}' for all defaults, or no such key; found {wanted!r}",
+        )
     try:
-        return Retention.model_validate(content["retention"] or {})
+        return Retention.model_validate(wanted)
     except ValidationError as error:
         problem = error.errors()[0]
         _not_usable(path, ".".join(["retention", *map(str, problem["loc"])]), _expected(problem))
