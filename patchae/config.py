@@ -109,8 +109,21 @@ Name = Annotated[str, AfterValidator(_name)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+def joined(whole: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """`whole`, with what `own` has otherwise; where both hold a mapping, that is joined, too."""
+    return {
+        **whole,
+        **{
+            key: {**whole[key], **value}
+            if isinstance(value, Mapping) and isinstance(whole.get(key), Mapping)
+            else value
+            for key, value in own.items()
+        },
+    }
+
+
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -320,12 +333,12 @@ class Line(_Frozen):
     def validation_of(self, class_name: str) -> Validation:
         """`validation` of one class: the line's, with what the class has otherwise."""
         own = self.per_class.get(class_name, ClassSettings()).validation
-        return Validation(**{**self.validation.model_dump(exclude_unset=True), **own})
+        return Validation(**joined(self.validation.model_dump(exclude_unset=True), own))
 
     def gates_of(self, class_name: str) -> Gates:
         """`gates` of one class: the line's, with what the class has otherwise."""
         own = self.per_class.get(class_name, ClassSettings()).gates
-        return Gates(**{**self.gates.model_dump(exclude_unset=True), **own})
+        return Gates(**joined(self.gates.model_dump(exclude_unset=True), own))
 
     def model_name(self, class_name: str) -> str:
         """Name of the registered model of a class."""

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import yaml
 from pydantic import ValidationError
 
-from patchae.config import Gates, Line, Lines, Retention
+from patchae.config import Gates, Line, Lines, Retention, joined
 from patchae.errors import ConfigError
 
 
@@ -35,7 +35,7 @@ def load_gates(path: Path, own: Gates) -> Gates:
     if not isinstance(content, dict):
         _not_usable(path, "the file", "expected keys of `gates`, for example 'max_drop: 0.01'")
     try:
-        return Gates.model_validate({**own.model_dump(), **content})
+        return Gates.model_validate(joined(own.model_dump(), content))
     except ValidationError as error:
         problem = error.errors()[0]
         _not_usable(path, ".".join(map(str, problem["loc"])), _expected(problem))
