@@ -56,10 +56,14 @@ Told = tuple[State, str, str]
 
 
 def _lines(project: Project) -> Told:
+    from patchae.dataset.classes import check_per_class, line_classes
     from patchae.lines_file import load_lines
 
-    names = [line.name for line in load_lines(project.lines_file).lines]
-    return "ok", f"lines.yaml: {', '.join(names)}", ""
+    lines = load_lines(project.lines_file).lines
+    for line in lines:
+        if known := line_classes(project, line):
+            check_per_class(project, line, known)
+    return "ok", f"lines.yaml: {', '.join(line.name for line in lines)}", ""
 
 
 def _ledger(project: Project) -> Told:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from patchae.config import Line
-from patchae.dataset.classes import line_classes
+from patchae.dataset.classes import check_per_class, line_classes
 from patchae.errors import DataError, UsageError
 from patchae.lines_file import load_lines
 from patchae.project import Project
@@ -31,6 +31,7 @@ def classes_of(project: Project, line: Line, wanted: Sequence[str] | None = None
 
     Raises:
         UsageError: one that is wanted is not of this line.
+        ConfigError: `per_class` names one that is not.
         DataError: the line has no class at all.
     """
     known = line_classes(project, line)
@@ -40,6 +41,7 @@ def classes_of(project: Project, line: Line, wanted: Sequence[str] | None = None
             where=str(project.data),
             mend="bring images in with `patchae import FOLDER`",
         )
+    check_per_class(project, line, known)
     unknown = sorted(set(wanted or ()) - set(known))
     if unknown:
         raise UsageError(
