@@ -140,7 +140,9 @@ def _workers(project: Project) -> Told | None:
 
     if not os.environ.get("PREFECT_API_URL"):
         return None
-    pools = sorted({line.work_pool for line in load_lines(project.lines_file).lines})
+    lines = load_lines(project.lines_file)
+    named = {pool for line in lines.lines for pool in (line.work_pool, line.data_pool) if pool}
+    pools = sorted(named | ({lines.retention.work_pool} if lines.retention else set()))
     live = {pool: servers.workers(pool) for pool in pools}
     told = ", ".join(
         f"{pool}: {'no such pool' if count is None else f'{count} live'}"
