@@ -68,15 +68,9 @@ def training_slot() -> Iterator[None]:
 
 
 def slots() -> int:
-    """How many classes are trained side by side: `PATCHAE_SLOTS`, or one per GPU, at least 1.
+    """How many classes are trained side by side: `PATCHAE_SLOTS`.
 
-    On the CPU one class at a time uses all cores; two would only take turns.
+    One by default, on a machine with several GPUs too: every training of a process is on the first
+    that it sees, and on the CPU one class uses all cores.
     """
-    chosen = settings().slots
-    if chosen:
-        return chosen
-    if settings().device == "cpu":
-        return 1
-    import torch
-
-    return max(1, torch.cuda.device_count())
+    return settings().slots
