@@ -92,3 +92,8 @@ def test_the_secret_is_a_template_and_the_rest_holds_none() -> None:
     names = {"MLFLOW_TRACKING_USERNAME", "AWS_ACCESS_KEY_ID"}
     assert all(not value for name, value in secret.items() if name not in names)
     assert not set(secret) & set(kinds["ConfigMap"]["data"])
+
+
+def test_pods_take_no_places_of_a_machine_since_kubernetes_counts_gpus() -> None:
+    kinds = {one["kind"]: one for _, one in MANIFESTS}
+    assert kinds["ConfigMap"]["data"]["PATCHAE_MACHINE"] == ""
