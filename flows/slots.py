@@ -11,6 +11,7 @@ from httpx import HTTPError
 
 from flows.silence import silence_told
 from patchae.console import say
+from patchae.settings import settings
 from patchae.steps.plan import slots
 
 _LEASE_S = 60.0
@@ -19,18 +20,21 @@ _LEASE_S = 60.0
 
 @contextmanager
 def machine_slot(pool: str | None) -> Iterator[None]:
-    """Hold one of this machine's places for a training, of which all its workers have a share.
+    """Hold one of this machine's places for a training, of which all its runs have a share.
 
-    There are as many as `PATCHAE_SLOTS` says, or one per GPU. Without a work pool there is one
-    process, which counts for itself.
+    There are as many as `PATCHAE_SLOTS` says. Prefect's server counts them, for workers, for what
+    `patchae serve` starts and for what people start beside them. Where there is no server for more
+    than this process, or `PATCHAE_MACHINE` is empty, the process counts for itself.
 
     Raises:
         StoreUnreachable: Prefect does not answer.
     """
-    if pool is None:
+    machine = settings().machine
+    machine = socket.gethostname() if machine is None else machine
+    if not machine or (pool is None and not os.environ.get("PREFECT_API_URL")):
         yield
         return
-    name = f"patchae-{socket.gethostname()}"
+    name = f"patchae-{machine}"
     if devices := os.environ.get("CUDA_VISIBLE_DEVICES"):
         name += f"-gpu-{devices}"  # workers that see other GPUs take no places from these
     place = _taken(name)

@@ -78,14 +78,15 @@ def validate(run: LineRun, class_name: str) -> ClassJob:
 @task(name="train", task_run_name="train {job.class_name}", **PATIENT)
 def train(job: ClassJob) -> bool:
     """Train the model unless its key was trained before; whether it was trained now."""
-    with training_slot(), machine_slot(job.origin.work_pool):
+    with machine_slot(job.origin.work_pool):
         return train_class(job, unless_stopped(progress_of(job.class_name)))
 
 
-@task(name="evaluate", task_run_name="evaluate {job.class_name}", cache_policy=NO_CACHE)
+@task(name="evaluate", task_run_name="evaluate {job.class_name}", **PATIENT)
 def evaluate(job: ClassJob) -> dict[str, Any]:
-    """Score the test images."""
-    return evaluate_class(job, unless_stopped(progress_of(job.class_name)))
+    """Score the test images; a gate may ask how long that takes, so no training runs beside it."""
+    with machine_slot(job.origin.work_pool):
+        return evaluate_class(job, unless_stopped(progress_of(job.class_name)))
 
 
 @task(name="register", task_run_name="register {job.class_name}", **PATIENT)
@@ -121,8 +122,9 @@ def _train_and_judge(run: LineRun, class_name: str, news: ClassNews) -> ClassOut
     trained = False
     gone = to_train_again(ledger.entries(job.model, kinds=LEAVING))
     if tracking.with_key(job.model, job.key, gone) is None:
-        trained = train(job)
-        evaluate(job)
+        with training_slot():  # for both, or the first class would wait for the last one's training
+            trained = train(job)
+            evaluate(job)
     version = register(job, tracking, ledger)
     verdict = gate(job, version, tracking, ledger)
     news.judged(job.model, version.version, verdict.body["outcome"])

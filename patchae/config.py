@@ -10,7 +10,6 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
-from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -24,6 +23,7 @@ from pydantic import (
 )
 
 from patchae.checks import SEVERITIES, Chosen
+from patchae.cron import cron_fields, zone_name
 from patchae.errors import UsageError
 
 PACKAGED_BACKBONES = ("tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2")
@@ -54,24 +54,6 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 def _name(value: str) -> str:
     if not _NAME.fullmatch(value):
         raise ValueError("expected letters, digits, '_' and '-', at most 64, no dot or slash")
-    return value
-
-
-def _cron(value: str) -> str:
-    from datetime import UTC, datetime
-
-    from cronsim import CronSim, CronSimError
-
-    try:
-        next(CronSim(value, datetime(2026, 1, 1, tzinfo=UTC)))
-    except (CronSimError, StopIteration):
-        raise ValueError("expected five cron fields, for example '0 3 * * 1'") from None
-    return value
-
-
-def _time_zone(value: str) -> str:
-    if value not in available_timezones():
-        raise ValueError("expected an IANA time zone, for example 'Europe/Berlin' or 'UTC'")
     return value
 
 
@@ -127,8 +109,21 @@ Name = Annotated[str, AfterValidator(_name)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+def joined(whole: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """`whole`, with what `own` has otherwise; where both hold a mapping, that is joined, too."""
+    return {
+        **whole,
+        **{
+            key: {**whole[key], **value}
+            if isinstance(value, Mapping) and isinstance(whole.get(key), Mapping)
+            else value
+            for key, value in own.items()
+        },
+    }
+
+
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -265,8 +260,8 @@ class Validation(_Frozen):
 class Schedule(_Frozen):
     """When a line is retrained by itself."""
 
-    cron: Annotated[str, AfterValidator(_cron)]
-    timezone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+    cron: Annotated[str, AfterValidator(cron_fields)]
+    timezone: Annotated[str, AfterValidator(zone_name)] = "UTC"
 
 
 class DriftPolicy(_Frozen):
@@ -338,12 +333,12 @@ class Line(_Frozen):
     def validation_of(self, class_name: str) -> Validation:
         """`validation` of one class: the line's, with what the class has otherwise."""
         own = self.per_class.get(class_name, ClassSettings()).validation
-        return Validation(**{**self.validation.model_dump(exclude_unset=True), **own})
+        return Validation(**joined(self.validation.model_dump(exclude_unset=True), own))
 
     def gates_of(self, class_name: str) -> Gates:
         """`gates` of one class: the line's, with what the class has otherwise."""
         own = self.per_class.get(class_name, ClassSettings()).gates
-        return Gates(**{**self.gates.model_dump(exclude_unset=True), **own})
+        return Gates(**joined(self.gates.model_dump(exclude_unset=True), own))
 
     def model_name(self, class_name: str) -> str:
         """Name of the registered model of a class."""

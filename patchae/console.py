@@ -84,8 +84,8 @@ class _Bars:
         from rich.progress import Progress as Bars
 
         self._bars = Bars(
-            TextColumn("{task.fields[subject]:>12}"),
-            TextColumn("{task.description:<22}"),
+            TextColumn("{task.fields[subject]:>12}", markup=False),
+            TextColumn("{task.description:<22}", markup=False),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
             TimeElapsedColumn(),

@@ -56,10 +56,14 @@ Told = tuple[State, str, str]
 
 
 def _lines(project: Project) -> Told:
+    from patchae.dataset.classes import check_per_class, line_classes
     from patchae.lines_file import load_lines
 
-    names = [line.name for line in load_lines(project.lines_file).lines]
-    return "ok", f"lines.yaml: {', '.join(names)}", ""
+    lines = load_lines(project.lines_file).lines
+    for line in lines:
+        if known := line_classes(project, line):
+            check_per_class(project, line, known)
+    return "ok", f"lines.yaml: {', '.join(line.name for line in lines)}", ""
 
 
 def _ledger(project: Project) -> Told:
@@ -141,7 +145,9 @@ def _workers(project: Project) -> Told | None:
 
     if not os.environ.get("PREFECT_API_URL"):
         return None
-    pools = sorted({line.work_pool for line in load_lines(project.lines_file).lines})
+    lines = load_lines(project.lines_file)
+    named = {pool for line in lines.lines for pool in (line.work_pool, line.data_pool) if pool}
+    pools = sorted(named | ({lines.retention.work_pool} if lines.retention else set()))
     live = {pool: servers.workers(pool) for pool in pools}
     told = ", ".join(
         f"{pool}: {'no such pool' if count is None else f'{count} live'}"

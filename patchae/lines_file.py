@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import yaml
 from pydantic import ValidationError
 
-from patchae.config import Gates, Line, Lines, Retention
+from patchae.config import Gates, Line, Lines, Retention, joined
 from patchae.errors import ConfigError
 
 
@@ -35,7 +35,7 @@ def load_gates(path: Path, own: Gates) -> Gates:
     if not isinstance(content, dict):
         _not_usable(path, "the file", "expected keys of `gates`, for example 'max_drop: 0.01'")
     try:
-        return Gates.model_validate({**own.model_dump(), **content})
+        return Gates.model_validate(joined(own.model_dump(), content))
     except ValidationError as error:
         problem = error.errors()[0]
         _not_usable(path, ".".join(map(str, problem["loc"])), _expected(problem))
@@ -83,10 +83,17 @@ def _parse(path: Path, content: Any) -> Lines:
 
 
 def _retention(path: Path, content: dict[str, Any]) -> Retention | None:
-    if "retention" not in content:
+    wanted = content.get("retention")
+    if wanted is None:
         return None
+    if not isinstance(wanted, dict):  # `false` must not turn on what removes things
+        _not_usable(
+            path,
+            "retention",
+            f"expected a mapping, '{{}}' for all defaults, or no such key; found {wanted!r}",
+        )
     try:
-        return Retention.model_validate(content["retention"] or {})
+        return Retention.model_validate(wanted)
     except ValidationError as error:
         problem = error.errors()[0]
         _not_usable(path, ".".join(["retention", *map(str, problem["loc"])]), _expected(problem))

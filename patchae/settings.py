@@ -7,6 +7,7 @@ Standard variables of other tools win where they exist (`MLFLOW_TRACKING_URI`, `
 from __future__ import annotations
 
 import getpass
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -25,7 +26,13 @@ class Settings(BaseSettings):
 
     state: Path = Field(Path(".patchae"), description="folder for everything not in Git")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="what to train on")
-    slots: int = Field(0, ge=0, description="classes trained side by side; 0: one per GPU, or 1")
+    slots: int = Field(1, ge=1, description="classes trained side by side")
+    machine: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9._-]*$",
+        description="name of this machine, whose places trainings take; default: that of the host;"
+        " empty: it has none",
+    )
     project: str = Field("", description="name of the project in Prefect; default: its folder's")
     actor: str = Field("", description="who moves models; default: the login name")
     ledger_url: str = Field("", description="PostgreSQL database of the ledger")
@@ -55,8 +62,10 @@ def settings() -> Settings:
     Raises:
         ConfigError: a variable holds what it cannot hold.
     """
+    # Of this one variable, empty means something else than unset.
+    no_machine = os.environ.get("PATCHAE_MACHINE") == ""
     try:
-        return Settings()
+        return Settings(machine="") if no_machine else Settings()
     except ValidationError as error:
         first = error.errors()[0]
         name = f"PATCHAE_{'_'.join(str(part) for part in first['loc']).upper()}"

@@ -8,9 +8,9 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from patchae.config import PRESETS, Gates, Line, Lines, Training, Validation
+from patchae.config import PRESETS, Gates, Line, Lines, Retention, Training, Validation
 from patchae.errors import ConfigError, UsageError
 from patchae.lines_file import load_lines
 
@@ -69,6 +69,15 @@ WRONG = {
         "lines: {a: {classes: all, training: {preset: quick}}}",
         "lines.a.training", "preset: expected one of fast, balanced, best",
     ),
+    "no retention": (
+        "lines: {a: {classes: all}}\nretention: false", "retention", "mapping, '{}' for all",
+    ),
+    "retention of nothing": (
+        "lines: {a: {classes: all}}\nretention: []", "retention", "mapping, '{}' for all",
+    ),
+    "retention in days": (
+        "lines: {a: {classes: all}}\nretention: 0", "retention", "mapping, '{}' for all",
+    ),
     "preset of another type": (
         "lines: {a: {classes: all, training: {preset: 3}}}",
         "lines.a.training", "preset: expected one of fast, balanced, best",
@@ -98,9 +107,20 @@ WRONG_VALUES = [
     ("validation", "modes", ["L", "L"], "listed twice"),
     ("validation", "masks", "sometimes", "'required' or 'optional'"),
     ("validation", "masks", True, "true or false"),
+    ("validation", "max_drift", float("inf"), "finite"),
+    ("gates", "max_ms_per_image", float("inf"), "finite"),
     ("gates", "min_image_auroc", 90, "less than or equal to 1"),
     ("gates", "min_test_good", 0, "greater than or equal to 1"),
 ]
+
+
+@pytest.mark.parametrize("text", ["", "retention:", "retention: null"])
+def test_without_a_retention_nothing_is_tidied_by_itself(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "lines.yaml"
+    path.write_text(f"lines: {{a: {{classes: all}}}}\n{text}")
+    assert load_lines(path).retention is None
+    path.write_text("lines: {a: {classes: all}}\nretention: {}")
+    assert load_lines(path).retention == Retention()
 
 
 def _refused(path: Path) -> ConfigError:
@@ -210,27 +230,3 @@ def test_the_presets_go_from_cheap_to_good() -> None:
         assert getattr(fast, key) < getattr(balanced, key) < getattr(best, key)
     assert fast.image_size < balanced.image_size == best.image_size
     assert [one.backbone.count("+") for one in (fast, balanced, best)] == [0, 1, 2]
-
-
-def test_a_class_may_have_gates_of_its_own() -> None:
-    line = Line(
-        name="one",
-        classes=("cap", "nut"),
-        gates=Gates(min_image_auroc=0.95, max_drop=0.01),
-        per_class={"nut": {"gates": {"max_drop": 0.1}}},
-    )
-    assert line.gates_of("cap") == Gates(min_image_auroc=0.95, max_drop=0.01)
-    assert line.gates_of("nut") == Gates(min_image_auroc=0.95, max_drop=0.1)
-
-
-@pytest.mark.parametrize(
-    ("own", "message"),
-    [
-        ({"max_drop": 2}, r"per_class.nut.gates.max_drop"),
-        ({"max_dorp": 0.1}, r"per_class.nut.gates.max_dorp"),
-        ({"min_recall_of": {"dent": 3}}, r"per_class.nut.gates.min_recall_of.dent"),
-    ],
-)
-def test_wrong_gates_of_a_class_are_named(own: dict[str, object], message: str) -> None:
-    with pytest.raises(ValidationError, match=message):
-        Line(name="one", classes=("nut",), per_class={"nut": {"gates": own}})

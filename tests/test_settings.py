@@ -14,7 +14,8 @@ from patchae.settings import settings
     ("name", "value"),
     [
         ("PATCHAE_DEVICE", "tpu"),
-        ("PATCHAE_SLOTS", "-1"),
+        ("PATCHAE_SLOTS", "0"),
+        ("PATCHAE_MACHINE", "hall/3"),
         ("PATCHAE_SLOTS", "many"),
         ("PATCHAE_LOCK_TIMEOUT", "soon"),
         ("PATCHAE_LOCK_TIMEOUT", "nan"),
@@ -43,6 +44,15 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch, na
     default = settings()
     monkeypatch.setenv(name, "")  # what a compose file makes of a variable that nobody filled in
     assert settings() == default
+
+
+def test_a_machine_without_a_name_is_not_one_that_was_not_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert settings().machine is None
+    for name in ("hall-3", ""):
+        monkeypatch.setenv("PATCHAE_MACHINE", name)
+        assert settings().machine == name
 
 
 def test_the_actor_is_the_named_one_or_the_login_name(monkeypatch: pytest.MonkeyPatch) -> None:

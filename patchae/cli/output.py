@@ -48,10 +48,13 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str =
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.table import Table
+        from rich.text import Text
 
-        drawn = Table(*columns, title=title or None, title_justify="left")
+        # As text: a reason or a file name in brackets is no markup.
+        named = Text(title, style="table.title") if title else None
+        drawn = Table(*columns, title=named, title_justify="left")
         for row in rows:
-            drawn.add_row(*row)
+            drawn.add_row(*map(Text, row))
         Console().print(drawn)
         return
     if title:

@@ -54,8 +54,13 @@ def all_of(project: Project, model: str) -> list[Drift]:
 
 
 def latest(project: Project, model: str) -> Drift | None:
-    """The newest look at a model; None where nobody has looked."""
-    return next(iter(all_of(project, model)), None)
+    """The newest look at what the scoring service kept; None where nobody has looked.
+
+    One at a folder that somebody named says nothing of what cameras see today, so it only counts
+    where there is no other.
+    """
+    looks = all_of(project, model)
+    return next((one for one in looks if not one.folder), next(iter(looks), None))
 
 
 def _read(file: Path) -> Drift | None:

@@ -78,7 +78,7 @@ def write_images_page(
         .render(line=line, version=version, records=records, findings=findings, absent=absent)
     )
     path = images_page(project, line)
-    with project.lock(LOCK):  # the site is made anew beside it, and takes this page along
+    with project.lock(LOCK):  # the site is made anew around it
         write_text(path, templating.whole(page))
     return path
 

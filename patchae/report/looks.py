@@ -11,7 +11,7 @@ from patchae.report.now import Looked
 
 
 def last_look(project: Project, model: str, class_name: str) -> Looked | None:
-    """The newest look; None when there was none."""
+    """The newest look at what the scoring service kept, failing that at a folder; or None."""
     drift = store.latest(project, model)
     if drift is None:
         return None

@@ -151,8 +151,9 @@ class Now:
             return None
         moved = look.moved
         names = " and ".join((", ".join(moved[:-1]), moved[-1]) if len(moved) > 1 else moved)
+        seen = "the images in a named folder" if look.drift.folder else "recent images"
         differs = (
-            f"{names} of recent images differ{'s' * (len(moved) == 1)} from what version"
+            f"{names} of {seen} differ{'s' * (len(moved) == 1)} from what version"
             f" {self.champion} was calibrated on"
         )
         if look.state == "once":

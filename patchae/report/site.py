@@ -1,14 +1,12 @@
 """The site: where its pages lie, and writing them, there and into MLflow.
 
-`write_site` makes all of it in one step: whoever reads it meanwhile sees the site before or the
-site after. `write_report` renews the pages of one line, as a retraining does, and the pages over
-all lines. Both hold the lock `report`, so that neither overtakes the other.
+`write_site` makes all of it. `write_report` renews the pages of one line, as a retraining does, and
+the pages over all lines. Both hold the lock `report`, so that neither overtakes the other, and put
+the pages in their places only once all of them are made: `publish`.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from patchae.config import Line
 from patchae.dataset.classes import line_classes
-from patchae.files import folder_in_one_step, write_bytes, write_text
+from patchae.files import write_bytes, write_text
 from patchae.lineage.ledger_view import LedgerView, view
 from patchae.lines_file import load_lines
 from patchae.project import Project
@@ -30,6 +28,7 @@ from patchae.report.life import life_of, render
 from patchae.report.looks import page_of
 from patchae.report.morning import plant
 from patchae.report.now import Now, Plant
+from patchae.report.publish import remove_others, renewed
 from patchae.report.start import AUDITS, LEDGER, START, audits_page, ledger_page, start_page
 
 
@@ -44,7 +43,7 @@ def report_path(project: Project, line: str) -> Path:
 
 
 def write_site(project: Project, tracking: Tracking) -> Plant:
-    """Write every page of every line in one step, with what the last audits found.
+    """Write every page of every line, with what the last audits found.
 
     Pages that others put beside them, such as that of validation, stay.
 
@@ -59,14 +58,14 @@ def write_site(project: Project, tracking: Tracking) -> Plant:
         book = view(Ledger.of(project))
         found = plant(project, book)
         lines = load_lines(project.lines_file).lines
-        with folder_in_one_step(project.reports) as draft:
+        with renewed(project.reports) as draft:
             for line in lines:
                 report = _report(project, tracking, line, anew=False)
                 told = images_page(project, line.name).is_file()
                 _write(_pages(report, found, book, home=True, images=told), draft / line.name)
                 _looks(project, found, line, draft / line.name)
-                _keep(project.reports / line.name, draft / line.name)
             _write(_over_all(found, book), draft)
+        remove_others(project.reports, {line.name for line in lines})
     return found
 
 
@@ -103,9 +102,10 @@ def write_report(
         book = view(Ledger.of(project))
         found = plant(project, book)
         told = images_page(project, line.name).is_file()
-        _write(_pages(report, found, book, home=True, images=told), path.parent)
-        _looks(project, found, line, path.parent)
-        _write(_over_all(found, book), project.reports)
+        with renewed(project.reports) as draft:
+            _write(_pages(report, found, book, home=True, images=told), draft / line.name)
+            _looks(project, found, line, draft / line.name)
+            _write(_over_all(found, book), draft)
     with TemporaryDirectory() as folder:  # MLflow keeps them flat, without the pages above
         kept = _write(_pages(report, found, book, home=False), Path(folder))
         tracking.log_report(line.name, *kept)
@@ -168,16 +168,3 @@ def _write(pages: Mapping[str, str], folder: Path) -> list[Path]:
     for name, text in pages.items():
         write_text(folder / name, text)
     return [folder / name for name in pages]
-
-
-def _keep(before: Path, after: Path) -> None:
-    """Carry on what others put into the folder of a line; nothing that was made anew."""
-    if not before.is_dir():
-        return
-    for path in before.iterdir():
-        ours = path.name == "index.html" or path.name.startswith(("life-", "drift-"))
-        if path.is_file() and not ours and not (after / path.name).exists():
-            try:
-                os.link(path, after / path.name)
-            except OSError:  # a file system without hard links
-                shutil.copy2(path, after / path.name)

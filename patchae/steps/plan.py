@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from patchae.config import Line
-from patchae.dataset.classes import line_classes
+from patchae.dataset.classes import check_per_class, line_classes
 from patchae.errors import DataError, UsageError
 from patchae.lines_file import load_lines
 from patchae.project import Project
@@ -31,6 +31,7 @@ def classes_of(project: Project, line: Line, wanted: Sequence[str] | None = None
 
     Raises:
         UsageError: one that is wanted is not of this line.
+        ConfigError: `per_class` names one that is not.
         DataError: the line has no class at all.
     """
     known = line_classes(project, line)
@@ -40,6 +41,7 @@ def classes_of(project: Project, line: Line, wanted: Sequence[str] | None = None
             where=str(project.data),
             mend="bring images in with `patchae import FOLDER`",
         )
+    check_per_class(project, line, known)
     unknown = sorted(set(wanted or ()) - set(known))
     if unknown:
         raise UsageError(
@@ -66,15 +68,9 @@ def training_slot() -> Iterator[None]:
 
 
 def slots() -> int:
-    """How many classes are trained side by side: `PATCHAE_SLOTS`, or one per GPU, at least 1.
+    """How many classes are trained side by side: `PATCHAE_SLOTS`.
 
-    On the CPU one class at a time uses all cores; two would only take turns.
+    One by default, on a machine with several GPUs too: every training of a process is on the first
+    that it sees, and on the CPU one class uses all cores.
     """
-    chosen = settings().slots
-    if chosen:
-        return chosen
-    if settings().device == "cpu":
-        return 1
-    import torch
-
-    return max(1, torch.cuda.device_count())
+    return settings().slots

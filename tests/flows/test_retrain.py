@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import socket
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -53,6 +55,22 @@ def first(plant: Plant, prefect_server: None) -> Any:
         return flow("first", root=plant.project.root, return_state=True)
 
 
+def at_work(flow_run: UUID, class_name: str) -> tuple[datetime, datetime]:
+    """When a class began to be trained, and when its evaluation ended."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+    names = [f"{step} {class_name}" for step in ("train", "evaluate")]
+    with get_client(sync_client=True) as client:
+        found = client.read_task_runs(
+            flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run]))
+        )
+    begun, ended = (next(run for run in found if run.name == name) for name in names)
+    assert begun.start_time is not None
+    assert ended.end_time is not None
+    return begun.start_time, ended.end_time
+
+
 def _told(plant: Plant) -> Path:
     """Where the OpenLineage events of the first retraining go."""
     return plant.project.state / "events.jsonl"
@@ -77,6 +95,13 @@ class TestTheFirstTime:
             assert tracking.aliases.get(one.model) == plant.standing(one.model)
             assert plant.standing(one.model) == {"champion": "1"}
         assert plant.ledger.verify() == []
+
+    def test_no_class_is_trained_while_another_is_judged_on_its_test_images(
+        self, first: Any
+    ) -> None:
+        """A gate may ask how long an image takes."""
+        times = sorted(at_work(first.state_details.flow_run_id, one) for one in ("bolt", "nut"))
+        assert times[0][1] <= times[1][0]
 
     def test_the_run_holds_everything_that_an_auditor_asks_for(
         self, plant: Plant, first: Any

@@ -42,6 +42,11 @@ def look(version: str = "3", **drifted: bool) -> Looked:
     return Looked(drift, None)
 
 
+def of_folder(found: Looked) -> Looked:
+    """The same at images that somebody named."""
+    return replace(found, drift=replace(found.drift, folder=True))
+
+
 def once(found: Looked) -> Looked:
     """The same, before a second look has confirmed it."""
     return replace(found, drift=replace(found.drift, confirmed=()))
@@ -81,6 +86,12 @@ NOTHING = replace(REJECTED, champion=None)
             Rank.DRIFT_ONCE,
             "Seen once: red of recent images differs from what version 3 was calibrated on; it"
             " counts if the next look finds it, too.",
+        ),
+        (
+            replace(CALM, looked=of_folder(look(red=True))),
+            Rank.DRIFT,
+            "Drift: red of the images in a named folder differs from what version 3 was"
+            " calibrated on.",
         ),
         (
             FAILED,

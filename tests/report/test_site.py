@@ -21,6 +21,7 @@ from patchae.registry.ledger import Ledger
 from patchae.report import failures, site
 from patchae.report.drift_page import drift_page, write_drift_page
 from patchae.report.images_page import images_page
+from patchae.report.looks import last_look
 from patchae.report.morning import plant
 from patchae.report.site import report_path, start_path, write_report, write_site
 from tests.flows.plant import Works, the_works
@@ -93,6 +94,46 @@ def test_what_the_line_decided_stands_on_the_start_page(works: Works) -> None:
     assert (lens.traffic.images, lens.traffic.alarms) == (50, 5)
 
 
+def test_whoever_serves_the_folder_sees_the_next_report(works: Works, tmp_path: Path) -> None:
+    """A server or a mount holds the folder itself, and the folder may be a link to a share."""
+    project = works.plant.project
+    shutil.rmtree(project.reports, ignore_errors=True)
+    share = tmp_path / "share"
+    (share / "lost+found").mkdir(parents=True)
+    project.reports.symlink_to(share)
+    try:
+        write_site(project, works.tracking())
+        folders = {path: path.stat().st_ino for path in (share, share / "works")}
+        first = (share / "index.html").stat().st_ino
+        write_site(project, works.tracking())
+        assert {path: path.stat().st_ino for path in folders} == folders
+        assert (share / "index.html").stat().st_ino != first
+        write_report(project, works.tracking(), works.plant.read("works"))
+        assert {path: path.stat().st_ino for path in folders} == folders
+        assert project.reports.is_symlink()
+        assert (share / "lost+found").is_dir()
+        assert dead_links(share) == []
+    finally:
+        project.reports.unlink()
+
+
+def test_a_look_at_a_folder_does_not_hide_what_cameras_see(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+
+    def look(hour: int, *, folder: bool, confirmed: tuple[str, ...] = ()) -> Drift:
+        moment = f"2026-11-25T{hour:02d}:00:00+00:00"
+        found = Drift("l.a", "2", moment, moment, moment, 240, (), (), (), confirmed, folder=folder)
+        return store.save(project, found, [], [])
+
+    named = look(4, folder=True, confirmed=("red",))
+    assert store.latest(project, "l.a") == named, "there is no other"
+    drifted = look(5, folder=False, confirmed=("brightness",))
+    look(6, folder=True)
+    shown = last_look(project, "l.a", "a")
+    assert shown is not None
+    assert shown.drift == drifted
+
+
 def test_the_last_look_for_drift_is_led_to_and_travels_with_the_site(
     works: Works,
 ) -> None:
@@ -159,7 +200,7 @@ def test_a_site_that_cannot_be_made_leaves_the_one_before(
     with pytest.raises(OSError, match="No space"):
         write_site(project, works.tracking())
     assert {path: path.read_bytes() for path in project.reports.rglob("*.html")} == before
-    assert not list(project.reports.parent.glob(".reports.*"))
+    assert not list(project.reports.glob(".*"))
 
 
 def test_an_altered_ledger_is_said_on_the_start_page_and_does_not_stop_it(works: Works) -> None:

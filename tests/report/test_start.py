@@ -23,6 +23,7 @@ from tests.report.test_now import (
     SILENT,
     audit,
     look,
+    of_folder,
     week,
 )
 from tests.report.test_page import HOSTILE, Page
@@ -132,6 +133,9 @@ def test_the_page_of_a_model_says_how_it_stands() -> None:
     assert "2026-11-25 until now" in page.words
     assert "Looked at 240 images of 2026-11-24 05:00 UTC to 2026-11-25 04:00 UTC" in page.words
     assert "1e-06" in page.words
+    looked = replace(now, model="l.a", looked=of_folder(look(score=True)))
+    named = Page(render(life, "index.html", looked))
+    assert "Looked at 240 images in a folder that somebody named, of 2026-11-24" in named.words
     assert "As it was found at 2026-11-25 01:30 UTC." in page.words
     assert {"../index.html", "../ledger.html", "index.html#class-a"} <= set(page.all("href"))
     bare = Page(render(life, "index.html", replace(CALM, model="l.a")))

@@ -85,6 +85,10 @@ def test_no_more_classes_are_trained_at_once_than_there_are_slots(
     assert most == wanted
 
 
-def test_on_the_cpu_one_class_at_a_time_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATCHAE_DEVICE", "cpu")
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+def test_one_class_at_a_time_is_trained_on_whatever_there_is(
+    monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    monkeypatch.setenv("PATCHAE_DEVICE", device)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)  # each training is on the first
     assert plan.slots() == 1
