@@ -161,8 +161,8 @@ class Found(_Part):
 class Evaluation(_Part):
     """What it showed on the test images. Intervals are two-sided, 95 %."""
 
-    image_auroc: Share
-    """Chance that a defective image scores above a good one."""
+    image_auroc: Share | None
+    """Chance that a defective image scores above a good one; null without images of both kinds."""
     image_auroc_interval: Interval | None
     """Its interval; null with fewer than 2 good or 2 defective images."""
     pixel_auroc: Share | None
@@ -175,12 +175,12 @@ class Evaluation(_Part):
     """Its interval, from a bootstrap over images."""
     threshold: float
     """Scores above it are anomalous."""
-    recall: Share
-    """Share of the defective images above the threshold."""
+    recall: Share | None
+    """Share of the defective images above the threshold; null without any."""
     recall_interval: Interval | None
     """Its exact interval; null without defective images."""
-    false_alarm_rate: Share
-    """Share of the good images above the threshold."""
+    false_alarm_rate: Share | None
+    """Share of the good images above the threshold; null without any."""
     false_alarm_rate_interval: Interval | None
     """Its exact interval; null without good images."""
     n_good: Count
@@ -190,7 +190,8 @@ class Evaluation(_Part):
     recall_by_defect: dict[str, Found]
     """By kind of defect."""
     ms_per_image: Duration
-    """Time to score one image (ms), batch of 1, on the device above."""
+    """Time to score one decoded image (ms), batch of 1, on the device above; median after a
+    warm-up."""
     scores_sha256: Hex64
     """sha256 of the artifact `scores.csv`."""
 

@@ -5,12 +5,14 @@ Each check returns what it found intact, or raises `Broken` or `NotCheckable`.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from patchae.config import Gates
-from patchae.evidence.scores import SCORES_FILE, read_scores
+from patchae.evidence.scores import SCORES_FILE, Scored, read_scores
 from patchae.files import sha256_bytes
 from patchae.lineage.material import Broken, Facts, NotCheckable
 from patchae.lineage.probe import FOLDER, probe_of
@@ -32,24 +34,24 @@ def verdict_recomputed(facts: Facts) -> str:
     if decisive is None:
         raise NotCheckable(f"the ledger has no verdict on version {facts.version}")
     scores = facts.scores
-    auroc = image_auroc([item.label for item in scores], [item.score for item in scores])
+    auroc = _auroc(scores)
     for row in rows:
         _recompute(facts, row, auroc)
     more = f"; {len(rows)} verdicts in all" if len(rows) > 1 else ""
     return (
-        f"image AUROC {auroc:.6f} from {len(scores)} scores;"
+        f"{_said(auroc)} from {len(scores)} scores;"
         f" {decisive.body['outcome']} as in row {decisive.seq}{more}"
     )
 
 
-def _recompute(facts: Facts, row: Entry, auroc: float) -> None:
+def _recompute(facts: Facts, row: Entry, auroc: float | None) -> None:
     """One verdict, from the scores, the champion's scores, and the policy that it names."""
     record = facts.record
     if row.body["scores_sha256"] != sha256_bytes(facts.artifact(SCORES_FILE)):
         raise Broken(f"scores.csv: row {row.seq} of the ledger was decided on other scores")
     told = Evidence.from_dict(row.body["evidence"])
     seen = told.image_auroc.auroc if told.image_auroc else auroc
-    if not abs(seen - auroc) <= TOLERANCE:
+    if not _close(seen, auroc):
         raise Broken(
             f"image AUROC: scores.csv gives {auroc!r}, row {row.seq} of the ledger says {seen!r}"
         )
@@ -86,7 +88,7 @@ def evaluation(facts: Facts) -> str:
         lineage_complete=True,
         data_recorded=None,
     ).to_dict()
-    auroc = image_auroc([row.label for row in rows], [row.score for row in rows])
+    auroc = _auroc(rows)
     alarms = [row.decision for row in rows if row.label]
     false = found["false_alarms"]
     expected = {
@@ -94,14 +96,14 @@ def evaluation(facts: Facts) -> str:
         "n_defect": found["n_defect"],
         "recall_by_defect": found["recall"],
         "image_auroc": auroc,
-        "recall": sum(alarms) / len(alarms) if alarms else told["recall"],
-        "false_alarm_rate": false["found"] / false["n"] if false["n"] else told["false_alarm_rate"],
+        "recall": sum(alarms) / len(alarms) if alarms else None,
+        "false_alarm_rate": false["found"] / false["n"] if false["n"] else None,
         **intervals(rows),
     }
     for name, value in expected.items():
         if not _close(told[name], value):
             raise Broken(f"lineage.json: {name} is {told[name]}; scores.csv gives {value}")
-    return f"image AUROC {auroc:.6f}; the numbers of pixels need the maps"
+    return f"{_said(auroc)}; the numbers of pixels need the maps"
 
 
 def probe(facts: Facts) -> str:
@@ -129,8 +131,8 @@ def _rival(facts: Facts, row: Entry, told: Rival | None) -> Rival | None:
         )
     except ValueError as error:
         raise Broken(f"{name}: {error}") from None
-    auroc = image_auroc([item.label for item in own], [item.score for item in own])
-    if told.paired is not None and not abs(told.paired.champion.auroc - auroc) <= TOLERANCE:
+    auroc = _auroc(own)
+    if told.paired is not None and not _close(told.paired.champion.auroc, auroc):
         raise Broken(
             f"image AUROC of champion version {told.version}: {name} gives {auroc!r},"
             f" row {row.seq} of the ledger says {told.paired.champion.auroc!r}"
@@ -138,6 +140,16 @@ def _rival(facts: Facts, row: Entry, told: Rival | None) -> Rival | None:
     return found.model_copy(
         update={"image_auroc_then": told.image_auroc_then, "same_images": told.same_images}
     )
+
+
+def _auroc(rows: Sequence[Scored]) -> float | None:
+    """The image AUROC that scores give; None without images of both kinds."""
+    found = image_auroc([row.label for row in rows], [row.score for row in rows])
+    return None if math.isnan(found) else found
+
+
+def _said(auroc: float | None) -> str:
+    return "no image AUROC" if auroc is None else f"image AUROC {auroc:.6f}"
 
 
 def _without_more(findings: tuple[Finding, ...]) -> list[dict[str, Any]]:

@@ -174,7 +174,7 @@ def _results(record: LineageRecord) -> Section:
         ("Intervals hold the value on all such images with a confidence of 95 %.",),
         ("measure", "value", "95 % interval", "on"),
         (
-            _measure("image AUROC", told.image_auroc, told.image_auroc_interval, both),
+            _measure("image AUROC", told.image_auroc, told.image_auroc_interval, both, both),
             _measure("pixel AUROC", told.pixel_auroc, told.pixel_auroc_interval, "pixels"),
             _measure("AUPRO", told.aupro, told.aupro_interval, "regions of defects"),
             (
@@ -237,9 +237,15 @@ def _verify(record: LineageRecord) -> Section:
     )
 
 
-def _measure(name: str, value: float | None, ends: list[float] | None, what: str) -> Row:
+def _measure(
+    name: str,
+    value: float | None,
+    ends: list[float] | None,
+    what: str,
+    without: str = "no masks",
+) -> Row:
     if value is None:
-        return name, text.NONE, text.NONE, "no masks"
+        return name, text.NONE, text.NONE, without
     return name, text.auroc(value), _interval(ends, text.auroc), what
 
 

@@ -107,7 +107,8 @@ class ModelReport:
 
     version: str
     trained: datetime
-    image_auroc: float
+    image_auroc: float | None
+    """None: there are no good or no defective test images."""
     pixel_auroc: float | None
     """None: the class has no masks."""
     pixel_auroc_interval: Interval | None
@@ -115,15 +116,17 @@ class ModelReport:
     """Share of each defect that is found, up to a false-positive rate of pixels of 0.3."""
     aupro_interval: Interval | None
     threshold: float
-    recall: float
-    false_alarm_rate: float
+    recall: float | None
+    """None: no defective test images."""
+    false_alarm_rate: float | None
+    """None: no good test images."""
     n_good: int
     """Good test images."""
     n_defect: int
     """Defective test images."""
     recall_by_defect: tuple[DefectRecall, ...]
     ms_per_image: float
-    """Milliseconds per image while scoring the test images."""
+    """Milliseconds for one decoded image by itself."""
     outcome: Outcome
     reasons: tuple[Reason, ...]
     scores: tuple[Score, ...]

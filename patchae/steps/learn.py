@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import platform
 import shutil
 import time
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from patchae.model.evaluation import Evaluation
 
 DIGESTS_FILE = "digests.json"
+_OF_KINDS = ("image_auroc", "recall", "false_alarm_rate")
+"""Metrics that need good images, or defective ones, or both."""
 MAPS = 8
 """Heat maps that a training keeps: half of the worst decisions, half of the best."""
 
@@ -48,7 +51,7 @@ def train_class(job: ClassJob, progress: Progress = silent) -> bool:
     """Train the class unless its key was trained before; returns whether it was trained now.
 
     Raises:
-        DataError: an image cannot be read or was changed meanwhile.
+        DataError: an image cannot be read or was changed meanwhile, or there is no test image.
         StoreUnreachable: the backbone's weights cannot be had, or the ledger, whose clock dates
             the training.
     """
@@ -56,6 +59,7 @@ def train_class(job: ClassJob, progress: Progress = silent) -> bool:
 
     if _is_trained(job):
         return False
+    _require_tests(job)
     rows = job.train_rows
     images = [job.project.data / path for path in rows["path"]]
     # Scores that lie there judged a model that is gone.
@@ -100,6 +104,20 @@ def train_class(job: ClassJob, progress: Progress = silent) -> bool:
         # Inside: after a kill behind this block nobody would come back for it.
         shutil.rmtree(kept, ignore_errors=True)
     return True
+
+
+def _require_tests(job: ClassJob) -> None:
+    """A class may wait for defective images, or for good ones; without any it cannot be judged.
+
+    Raises:
+        DataError: there is no test image.
+    """
+    if job.test_rows.empty:
+        raise DataError(
+            f"'{job.class_name}' has no test image, so that a model of it cannot be judged",
+            where=str(job.project.data / job.class_name / "test"),
+            mend="add images to test/good; without defective ones the verdict is `hold`",
+        )
 
 
 def _is_trained(job: ClassJob) -> bool:
@@ -151,9 +169,13 @@ def evaluate_class(job: ClassJob, progress: Progress = silent) -> dict[str, Any]
 
 
 def _told(job: ClassJob, model: PatchAE, metrics: dict[str, Any]) -> dict[str, Any]:
-    """The metrics as they are recorded, with the time of single images."""
+    """The metrics as they are recorded: one that is not defined is None, and the time is measured.
+
+    Without good or without defective images there is no AUROC, and no share of those that are not.
+    """
     files = [job.project.data / path for path in job.test_rows["path"]]
-    return {**metrics, "ms_per_image": ms_per_image(model, files)}
+    undefined = [name for name in _OF_KINDS if math.isnan(metrics[name])]
+    return {**metrics, **dict.fromkeys(undefined), "ms_per_image": ms_per_image(model, files)}
 
 
 def require_unchanged(job: ClassJob, rows: pd.DataFrame) -> None:

@@ -132,9 +132,10 @@ def judge(record: LineageRecord, weights_sha256: str, auroc: float | None) -> Ou
     if weights_sha256 == record.files[WEIGHTS].sha256:
         return "identical"
     told = record.evaluation
+    if auroc is None or told.image_auroc is None:
+        return "different"
     low, high = told.image_auroc_interval or (told.image_auroc, told.image_auroc)
-    within = auroc is not None and low - 1e-9 <= auroc <= high + 1e-9
-    return "equivalent" if within else "different"
+    return "equivalent" if low - 1e-9 <= auroc <= high + 1e-9 else "different"
 
 
 @contextmanager
