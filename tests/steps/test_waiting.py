@@ -74,7 +74,8 @@ def test_it_is_trained_and_held_and_its_record_holds(
     assert states["evaluation"] == states["verdict_recomputed"] == states["mlflow"] == "intact"
     assert "broken" not in states.values()
     shutil.copy(verify.__file__, tmp_path)
-    assert "no image AUROC" in run(tmp_path).stdout
+    checked = run(tmp_path)
+    assert (checked.returncode, "no image AUROC" in checked.stdout) == (0, True), checked.stdout
     assert f"{told['n_good']} good, {told['n_defect']} defective" in said("card", f"{model}/1")
     said("report", line)
     said("status", line)

@@ -40,7 +40,7 @@ from typing import IO, Any, TypeVar
 BUNDLE = "patchae.bundle/1"
 INDEX = "bundle.json"
 SCHEMA_FILE = "lineage-2.schema.json"
-SCHEMA_SHA256 = "d48ca62c099167c661d489ee35c92bb267b8cfe42bc940d41b9544060877ad16"
+SCHEMA_SHA256 = "00779b5b0e53215d616d3bdfa97dc09d9bd79b736eb3471c256cae88d69c1a6e"
 """Of the schema that records are held against: a laxer one must not take its place."""
 ALWAYS = ("audit.json", "index.html", "ledger.jsonl", "verify.py")
 """Files of every bundle that no other link asks for."""
