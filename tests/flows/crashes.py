@@ -48,12 +48,12 @@ def _moments() -> dict[str, Callable[[], None]]:
 
     from patchae.model.detector import PatchAE
     from patchae.registry import promotion, registration
-    from patchae.steps import decide, learn
+    from patchae.steps import decide, pictures
 
     client = mlflow.MlflowClient
     return {
         "weights_saved": lambda: _after(PatchAE, "save"),
-        "scores_written": lambda: _after(learn, "_pictures"),
+        "scores_written": lambda: _after(pictures, "pictures_of"),
         "run_created": lambda: _after(client, "create_run"),
         "model_logged": lambda: _before(registration, "_ensure_registered_model"),
         "version_created": lambda: _after(client, "create_model_version"),

@@ -24,7 +24,7 @@ from patchae.registry.registration import Training, register
 from patchae.registry.standing import last_verdict, let_go
 from patchae.registry.tracking import TAG, Tracking, Version
 from patchae.steps.tidy import Removed, Tidying, look
-from patchae.types import DataVersion, TrainingKey
+from patchae.types import DataVersion, Sha256, TrainingKey
 from tests.registry.memory import MODEL, judged
 
 LINE, CLASS = MODEL.split(".")
@@ -66,6 +66,7 @@ class Shop:
             class_name=CLASS,
             key=key,
             data_version=DataVersion("1" * 32 + ".dir"),
+            source=Sha256("2" * 64),
             data_source={},
             model_folder=model,
             artifacts=artifacts,

@@ -20,14 +20,22 @@ from patchae.registry.verdict import rival_scores_file
 from patchae.steps import decide
 from patchae.steps.decide import decide_class
 from patchae.types import DataVersion
-from tests.flows.plant import GATES, Works, learned, the_works
+from tests.flows.plant import GATES, Plant, Works, clean, learned, one_thread
 from tests.registry.memory import move
 
 
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Works:
+    """A project with champions, in which tests leave tags that no audit would accept."""
+    with pytest.MonkeyPatch.context() as patch, one_thread():
+        clean(patch)
+        return Works(Plant(tmp_path_factory.mktemp("decide") / "plant"))
+
+
 @pytest.fixture
-def works(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
-    """A project with champions, whose ledger and aliases are put back."""
-    made = the_works(tmp_path_factory)
+def works(own: Works) -> Iterator[Works]:
+    """The project; its ledger and aliases are put back."""
+    made = own
     aliases = made.tracking().aliases
     standing = aliases.get("works.lens")
     before = made.plant.project.ledger.read_bytes()
