@@ -31,6 +31,13 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def no_dvc_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does what the developer or the machine has set for DVC."""
+    for level in ("GLOBAL", "SYSTEM"):
+        monkeypatch.setenv(f"DVC_{level}_CONFIG_DIR", str(tmp_path / "dvc-config" / level))
+
+
+@pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """An empty project in a Git repository, which is also the current folder."""
     root = tmp_path / "plant"

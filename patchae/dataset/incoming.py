@@ -53,12 +53,19 @@ def examine(name: str, folder: Path, progress: Progress) -> tuple[Incoming, list
     return Incoming(name, folder, pictures, len(everything - set(kept))), problems
 
 
-def _layout_problems(name: str, kept: Sequence[str], everything: set[str]) -> Iterator[str]:
+def name_problem(name: str) -> str | None:
+    """Why no class can be called so; None if one can."""
     try:
         TypeAdapter(Name).validate_python(name)
     except ValidationError as error:
         expected = error.errors()[0]["msg"].removeprefix("Value error, ")
-        yield f"{name!r} cannot be the name of a class: {expected}"
+        return f"{name!r} cannot be the name of a class: {expected}"
+    return None
+
+
+def _layout_problems(name: str, kept: Sequence[str], everything: set[str]) -> Iterator[str]:
+    if problem := name_problem(name):
+        yield problem
     for needed in (f"train/{GOOD}", f"test/{GOOD}"):
         if not any(path.startswith(f"{needed}/") for path in kept):
             yield f"{name}: no images in {needed}"

@@ -12,11 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
-from patchae.config import Name
 from patchae.dataset.bucket import SCHEME, fetch_prefix, split
 from patchae.dataset.importing import Imported, import_folder
+from patchae.dataset.incoming import name_problem
 from patchae.dataset.layout import folders
 from patchae.dataset.lookout import is_manifest, lay_out
 from patchae.dataset.unpacking import SUFFIXES, is_archive, unpack
@@ -55,8 +53,9 @@ def import_source(
         StoreBusy: another process works on `data/` for too long.
         StoreUnreachable: the bucket does not answer, or refuses.
     """
-    if name is not None:
-        _require_name(name)
+    # It becomes a folder, so it is looked at before there is one.
+    if name is not None and (problem := name_problem(name)):
+        raise UsageError(problem, mend="give another one with --as")
     if test and not is_manifest(Path(source)):
         raise UsageError("--test belongs to a manifest of Lookout for Vision", where=source)
     with _as_folder(project, source, name, test, progress) as (folder, left_out):
@@ -64,17 +63,6 @@ def import_source(
             project, folder, classes=classes, name=name, dry_run=dry_run, progress=progress
         )
     return done.leaving_out(left_out)
-
-
-def _require_name(name: str) -> None:
-    """It becomes a folder, so it is looked at before there is one."""
-    try:
-        TypeAdapter(Name).validate_python(name)
-    except ValidationError as error:
-        expected = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise UsageError(
-            f"{name!r} cannot be the name of a class: {expected}", mend="give another one with --as"
-        ) from None
 
 
 @contextmanager

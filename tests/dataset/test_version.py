@@ -17,11 +17,7 @@ from patchae.errors import ConfigError, DataError, StoreBusy, StoreUnreachable, 
 from patchae.project import Project
 from tests.support import write_class, write_image
 
-
-@pytest.fixture(autouse=True)
-def _no_dvc_settings_of_the_developer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for level in ("GLOBAL", "SYSTEM"):
-        monkeypatch.setenv(f"DVC_{level}_CONFIG_DIR", str(tmp_path / "dvc-config" / level))
+pytestmark = pytest.mark.usefixtures("no_dvc_settings")
 
 
 @pytest.fixture

@@ -39,12 +39,8 @@ def bucket(running: Server, request: pytest.FixtureRequest, monkeypatch: pytest.
 
 
 @pytest.fixture
-def plant(
-    project: Project, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Project:
+def plant(project: Project, bucket: str, no_dvc_settings: None) -> Project:
     """A project with images whose DVC remote is that bucket; only the address is configured."""
-    for level in ("GLOBAL", "SYSTEM"):
-        monkeypatch.setenv(f"DVC_{level}_CONFIG_DIR", str(tmp_path / "dvc-config" / level))
     write_class(project.data, "bolt", train_good=6, test_good=2, test_defect=2)
     config = f"[core]\n    remote = plant\n['remote \"plant\"']\n    url = s3://{bucket}/images\n"
     (project.root / ".dvc").mkdir()

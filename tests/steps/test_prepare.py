@@ -19,10 +19,7 @@ from tests.support import write_class
 MASK = "bolt/ground_truth/hole/000_mask.png"
 
 
-@pytest.fixture(autouse=True)
-def _no_dvc_settings_of_the_developer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for level in ("GLOBAL", "SYSTEM"):
-        monkeypatch.setenv(f"DVC_{level}_CONFIG_DIR", str(tmp_path / "dvc-config" / level))
+pytestmark = pytest.mark.usefixtures("no_dvc_settings")
 
 
 def _saved_again(mask: Path) -> None:
