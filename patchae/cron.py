@@ -8,10 +8,22 @@ from __future__ import annotations
 
 import re
 
-_PART = re.compile(
-    r"(?:\*|(?!([0-9A-Z]+)-\1(?![0-9A-Z]))[0-9A-Z]+-[0-9A-Z]+)(?:/[0-9]+)?|[0-9]+|[A-Z]{3}", re.I
-)
-"""`*`, a range of two different ends, either with a step; a number; the name of a day or month."""
+_PART = re.compile(r"(?:\*|([0-9]+|[A-Z]{3})-([0-9]+|[A-Z]{3}))(?:/[0-9]+)?|[0-9]+|[A-Z]{3}", re.I)
+"""`*` or a range, either with a step; a number; the name of a day or month."""
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_NUMBERS = {name: number for number, name in enumerate(_MONTHS, 1)} | {
+    name: number for number, name in enumerate(_DAYS)
+}
+
+
+def _is_plain(part: str) -> bool:
+    """Whether every reader of cron takes this part of a field for the same."""
+    found = _PART.fullmatch(part)
+    if found is None or found[1] is None:
+        return found is not None
+    first, last = (int(_NUMBERS.get(end.lower(), end)) for end in found.group(1, 2))
+    return first != last
 
 
 def cron_fields(value: str) -> str:
@@ -25,7 +37,7 @@ def cron_fields(value: str) -> str:
     from cronsim import CronSim, CronSimError
 
     fields = value.split()
-    plain = all(_PART.fullmatch(part) for field in fields for part in field.split(","))
+    plain = all(_is_plain(part) for field in fields for part in field.split(","))
     if len(fields) != 5 or not plain:
         raise ValueError(
             "expected five cron fields, for example '0 3 * * 1', of numbers, names and the signs"

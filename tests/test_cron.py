@@ -59,6 +59,9 @@ def test_what_is_usable_means_the_same_to_prefect(fields: tuple[str, ...]) -> No
         "0 3 * * 5#2",
         "@daily",
         "0 3 5-5 * *",
+        "0 3 * 2-feb *",
+        "0 3 * 02-2 *",
+        "0 3 * * mon-1",
     ],
 )
 def test_what_readers_see_differently_is_refused(text: str) -> None:

@@ -124,7 +124,7 @@ def test_it_prints(browser: Browser, tmp_path: Path, name: str) -> None:
 def test_the_states_show_their_colours(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     path.write_text(PAGES["start"])
-    with Image.open(browser.picture(path, 1280, 1600)) as image:
+    with Image.open(browser.picture(path, 1280, 4000)) as image:
         seen = {colour for _, colour in image.convert("RGB").getcolors(2**24) or ()}
     light = PAGES["start"].partition("@media screen")[0]
     named = dict(re.findall(r"--([\w-]+): #(\w{6});", light))
