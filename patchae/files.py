@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,9 @@ def digests_of(folder: Path) -> dict[str, Sha256]:
     }
 
 
-_CANONICAL = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
-)
+_HOW: dict[str, Any] = {"sort_keys": True, "ensure_ascii": True, "allow_nan": False}
+_CANONICAL = json.JSONEncoder(separators=(",", ":"), **_HOW)
+_ON_LINES = json.JSONEncoder(separators=("\n", ":"), **_HOW)
 
 
 def canonical_json(value: Any) -> str:
@@ -46,6 +46,12 @@ def canonical_json(value: Any) -> str:
     Law: `canonical_json(json.loads(canonical_json(x))) == canonical_json(x)`.
     """
     return _CANONICAL.encode(value)
+
+
+def canonical_json_each(values: Sequence[str | float | None]) -> list[str]:
+    """`canonical_json` of each of many plain values, in a fraction of the time of one by one."""
+    # A text in JSON holds no line end, so that these tell the values apart.
+    return _ON_LINES.encode(list(values))[1:-1].split("\n") if values else []
 
 
 def digest_json(value: Any) -> Sha256:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from patchae.files import (
     canonical_json,
+    canonical_json_each,
     digest_json,
     folder_in_one_step,
     sha256_bytes,
@@ -37,6 +38,14 @@ def test_canonical_json_is_the_one_text_of_a_value(value: object) -> None:
     assert text.isascii()
     assert json.loads(text) == value
     assert canonical_json(json.loads(text)) == text
+
+
+PLAIN = st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+
+
+@given(st.lists(PLAIN))
+def test_many_values_have_the_texts_that_each_has(values: list[str | float | None]) -> None:
+    assert canonical_json_each(values) == [canonical_json(value) for value in values]
 
 
 @given(st.dictionaries(st.text(), st.integers(), min_size=2))

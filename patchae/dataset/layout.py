@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Container, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from patchae.errors import DataError
 
@@ -23,8 +23,7 @@ GROUND_TRUTH = "ground_truth"
 GOOD = "good"
 
 
-@dataclass(frozen=True, order=True)
-class ImageFile:
+class ImageFile(NamedTuple):
     """One image of a class. Paths are POSIX and relative to the folder that holds the classes."""
 
     path: str

@@ -10,9 +10,8 @@ of small matrices.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -39,8 +38,7 @@ _COSINES = np.cos(np.pi / (2 * _SIDE) * _frequencies * (2 * np.arange(_SIDE) + 1
 """The lowest rows of the discrete cosine transform of a thumbnail, (16, 32)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Looks:
+class Looks(NamedTuple):
     """Measured on the luminance of an image, unless said otherwise."""
 
     brightness: float  # mean, 0..1

@@ -12,10 +12,8 @@ from __future__ import annotations
 import csv
 import os
 from contextlib import nullcontext
-from dataclasses import fields
 from io import StringIO
 from itertools import islice
-from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +23,7 @@ from patchae.dataset.parquet import parquet_writer
 from patchae.dataset.picture import Picture
 from patchae.dataset.reading import read_pictures
 from patchae.errors import DataError
-from patchae.files import Progress, canonical_json, sha256_bytes, silent
+from patchae.files import Progress, canonical_json_each, sha256_bytes, silent
 from patchae.types import ClassDigest
 
 if TYPE_CHECKING:
@@ -58,13 +56,12 @@ MEASURED = {
     "kind": "str",  # Pillow's name of the format; "" if it is none
     "frames": "int64",
     "upright": "bool",  # False: EXIF says that viewers shall turn it
-    **{field.name: "float64" for field in fields(Looks)},  # NaN if the image does not decode
+    **dict.fromkeys(Looks._fields, "float64"),  # NaN if the image does not decode
     "perceptual_hash": "object",  # None if the image does not decode
     "mask_md5": "object",  # the name of the mask's object in DVC; None without a mask
 }
 """How it looks, see `patchae.dataset.looks`, and where DVC keeps its mask."""
-_looks_of = attrgetter(*(field.name for field in fields(Looks)))
-_NO_LOOKS = (None,) * len(fields(Looks))
+_NO_LOOKS = (None,) * len(Looks._fields)
 _ROW_GROUP = 10_000
 """So many rows become columns at a time."""
 _OPTIONAL = frozenset(
@@ -196,7 +193,7 @@ def _row(class_name: str, image: ImageFile, picture: Picture, mask: Picture | No
 
 
 def _measured(picture: Picture, mask: Picture | None) -> list[Any]:
-    looks = _looks_of(picture.looks) if picture.looks else _NO_LOOKS
+    looks = picture.looks or _NO_LOOKS
     mask_md5 = mask.md5 if mask else None
     return [picture.kind, picture.frames, picture.upright, *looks, mask_md5]
 
@@ -218,8 +215,7 @@ def _rows(manifest: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _as_json(name: str, column: pd.Series[Any]) -> list[str]:
-    encode = str if name in _WHOLE else canonical_json
-    return ["null" if value is None else encode(value) for value in _plain(name, column)]
+    return canonical_json_each(_plain(name, column))
 
 
 def _plain(name: str, column: pd.Series[Any]) -> list[Any]:

@@ -6,11 +6,10 @@ import hashlib
 import re
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from patchae.errors import DataError
 from patchae.files import sha256_bytes
@@ -38,8 +37,7 @@ _WIDE = re.compile(";16[BLN]")
 """In the raw mode, what a decoder reads: 16 bits for each channel, in one order or the other."""
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(NamedTuple):
     """A file's content at one moment. With a `problem`, width and height are 0 and mode is ""."""
 
     sha256: Sha256
@@ -52,8 +50,8 @@ class Picture:
     frames: int = 1
     upright: bool = True  # False: EXIF says that viewers shall turn it; patchae does not
     coverage: float | None = None  # share of pixels > 0, of masks only
-    looks: Looks | None = None  # of images only, not of masks
     problem: str | None = None
+    looks: Looks | None = None  # of images only, not of masks
 
 
 def read_picture(path: Path, *, as_mask: bool = False) -> Picture:
@@ -161,8 +159,7 @@ def _decoded(image: ImageFile, known: Picture, as_mask: bool) -> Picture:
 
     mode = mode_of(image)
     image.load()
-    return replace(
-        known,
+    return known._replace(
         width=image.width,
         height=image.height,
         mode=mode,

@@ -16,11 +16,9 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import fields
 from functools import cache
 from importlib.metadata import version
 from itertools import chain
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +35,11 @@ Values = tuple[Any, ...]
 _YOUNG_NS = 2_000_000_000
 """A file that changed so recently may change again within the same tick of its file system."""
 _PATIENCE_S = 60.0
-_OWN = tuple(field.name for field in fields(Picture) if field.name != "looks")
-_LOOKS = tuple(field.name for field in fields(Looks))
-_COLUMNS = (*_OWN, *_LOOKS)
-_own_of, _looks_of = attrgetter(*_OWN), attrgetter(*_LOOKS)
-_NO_LOOKS = (None,) * len(_LOOKS)
+_OWN = Picture._fields[:-1]  # the last one is how it looks
+_COLUMNS = (*_OWN, *Looks._fields)
+_NO_LOOKS = (None,) * len(Looks._fields)
 _SHA256 = _COLUMNS.index("sha256")
-_UPRIGHT, _HASH = _OWN.index("upright"), _LOOKS.index("perceptual_hash")
-_LOOKS_AT = [field.name for field in fields(Picture)].index("looks")
+_UPRIGHT = _COLUMNS.index("upright")
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS pictures (
     reader TEXT, as_mask INTEGER, {", ".join(f'"{name}"' for name in _COLUMNS)},
@@ -106,12 +101,9 @@ class PictureCache:
         """Let go of the file."""
         self._database.close()
 
-    def seen(self, folder: Path) -> dict[str, tuple[Signature, dict[bool, Picture]]]:
-        """What is known of the files under a folder, by their absolute path.
-
-        As an image (False), as a mask (True), or as both.
-        """
-        found: dict[str, tuple[Signature, dict[bool, Picture]]] = {}
+    def seen(self, folder: Path) -> dict[tuple[str, bool], tuple[Signature, Values]]:
+        """What is known of the files under a folder, by absolute path and whether as a mask."""
+        found: dict[tuple[str, bool], tuple[Signature, Values]] = {}
         if self._damaged:
             return found
         with self._as_far_as_it_can():
@@ -123,9 +115,8 @@ class PictureCache:
                 """,  # noqa: S608 - names of our own columns
                 (f"{folder}{os.sep}", f"{folder}{chr(ord(os.sep) + 1)}", reader()),
             )
-            for path, size, mtime_ns, inode, as_mask, *values in rows:
-                _, pictures = found.setdefault(path, ((size, mtime_ns, inode), {}))
-                pictures[bool(as_mask)] = picture_from(values)
+            # Rows as they are: of 50,000 pictures the garbage collector would look at each again.
+            found.update(((row[0], bool(row[4])), (row[1:4], row[5:])) for row in rows)
         return found
 
     def known(self, contents: Iterable[tuple[str, bool]]) -> dict[tuple[str, bool], Values]:
@@ -204,14 +195,14 @@ def _names(columns: Iterable[str], table: str = "") -> str:
 
 def values_of(picture: Picture) -> Values:
     """A picture as one flat row, which goes between processes in a fraction of the time."""
-    looks = _looks_of(picture.looks) if picture.looks else _NO_LOOKS
-    return (*_own_of(picture), *looks)
+    *own, looks = picture
+    return (*own, *(looks or _NO_LOOKS))
 
 
 def picture_from(values: Iterable[Any]) -> Picture:
     """The picture whose row it is."""
-    every = list(values)
-    row, looks = every[: len(_OWN)], every[len(_OWN) :]
+    row = list(values)
     row[_UPRIGHT] = bool(row[_UPRIGHT])
-    row.insert(_LOOKS_AT, Looks(*looks) if looks[_HASH] is not None else None)
-    return Picture(*row)
+    looks = row[len(_OWN) :]
+    row[len(_OWN) :] = [Looks._make(looks) if looks[-1] is not None else None]
+    return Picture._make(row)

@@ -53,34 +53,35 @@ def read_pictures(
     Raises:
         DataError: a file cannot be read at all, for example because it has just disappeared.
     """
-    known: dict[File, Picture] = {}
+    known: dict[File, Values] = {}
     with open_cache(cache) as opened:
         unread = list(_unread(files, opened, known))
         read = _read_all(unread, cache, opened)
         for done, file in enumerate(files):
             if done % _TOLD == 0:
                 progress(what, done, len(files))
-            yield known.get(file) or next(read)
+            yield picture_from(known.get(file) or next(read))
         progress(what, len(files), len(files))
 
 
 def _read_all(
     unread: Sequence[Task], cache: Path | None, opened: PictureCache | None
-) -> Iterator[Picture]:
+) -> Iterator[Values]:
     for chunk in _side_by_side(unread, cache):
         if opened:
             opened.add(chunk)
-        yield from (picture_from(values) for _, values in chunk)
+        yield from (values for _, values in chunk)
 
 
 def _unread(
-    files: Sequence[File], cache: PictureCache | None, found: dict[File, Picture]
+    files: Sequence[File], cache: PictureCache | None, found: dict[File, Values]
 ) -> Iterator[Task]:
     """The files that are not what the cache knows; the others are put into `found`."""
     parents = {os.path.dirname(path) for path, _ in files}  # noqa: PTH120 - text is far quicker
     folder = Path(os.path.commonpath(parents)) if parents else Path()
     seen = cache.seen(folder) if cache else {}
-    for path, as_mask in files:
+    for file in files:
+        path, as_mask = file
         try:
             signature = signature_of(path)
         except OSError as error:
@@ -89,9 +90,9 @@ def _unread(
                 where=path,
                 mend="let whatever changes these files finish, then run the command again",
             ) from None
-        before, pictures = seen.get(path, (None, {}))
-        if before == signature and as_mask in pictures:
-            found[path, as_mask] = pictures[as_mask]
+        before = seen.get(file)
+        if before and before[0] == signature:
+            found[file] = before[1]
         else:
             yield path, as_mask, signature
 

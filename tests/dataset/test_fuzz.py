@@ -78,8 +78,8 @@ def test_the_cache_gives_back_what_it_was_given(
     cache.add([(task, values_of(picture))])
     name = (picture.sha256, as_mask)
     assert picture_from(cache.known([name, ("0" * 64, as_mask)])[name]) == picture
-    signature, found = cache.seen(path.parent)[str(path)]
-    assert (signature, found[as_mask]) == (task[2], picture)
+    signature, values = cache.seen(path.parent)[str(path), as_mask]
+    assert (signature, picture_from(values)) == (task[2], picture)
     cache.close()
 
 

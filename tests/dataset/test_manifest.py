@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +106,7 @@ def test_a_row_says_what_the_file_holds(tmp_path: Path) -> None:
     assert row["problem"] is None
     assert (row["kind"], row["frames"], row["upright"]) == ("PNG", 1, True)
     looks = look(Image.open(tmp_path / "bolt/test/hole/001.png"))
-    assert all(row[name] == value for name, value in asdict(looks).items())
+    assert all(row[name] == value for name, value in looks._asdict().items())
 
 
 def test_parquet_gives_the_same_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -73,7 +74,6 @@ def _alike(paths: set[str]) -> set[str]:
     names = set(paths)
     for folder in {path.rpartition("/")[0] for path in paths}:
         names.update(map(str, (PurePosixPath(folder), *PurePosixPath(folder).parents)))
-    seen: dict[str, list[str]] = {}
-    for name in names:
-        seen.setdefault(unicodedata.normalize("NFC", name).casefold(), []).append(name)
-    return {name for group in seen.values() if len(group) > 1 for name in group}
+    folded = {name: unicodedata.normalize("NFC", name).casefold() for name in names}
+    times = Counter(folded.values())
+    return {name for name, one in folded.items() if times[one] > 1}
