@@ -123,7 +123,7 @@ def _images_of(class_name: str, split: str, folder: Path) -> Iterator[ImageFile]
     for name in sorted(_files(folder)):
         if not is_image_name(name):
             continue
-        mask = next((one for one in _mask_names(name) if one in masks), None)
+        mask = next((one for one in _mask_names(name) if one in masks), None) if masks else None
         yield ImageFile(
             path=_said(f"{class_name}/{split}/{defect}/{name}", folder),
             split=split,

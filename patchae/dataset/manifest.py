@@ -110,8 +110,9 @@ def _read_rows(
     data: Path, class_name: str, progress: Progress, cache: Path | None
 ) -> Iterator[list[Any]]:
     found = images(data, class_name)
+    start = os.path.join(data, "")  # noqa: PTH118 - once: for each it costs more than all else
     files = [
-        (os.path.join(data, path), as_mask)  # noqa: PTH118 - a Path for each costs more than all else
+        (start + path, as_mask)
         for image in found
         for path, as_mask in ((image.path, False), (image.mask, True))
         if path
@@ -220,9 +221,11 @@ def _as_json(name: str, column: pd.Series[Any]) -> list[str]:
 
 def _plain(name: str, column: pd.Series[Any]) -> list[Any]:
     to = int if name in _WHOLE else float if DTYPES[name] == "float64" else str
+    values, there = column.to_list(), column.notna()
+    if there.all():
+        return list(map(to, values))
     return [
-        to(value) if there else None
-        for value, there in zip(column.to_list(), column.notna().to_list(), strict=True)
+        to(value) if known else None for value, known in zip(values, there.to_list(), strict=True)
     ]
 
 

@@ -77,7 +77,7 @@ def _unread(
     files: Sequence[File], cache: PictureCache | None, found: dict[File, Values]
 ) -> Iterator[Task]:
     """The files that are not what the cache knows; the others are put into `found`."""
-    parents = {os.path.dirname(path) for path, _ in files}  # noqa: PTH120 - text is far quicker
+    parents = {path.rpartition(os.sep)[0] for path, _ in files}  # text is far quicker than a Path
     folder = Path(os.path.commonpath(parents)) if parents else Path()
     seen = cache.seen(folder) if cache else {}
     for file in files:
