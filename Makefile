@@ -8,7 +8,7 @@ RIVALS := .bench/venv
 SEEDS  ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test stack stack-down stack-status check format bench-model bench-render bench-growth bench-scale bench-data bench-gates bench-lineage bench-page bench-serve bench-endurance bench-drift bench-rivals lock clean install
+.PHONY: help demo test fuzz stack stack-down stack-status check format bench-model bench-render bench-growth bench-scale bench-data bench-gates bench-lineage bench-page bench-serve bench-endurance bench-drift bench-rivals lock clean install
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ demo: $(STAMP) ## the main job on rendered images: versions, checks, trains, jud
 
 test: $(STAMP) ## all tests; side by side: make test ARGS="-n 4 --dist loadfile"
 	@$(BIN)/python -m pytest $(ARGS)
+
+fuzz: $(STAMP) ## the tests that try examples, with examples that no run had before
+	@$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=default $(ARGS)
 
 stack: $(STAMP) ## PostgreSQL, S3, MLflow, Prefect and two workers on this machine; docs/stack.md
 	@$(BIN)/python -m infra.stack up

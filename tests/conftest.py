@@ -7,11 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from infra.stack.postgres import binaries
 from patchae.project import Project
 from tests.postgres import Server, serving
 from tests.support import git_init
+
+# The same examples at every run, so that a change fails on what it changes; `make fuzz` looks for
+# new ones, with Hypothesis' own profile.
+settings.register_profile("steady", derandomize=True)
+settings.load_profile("steady")
 
 LINES = """\
 lines:
