@@ -5,17 +5,24 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from http.client import LOCKED
+from typing import TYPE_CHECKING
 
-from httpx import HTTPError
+from httpx import HTTPError, HTTPStatusError
 
 from flows.silence import silence_told
+from flows.stopping import pause
 from patchae.console import say
 from patchae.settings import settings
 from patchae.steps.plan import slots
 
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+
 _LEASE_S = 60.0
 """A slot is free again so long after the process that held it died."""
+_POLL_S = 3.0
 
 
 @contextmanager
@@ -27,6 +34,7 @@ def machine_slot(pool: str | None) -> Iterator[None]:
     than this process, or `PATCHAE_MACHINE` is empty, the process counts for itself.
 
     Raises:
+        Stopped: the run was stopped while it waited.
         StoreUnreachable: Prefect does not answer.
     """
     machine = settings().machine
@@ -54,22 +62,47 @@ def _taken(name: str) -> ExitStack:
     two trainings in one place for a minute are less of a loss than none.
 
     Raises:
+        Stopped: the run was stopped meanwhile.
         StoreUnreachable: Prefect does not answer.
     """
     from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectAlreadyExists
+
+    with silence_told(), get_client(sync_client=True) as client:
+        with suppress(ObjectAlreadyExists):  # another run has made it since this one looked
+            client.upsert_global_concurrency_limit_by_name(name, slots())
+        while True:
+            # Prefect itself would wait in a thread that nobody can stop.
+            if _is_free(client, name) and (held := _place(name)):
+                return held
+            pause(_POLL_S)
+
+
+def _is_free(client: SyncPrefectClient, name: str) -> bool:
+    found = client.read_global_concurrency_limit_by_name(name)
+    return not found.active or found.active_slots < found.limit
+
+
+def _place(name: str) -> ExitStack | None:
+    """A place; None where another run was faster."""
+    from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
     from prefect.concurrency.sync import concurrency
 
     held = ExitStack()
-    with silence_told():
-        with get_client(sync_client=True) as client:
-            client.upsert_global_concurrency_limit_by_name(name, slots())
+    try:
         held.enter_context(
             concurrency(
                 name,
                 occupy=1,
+                max_retries=0,
                 lease_duration=_LEASE_S,
                 strict=True,
                 raise_on_lease_renewal_failure=False,
             )
         )
+    except ConcurrencySlotAcquisitionError as error:
+        why = error.__cause__
+        if isinstance(why, HTTPStatusError) and why.response.status_code == LOCKED:
+            return None
+        raise (why if isinstance(why, HTTPError) else error) from None
     return held

@@ -57,6 +57,16 @@ def go_on() -> None:
         raise Stopped("the run was stopped")
 
 
+def pause(seconds: float) -> None:
+    """Wait, but no longer than the run goes on.
+
+    Raises:
+        Stopped: it was stopped.
+    """
+    _stopped.wait(seconds)
+    go_on()
+
+
 @contextmanager
 def writing() -> Iterator[None]:
     """Finish what is in the block even if the run is stopped meanwhile.
