@@ -13,6 +13,8 @@ from patchae.files import write_text
 from patchae.settings import settings
 
 LINES_FILE = "lines.yaml"
+FOREVER = -1.0
+"""As the timeout of a lock: however long it takes."""
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,12 @@ from configparser import ConfigParser
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from patchae.console import say
 from patchae.dataset.dvc_repo import EMBEDDED
 from patchae.dataset.restoring import pull
 from patchae.errors import ConfigError, StoreBusy
 from patchae.files import Progress, silent, stats_below, write_text
-from patchae.project import Project
+from patchae.project import FOREVER, Project
 from patchae.settings import settings
 from patchae.types import DataVersion
 
@@ -94,16 +95,22 @@ def fetched(
     """Have the images of some classes in a workplace for the length of the block.
 
     Objects that the cache lacks come from the remote, each verified. Nobody removes them meanwhile,
-    and nobody brings another version of them.
+    and nobody brings another version of them. A class that another run of this machine has, such as
+    one whose line died, is waited for as long as it is trained; the system frees it when that run
+    dies.
 
     Raises:
         DataError: the version does not hold a class; an object is missing or damaged.
-        StoreBusy: another run on this machine has one of the classes for too long.
+        StoreBusy: another process works on `data/` for too long.
         StoreUnreachable: the remote does not answer.
     """
     with ExitStack() as held:
-        for name in sorted(classes):
-            held.enter_context(_in_use(project, name))
+        for name in sorted(classes):  # all in one order, so that no two wait for each other
+            try:
+                held.enter_context(_in_use(project, name, timeout=0))
+            except StoreBusy:
+                say(f"{name}: another run on this machine has its images; waiting until it ends")
+                held.enter_context(_in_use(project, name, timeout=FOREVER))
         make_room(project, keep=classes)
         pull(project, version, classes, force=True, progress=progress)
         yield
@@ -131,9 +138,7 @@ def make_room(project: Project, keep: Sequence[str] = ()) -> int:
     return removed
 
 
-def _in_use(
-    project: Project, name: str, timeout: float | None = None
-) -> AbstractContextManager[None]:
+def _in_use(project: Project, name: str, timeout: float) -> AbstractContextManager[None]:
     return project.lock(f"images-{name}", timeout)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 
@@ -12,6 +15,7 @@ from patchae.errors import ConfigError, DataError
 from patchae.files import write_text
 from patchae.lines_file import load_lines
 from patchae.project import Project
+from patchae.steps import workplace as module
 from patchae.steps.workplace import describe, fetched, make_room, workplace
 from patchae.types import DataVersion
 from tests.flows.plant import Plant
@@ -103,6 +107,27 @@ def test_room_is_made_without_taking_what_a_run_uses(
     assert files(place) == {}
     with fetched(place, version, ["cap"]):
         assert len(files(place)) > 0
+
+
+@pytest.mark.usefixtures("servers")
+def test_a_class_that_another_run_has_is_waited_for_however_long(
+    home: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = snapshot(home).version
+    place = workplace(describe(home), "caps")
+    monkeypatch.setenv("PATCHAE_LOCK_TIMEOUT", "0")
+    waits = Event()
+    monkeypatch.setattr(module, "say", lambda _: waits.set())
+
+    def next_run() -> dict[str, Any]:
+        with fetched(place, version, ["cap"]):
+            return files(place)
+
+    with ThreadPoolExecutor() as pool:
+        with fetched(place, version, ["cap"]):
+            waiting = pool.submit(next_run)
+            assert waits.wait(60)
+        assert len(waiting.result()) > 0
 
 
 @pytest.mark.usefixtures("servers")
