@@ -11,10 +11,13 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from http.client import NOT_FOUND
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from httpx import HTTPError
+from httpx import HTTPError, HTTPStatusError
+from prefect.exceptions import ObjectNotFound
+from prefect.runtime import flow_run
 
 from flows.deployments import TRAIN_CLASS
 from flows.silence import is_silence
@@ -63,7 +66,6 @@ def spread(run: LineRun, names: list[str]) -> list[ClassOutcome] | None:
         return None
     pool = run.line.work_pool
     from prefect.client.orchestration import get_client
-    from prefect.exceptions import ObjectNotFound
 
     with get_client(sync_client=True) as client:
         try:
@@ -100,9 +102,13 @@ def _step(client: SyncPrefectClient, deployment: UUID, run: LineRun, one: _Sent)
     """Send what is due, or look how far its run is."""
     if one.run is None:
         if time.monotonic() >= one.due:
-            one.run = _send(client, deployment, run, one)
+            _send(client, deployment, run, one)
         return
-    found = client.read_flow_run(one.run)
+    try:
+        found = client.read_flow_run(one.run)
+    except ObjectNotFound:  # somebody deleted it, or its deployment before it began
+        one.failed = "its run was removed from Prefect"
+        return
     if found.state is None or not found.state.is_final():
         if found.start_time is None and not one.said and time.monotonic() - one.due > _LONG_S:
             one.said = True
@@ -122,7 +128,7 @@ def _step(client: SyncPrefectClient, deployment: UUID, run: LineRun, one: _Sent)
     one.failed = _why(found)
 
 
-def _send(client: SyncPrefectClient, deployment: UUID, run: LineRun, one: _Sent) -> UUID:
+def _send(client: SyncPrefectClient, deployment: UUID, run: LineRun, one: _Sent) -> None:
     from prefect.states import Scheduled
 
     origin = run.origin
@@ -139,15 +145,23 @@ def _send(client: SyncPrefectClient, deployment: UUID, run: LineRun, one: _Sent)
     }
     # Prefect would date it by this machine's clock, and wait if that is ahead of the server's.
     now = client.hello().headers.get("date")
-    made = client.create_flow_run_from_deployment(
-        deployment,
-        parameters=parameters,
-        state=Scheduled(scheduled_time=parsedate_to_datetime(now)) if now else None,
-        # The same call again, since its answer was lost, is the same run.
-        idempotency_key=f"{origin.flow_run_id}:{one.classes[0]}:{one.tries + 1}",
-    )
-    one.tries += 1
-    return made.id
+    # The same call again, since its answer was lost, is the same run. "Retry" on Prefect's pages
+    # begins this run once more under its id, and means other runs than those that it sent before.
+    begun = f"{origin.flow_run_id}:{flow_run.run_count}"
+    try:
+        made = client.create_flow_run_from_deployment(
+            deployment,
+            parameters=parameters,
+            state=Scheduled(scheduled_time=parsedate_to_datetime(now)) if now else None,
+            idempotency_key=f"{begun}:{one.classes[0]}:{one.tries + 1}",
+        )
+    except HTTPStatusError as error:
+        if error.response.status_code != NOT_FOUND:
+            raise
+        pool = f"{TRAIN_CLASS}/{run.line.work_pool}"
+        one.failed = f"the deployment {pool} was removed; `patchae deploy` makes it"
+        return
+    one.run, one.tries = made.id, one.tries + 1
 
 
 def _why(found: FlowRun) -> str:
@@ -165,6 +179,7 @@ def _cancel(client: SyncPrefectClient, sent: list[_Sent]) -> None:
     from prefect.states import Cancelling
 
     for one in sent:
-        if one.run is not None and not _done(one):
-            with suppress(HTTPError):  # each for itself, and why this run ends is what counts
+        if one.run is not None and one.failed is None and not _done(one):
+            # Each for itself, and why this run ends is what counts.
+            with suppress(HTTPError, ObjectNotFound):
                 client.set_flow_run_state(one.run, Cancelling())

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from prefect.exceptions import ObjectNotFound
 
 from flows import spread as module
 from flows.silence import is_silence
@@ -30,10 +31,14 @@ class Server:
     """Prefect's client as `spread` uses it; what is in `troubles` is raised first."""
 
     troubles: list[Exception] = field(default_factory=list)
+    gone: int = 0
+    """So many runs are removed before anybody looks at them."""
     at_create: list[Exception] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    sent: list[UUID] = field(default_factory=list)
     cancelled: list[UUID] = field(default_factory=list)
     states: list[str] = field(default_factory=lambda: ["Completed"])
+    at_cancel: Exception = field(default_factory=lambda: refused(500))
     now: str = ""
 
     def read_deployment_by_name(self, _: str) -> Any:
@@ -46,11 +51,14 @@ class Server:
         self.keys.append(idempotency_key)
         if self.at_create:
             raise self.at_create.pop(0)
-        return SimpleNamespace(id=uuid4())
+        self.sent.append(uuid4())
+        return SimpleNamespace(id=self.sent[-1])
 
     def read_flow_run(self, run: UUID) -> Any:
         if self.troubles:
             raise self.troubles.pop(0)
+        if run in self.sent[: self.gone]:
+            raise ObjectNotFound(refused(404))
         name = self.now = self.states.pop(0) if len(self.states) > 1 else self.states[0]
         state = SimpleNamespace(
             name=name,
@@ -62,7 +70,7 @@ class Server:
 
     def set_flow_run_state(self, run: UUID, _: Any) -> None:
         self.cancelled.append(run)
-        raise refused(500)
+        raise self.at_cancel
 
 
 @pytest.fixture
@@ -75,6 +83,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
 
     monkeypatch.setattr("prefect.client.orchestration.get_client", client)
     monkeypatch.setattr(module, "describe", lambda _: {})
+    monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__RUN_COUNT", "1")
     monkeypatch.setattr(module, "_POLL_S", 0.0)
     monkeypatch.setattr(module, "_PAUSES_S", (0, 0))
     monkeypatch.setattr(
@@ -117,13 +126,49 @@ def test_a_server_that_refuses_ends_it_and_says_why(server: Server, run: Any) ->
 def test_a_call_whose_answer_was_lost_is_the_same_run(server: Server, run: Any) -> None:
     server.at_create = [httpx.ReadTimeout("lost"), refused(502)]
     spread(run, ["cap"])
-    assert server.keys == ["f:cap:1"] * 3
+    assert server.keys == ["f:1:cap:1"] * 3
 
 
 def test_a_crashed_run_is_another_one(server: Server, run: Any) -> None:
     server.states = ["Crashed", "Completed"]
     spread(run, ["cap"])
-    assert server.keys == ["f:cap:1", "f:cap:2"]
+    assert server.keys == ["f:1:cap:1", "f:1:cap:2"]
+
+
+def test_a_run_that_is_retried_sends_others(
+    server: Server, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prefect's pages begin it again under its id; what it sent before is over."""
+    spread(run, ["cap"])
+    monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__RUN_COUNT", "2")
+    spread(run, ["cap"])
+    assert server.keys == ["f:1:cap:1", "f:2:cap:1"]
+
+
+def test_a_run_that_was_removed_fails_its_class_alone(server: Server, run: Any) -> None:
+    server.gone = 1
+    server.states = ["Scheduled", "Completed"]
+    lid, cap = spread(run, ["lid", "cap"]) or []
+    assert lid.failed == "its run was removed from Prefect"
+    assert cap == ClassOutcome("cap", "caps.cap")
+    assert server.cancelled == []
+
+
+def test_a_pool_whose_deployment_was_removed_fails_what_is_not_sent(
+    server: Server, run: Any
+) -> None:
+    server.at_create = [refused(404)]
+    lid, cap = spread(run, ["lid", "cap"]) or []
+    assert "the deployment train-class/pool was removed" in str(lid.failed)
+    assert cap == ClassOutcome("cap", "caps.cap")
+
+
+def test_a_run_that_is_gone_need_not_be_cancelled(server: Server, run: Any) -> None:
+    server.troubles = [refused(403)]
+    server.at_cancel = ObjectNotFound(refused(404))
+    with pytest.raises(httpx.HTTPStatusError):
+        spread(run, ["cap", "lid"])
+    assert len(server.cancelled) == 2
 
 
 def test_a_class_that_no_worker_takes_is_said(

@@ -69,6 +69,24 @@ def test_a_training_that_is_killed_is_sent_again(api: str, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+def test_retry_on_prefects_pages_does_again_what_failed(api: str, tmp_path: Path) -> None:
+    from prefect.states import AwaitingRetry
+
+    made = plant(tmp_path, "retried", TINY)
+    whole = made.spoil("cap")
+    assert run(made, api, "deploy").returncode == 0
+    with worker(api, tmp_path / "worker", "retried"):
+        retraining = start(api, "retrain/retried")
+        until(lambda: states(api, "retrain")[retraining] == "Failed")
+        made.first_train("cap").write_bytes(whole)
+        with client_of(api) as client:  # what the button does
+            client.set_flow_run_state(retraining, AwaitingRetry())
+        until(lambda: states(api, "retrain")[retraining] in ("Completed", "Failed"))
+    assert states(api, "retrain")[retraining] == "Completed"
+    assert versions(made, "retried") == 1
+
+
+@pytest.mark.slow
 def test_cancelling_stops_the_training_and_registers_nothing(api: str, tmp_path: Path) -> None:
     from prefect.states import Cancelling
 
