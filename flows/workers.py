@@ -21,7 +21,7 @@ from flows.silence import silence_told
 from flows.stopping import stopping_with_the_flow
 from flows.train_class import PATIENT, LineRun, outcome_of, train_and_judge
 from patchae.console import progress_of, say
-from patchae.errors import StoreUnreachable
+from patchae.errors import DataError, StoreUnreachable
 from patchae.lineage.parts import Trigger
 from patchae.lines_file import load_lines
 from patchae.project import Project, prepare_environment
@@ -35,6 +35,9 @@ from patchae.types import DataVersion
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
+
+_BEGIN: dict[str, Any] = PATIENT | {"retries": 5, "retry_delay_seconds": [2, 10, 30, 60, 60]}
+"""Before the first class: nobody sends a run again that failed, so it waits for three minutes."""
 
 
 @flow(name="train-class", flow_run_name="train {line_name}: {classes}")
@@ -81,19 +84,51 @@ def train_class(
         work_pool=run.flow_run.work_pool_name if run and run.flow_run else None,
     )
     with stopping_with_the_flow(), ExitStack() as held:
-        if not shared:
-            held.enter_context(fetched(place, version, classes, progress_of("images")))
         announcer = held.enter_context(announcing(place, line.name, origin))
-        tracking = Tracking.open(place)
+        tracking = connect(place)
+        lost = {} if shared else _bring(held, place, version, sorted(classes))
+        outcomes = [ClassOutcome(one, line.model_name(one), failed=lost[one]) for one in lost]
         here = LineRun(place, line, version, tracking, origin, announcer)
-        futures = {one: train_and_judge.submit(here, one) for one in classes}
-        outcomes = [outcome_of(line, one, future) for one, future in futures.items()]
+        futures = {one: train_and_judge.submit(here, one) for one in classes if one not in lost}
+        outcomes += [outcome_of(line, one, future) for one, future in futures.items()]
     tell(line.name, outcomes)
     if not shared:
         _tidy(place)
     found = LineOutcome(line.name, version, tuple(outcomes), None, 0.0)
     if found.failed:
         raise LineFailed(found)
+
+
+@task(name="connect", **_BEGIN)
+def connect(place: Project) -> Tracking:
+    """Open MLflow, which may be starting again just now."""
+    return Tracking.open(place)
+
+
+@task(name="images", **_BEGIN)
+def bring(held: ExitStack, place: Project, version: DataVersion, classes: list[str]) -> None:
+    """Have the images of some classes in a workplace until `held` is closed."""
+    held.enter_context(fetched(place, version, classes, progress_of("images")))
+
+
+def _bring(
+    held: ExitStack, place: Project, version: DataVersion, classes: list[str]
+) -> dict[str, str]:
+    """Have the images of the classes here; why not, of each whose images cannot be had.
+
+    All at once, since that looks through the workplace once; only if one stops the others, in
+    halves.
+    """
+    try:
+        bring(held, place, version, classes)
+    except DataError as error:
+        if len(classes) == 1:
+            say(f"{classes[0]}: failed")
+            return {classes[0]: str(error)}
+        half = len(classes) // 2
+        first = _bring(held, place, version, classes[:half])
+        return first | _bring(held, place, version, classes[half:])
+    return {}
 
 
 def _tidy(place: Project) -> None:
@@ -116,13 +151,19 @@ def tell(line: str, outcomes: list[ClassOutcome]) -> None:
 
 def told(client: SyncPrefectClient, run: UUID) -> dict[str, ClassOutcome]:
     """What a run left of each class, by name; nothing if it did not come so far."""
-    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+    from prefect.client.schemas.filters import (
+        ArtifactFilter,
+        ArtifactFilterFlowRunId,
+        ArtifactFilterType,
+    )
 
     found: dict[str, ClassOutcome] = {}
-    for artifact in client.read_artifacts(
-        artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run]))
-    ):
-        if artifact.type == "table" and (artifact.key or "").endswith("-classes"):
+    # Prefect tells 200 artifacts at most, and a run leaves a note on every class, too.
+    asked = ArtifactFilter(
+        flow_run_id=ArtifactFilterFlowRunId(any_=[run]), type=ArtifactFilterType(any_=["table"])
+    )
+    for artifact in client.read_artifacts(artifact_filter=asked):
+        if (artifact.key or "").endswith("-classes"):
             rows: list[dict[str, Any]] = json.loads(str(artifact.data))
             found |= {row["class"]: _outcome(row) for row in rows}
     return found
