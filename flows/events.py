@@ -9,15 +9,18 @@ deployment, which one automation runs with the classes and the reason of the eve
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from flows.deployments import RETRAIN, project_tag
+from patchae.config import Lines
 from patchae.console import say
 from patchae.dataset.classes import line_classes
 from patchae.dataset.history import Change, changed_classes
-from patchae.dataset.version import Snapshot
-from patchae.errors import DataError
+from patchae.dataset.version import Snapshot, pinned_version
+from patchae.errors import DataError, PatchaeError
 from patchae.files import write_json
 from patchae.lineage.parts import Trigger
 from patchae.lines_file import load_lines
@@ -29,6 +32,18 @@ DRIFTED = "patchae.drift-confirmed"
 REASONS = (ARRIVED, DRIFTED)
 """Events that start the retraining of some classes of a line."""
 _TOLD = "announced.json"
+
+
+def expect(project: Project) -> None:
+    """Before a snapshot: keep what each line was told last, so that `announce` tells what follows.
+
+    Whoever is killed right behind the pin, or pins without telling, leaves the next snapshot
+    nothing to see that the images are new by. Without a Prefect server nothing is kept.
+    """
+    if os.environ.get("PREFECT_API_URL"):
+        # Whatever is wrong: the snapshot goes on, and says what concerns it.
+        with suppress(PatchaeError), project.lock("announced"):
+            _told_before(project, load_lines(project.lines_file), pinned_version(project))
 
 
 def announce(
@@ -51,9 +66,10 @@ def announce(
     """
     told: list[str] = []
     with project.lock("announced"):
-        known = _told_before(project)
-        for line in load_lines(project.lines_file).lines:
-            before = known.get(line.name, taken.before)
+        lines = load_lines(project.lines_file)
+        known = _told_before(project, lines, taken.before)
+        for line in lines.lines:
+            before = known[line.name]
             if before != taken.version:
                 changes = _changes(project, before, taken.version)
                 mine = set(line_classes(project, line)) - set((trained or {}).get(line.name, ()))
@@ -70,13 +86,23 @@ def announce(
     return told
 
 
-def _told_before(project: Project) -> dict[str, DataVersion]:
-    """The version that each line was told of last; nothing where nobody was told yet."""
+def _told_before(
+    project: Project, lines: Lines, pinned: DataVersion | None
+) -> dict[str, DataVersion | None]:
+    """The version that each line was told of last; None: of no images at all.
+
+    A line that was never told of any is taken to know what was pinned, and that is kept first of
+    all: the next snapshot finds the new version pinned already.
+    """
+    file = project.state / _TOLD
     try:
-        found: dict[str, DataVersion] = json.loads((project.state / _TOLD).read_text())
+        known: dict[str, DataVersion | None] = json.loads(file.read_text())
     except (OSError, ValueError):
-        return {}
-    return found
+        known = {}
+    if new := [line.name for line in lines.lines if line.name not in known]:
+        known |= dict.fromkeys(new, pinned)
+        write_json(file, known)
+    return known
 
 
 def _changes(project: Project, before: DataVersion | None, now: DataVersion) -> dict[str, Change]:

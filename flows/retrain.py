@@ -19,7 +19,7 @@ from prefect.context import FlowRunContext
 from prefect.runtime import deployment, flow_run
 
 from flows.again import meant_by
-from flows.events import announce
+from flows.events import announce, expect
 from flows.spread import spread
 from flows.stopping import stopping_with_the_flow
 from flows.train_class import PATIENT, LineRun, outcome_of, train_and_judge
@@ -114,6 +114,7 @@ def retrain(
         project.lock(f"retrain-{line.name}"),
     ):
         tracking = Tracking.open(project)
+        expect(project)
         taken = snapshot(project)
         version = taken.version
         _tell_others(project, taken, line.name, names)

@@ -17,6 +17,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.futures import PrefectFuture
 
+from flows.alone import alone
 from flows.slots import machine_slot
 from flows.stopping import unless_stopped, writing
 from patchae.config import Line
@@ -119,12 +120,7 @@ def _train_and_judge(run: LineRun, class_name: str, news: ClassNews) -> ClassOut
     ledger = Ledger.of(run.project, flow_run=run.origin.flow_run_id)
     job = validate(run, class_name)
     news.checked(job)
-    trained = False
-    gone = to_train_again(ledger.entries(job.model, kinds=LEAVING))
-    if tracking.with_key(job.model, job.key, gone) is None:
-        with training_slot():  # for both, or the first class would wait for the last one's training
-            trained = train(job)
-            evaluate(job)
+    trained = _trained_now(job, tracking, ledger)
     version = register(job, tracking, ledger)
     verdict = gate(job, version, tracking, ledger)
     news.judged(job.model, version.version, verdict.body["outcome"])
@@ -138,6 +134,18 @@ def _train_and_judge(run: LineRun, class_name: str, news: ClassNews) -> ClassOut
         f"{'' if trained else ' (not trained again)'}: {outcome.because}"
     )
     return outcome
+
+
+def _trained_now(job: ClassJob, tracking: Tracking, ledger: Ledger) -> bool:
+    """Train and score the class unless that was done before; whether it was trained now."""
+    with alone(job):
+        gone = to_train_again(ledger.entries(job.model, kinds=LEAVING))
+        if tracking.with_key(job.model, job.key, gone) is not None:
+            return False
+        with training_slot():  # for both, or the first class would wait for the last one's training
+            trained = train(job)
+            evaluate(job)
+            return trained
 
 
 def _metrics(tracking: Tracking, version: Version) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from patchae.errors import AccessRefused, PatchaeError, StoreUnreachable, UsageError
+from patchae.dataset.remote_address import remote_address
+from patchae.errors import AccessRefused, ConfigError, PatchaeError, StoreUnreachable, UsageError
 from patchae.project import Project
 from patchae.settings import settings
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 SECONDS = 10
 _ADDRESSES = ("MLFLOW_TRACKING_URI", "PREFECT_API_URL", "AWS_ENDPOINT_URL")
+_API = {
+    "MLflow": "set MLFLOW_TRACKING_URI to the server's own address",
+    "Prefect": "set PREFECT_API_URL to the server's API, which ends with /api",
+}
 _NOBODY = "patchae-doctor"
 """A name that no model and no alias has."""
 _GRACE = 1.5
@@ -68,7 +73,7 @@ def mlflow_server() -> str | None:
     models = f"{api}/mlflow/registered-models"
     new = _ask("POST", f"{models}/set-tag", login=login, body={"name": _NOBODY, "key": "k"})
     may = ["read"] if new.status_code == 403 else ["read", "register"]
-    present = _ask("GET", f"{models}/search?max_results=1", login=login).json()
+    present = _content(_ask("GET", f"{models}/search?max_results=1", login=login), "MLflow", dict)
     unknown = "; whether aliases, is seen once there is a model"
     for model in present.get("registered_models", ()):  # MLflow does not tell without one
         body = {"name": model["name"], "alias": _NOBODY}
@@ -119,6 +124,7 @@ def bucket(project: Project) -> str | None:
     """Of a DVC remote in S3: an object was written, read and deleted; None for other remotes.
 
     Raises:
+        ConfigError: DVC's configuration cannot be read.
         StoreUnreachable: one of the three is refused, or nobody answers.
     """
     address = remote_address(project)
@@ -131,20 +137,6 @@ def bucket(project: Project) -> str | None:
     except AccessRefused:
         return f"{address}: readable, and this account may not write"
     return f"{address}: an object was written, read and deleted"
-
-
-def remote_address(project: Project) -> str | None:
-    """The address of the DVC remote, if it is in S3."""
-    from configparser import ConfigParser
-
-    config = ConfigParser()
-    config.read([project.root / ".dvc" / "config", project.root / ".dvc" / "config.local"])
-    name = config.get("core", "remote", fallback="")
-    for section in config.sections():
-        if section.strip("'") == f'remote "{name}"':
-            url = config.get(section, "url", fallback="")
-            return url if url.startswith("s3://") else None
-    return None
 
 
 def prefect_server() -> str | None:
@@ -163,7 +155,7 @@ def prefect_server() -> str | None:
         raise AccessRefused(
             "Prefect does not know this key", where=url, mend="set PREFECT_API_AUTH_STRING"
         )
-    return _fitting("Prefect", str(told.json()), "prefect", url)
+    return _fitting("Prefect", _content(told, "Prefect", str), "prefect", url)
 
 
 def workers(pool: str) -> int | None:
@@ -182,7 +174,7 @@ def workers(pool: str) -> int | None:
             where=url,
             mend="see the check `prefect`",
         )
-    return [one["status"] for one in answer.json()].count("ONLINE")
+    return [one["status"] for one in _content(answer, "Prefect", list)].count("ONLINE")
 
 
 def clocks(project: Project) -> dict[str, float]:
@@ -190,12 +182,14 @@ def clocks(project: Project) -> dict[str, float]:
 
     A server that does not answer is not in it: another check says so.
     """
-    found = {}
+    found, address = {}, None
+    with suppress(ConfigError):  # the check `data` says it
+        address = remote_address(project)
     uri = os.environ.get("MLFLOW_TRACKING_URI", "").rstrip("/")
     places = {
         "MLflow": f"{uri}/health" if uri.startswith("http") else None,
         "Prefect": f"{_prefect()}/health" if _prefect() else None,
-        "S3": os.environ.get("AWS_ENDPOINT_URL") if remote_address(project) else None,
+        "S3": os.environ.get("AWS_ENDPOINT_URL") if address else None,
     }
     for name, ahead in _ahead(places):
         found[name] = 0.0 if abs(ahead) <= _GRACE else ahead
@@ -234,6 +228,22 @@ def _fitting(name: str, there: str, package: str, where: str) -> str:
             mend=f"install the same on both sides: {package}=={here}",
         )
     return f"{name} {there} at {where}"
+
+
+def _content(answer: Response, name: str, kind: type) -> Any:
+    """What a server's API tells.
+
+    Raises:
+        StoreUnreachable: it is something else, such as a page for people.
+    """
+    with suppress(ValueError):
+        if isinstance(told := answer.json(), kind):
+            return told
+    raise StoreUnreachable(
+        f"what answers here is not {name}'s API (status {answer.status_code})",
+        where=answer.url,
+        mend=_API[name],
+    )
 
 
 def _ask(

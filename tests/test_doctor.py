@@ -1,15 +1,18 @@
-"""What `patchae doctor` asks Prefect about the workers of a project."""
+"""What `patchae doctor` asks servers, and what it says of addresses that are none of theirs."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 from threading import Thread
 from typing import Any
 
 import pytest
 
+from patchae.dataset.remote_address import remote_address
+from patchae.errors import ConfigError, StoreUnreachable
 from patchae.health import CHECKS
 from patchae.project import Project
 
@@ -28,6 +31,32 @@ class _Prefect(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
+
+
+class _Pages(BaseHTTPRequestHandler):
+    """Gives a page for people, whatever is asked; but MLflow's version."""
+
+    def do_GET(self) -> None:
+        asked = self.path == "/version"
+        body = version("mlflow").encode() if asked else b"<!doctype html><title>Hello</title>"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET  # noqa: N815 - the name that the base class calls
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def pages() -> Iterator[str]:
+    """The address of a server that is nobody's API."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Pages) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 @pytest.fixture
@@ -61,3 +90,75 @@ def test_every_pool_that_a_run_goes_to_has_a_worker(
     if idle:
         assert f"{idle}: 0 live" in detail
         assert f"--pool {idle}" in mend
+
+
+@pytest.mark.parametrize(
+    ("check", "variable", "says"),
+    [
+        ("prefect", "PREFECT_API_URL", "ends with /api"),
+        ("workers", "PREFECT_API_URL", "ends with /api"),
+        ("mlflow", "MLFLOW_TRACKING_URI", "the server's own address"),
+    ],
+)
+def test_an_address_where_a_page_answers_is_said(
+    project: Project,
+    pages: str,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    check: str,
+    variable: str,
+    says: str,
+) -> None:
+    """As Prefect's does where `/api` is missing at the end."""
+    monkeypatch.setenv(variable, pages)
+    with pytest.raises(StoreUnreachable, match=r"is not (Prefect|MLflow)'s API") as raised:
+        CHECKS[check](project)
+    assert says in str(raised.value.mend)
+
+
+REMOTE = """[core]
+    remote = far
+['remote "far"']
+    url = {url}
+"""
+
+
+@pytest.mark.parametrize(
+    ("url", "there"),
+    [("s3://bucket/100%", "s3://bucket/100%"), ("https://ann:p%40ss@example.org/dvc", None)],
+)
+def test_an_address_may_hold_what_python_takes_for_a_reference(
+    project: Project, url: str, there: str | None
+) -> None:
+    configure(project, REMOTE.format(url=url))
+    assert remote_address(project) == there
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("remote = far\n", 1), ("[core]\n\n    secret_key abc\n", 3), ("[core]\n[core]\n", 2)],
+)
+def test_a_configuration_that_is_none_is_said_without_what_stands_there(
+    project: Project, text: str, line: int
+) -> None:
+    configure(project, text)
+    with pytest.raises(ConfigError, match="DVC's configuration cannot be read") as raised:
+        CHECKS["data"](project)
+    assert str(raised.value.where).endswith(f".dvc/config, line {line}")
+    assert "abc" not in str(raised.value)
+    assert CHECKS["clock"](project) is None
+
+
+def test_so_is_one_that_is_no_text(project: Project) -> None:
+    configure(project, "")
+    (project.root / ".dvc" / "config.local").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError) as raised:
+        CHECKS["data"](project)
+    assert str(raised.value.where).endswith("config.local")
+
+
+def configure(project: Project, text: str) -> None:
+    """Write DVC's configuration."""
+    file = project.root / ".dvc" / "config"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text)

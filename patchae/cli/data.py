@@ -152,16 +152,16 @@ def snapshot(
     json: Json = False,
 ) -> None:
     """Version data/: store what changed, push it to the remote, update data.dvc."""
+    from flows.events import announce, expect
     from patchae.console import progress_of, watch
     from patchae.dataset.version import snapshot as take
 
     project = here()
     told: list[str] = []
     with watch():
+        expect(project)
         taken = take(project, commit=commit, progress=progress_of("data"))
         if os.environ.get("PREFECT_API_URL"):
-            from flows.events import announce
-
             told = announce(project, taken)
     state = "new" if taken.changed else "unchanged"
     print(
@@ -189,6 +189,7 @@ def validate(
     json: Json = False,
 ) -> None:
     """Version the images of a line and check them; exit code 1 when a class does not pass."""
+    from flows.events import expect
     from patchae.console import progress_of, watch
     from patchae.dataset.validation.record import table as rows_of
     from patchae.dataset.version import snapshot as take
@@ -202,6 +203,7 @@ def validate(
     names = classes_of(project, chosen, classes)
     records, absent = [], {}
     with watch():
+        expect(project)
         version = take(project, progress=progress_of("data")).version
         for name in names:
             try:

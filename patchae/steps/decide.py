@@ -19,13 +19,20 @@ from patchae.registry.gates import judge
 from patchae.registry.ledger import Ledger
 from patchae.registry.loading import load_version
 from patchae.registry.promotion import promote
-from patchae.registry.standing import champion_of, last_verdict, moves, open_promotion
+from patchae.registry.standing import (
+    champion_of,
+    last_verdict,
+    moves,
+    open_promotion,
+    verdicts,
+)
 from patchae.registry.tracking import Tracking, Version
 from patchae.registry.verdict import rival_scores_file
 from patchae.settings import settings
 from patchae.steps.enrol import lineage_in
 from patchae.steps.job import ClassJob
 from patchae.steps.learn import score_tests, scores_csv
+from patchae.types import DataVersion
 
 _ATTEMPTS = 3
 
@@ -105,7 +112,7 @@ def _verdict(job: ClassJob, version: Version, tracking: Tracking, ledger: Ledger
     artifacts = tracking.artifacts(version)
     record, text = lineage_in(artifacts), _scores_of(version, artifacts)
     rows = read_scores(text)
-    rival, rival_scores = _rescore(job, champion, rows, tracking)
+    rival, rival_scores = _rescore(job, champion, rows, tracking, entries)
     evidence = evidence_of(
         rows,
         champion=rival,
@@ -144,7 +151,11 @@ def _problem(body: Mapping[str, Any]) -> bool:
 
 
 def _rescore(
-    job: ClassJob, champion: str | None, rows: list[Scored], tracking: Tracking
+    job: ClassJob,
+    champion: str | None,
+    rows: list[Scored],
+    tracking: Tracking,
+    entries: list[Entry],
 ) -> tuple[Rival | None, str | None]:
     """The champion on today's test images, beside the scores of the model that is judged.
 
@@ -168,9 +179,23 @@ def _rescore(
         rows,
         read_scores(text),
         then=_scores_then(known, artifacts),
-        data_recorded=version_log.made(job.project, data_version),
+        data_recorded=_recorded(job, DataVersion(data_version), verdicts(entries, champion)),
     )
     return rival, text
+
+
+def _recorded(job: ClassJob, version: DataVersion, judged: list[Entry]) -> str | None:
+    """When the champion's data version was made: as noted here, or else as its verdicts say.
+
+    A worker notes nothing itself. It has the log from when its run was sent, and a champion may be
+    of images that came after that.
+    """
+    if noted := version_log.made(job.project, version):
+        return noted
+    # A verdict may be on another version, in which the images of this class are the same.
+    same = [row for row in judged if row.body.get("data_version") == version]
+    told = [row.body["evidence"]["data_recorded"] for row in (*judged, *same)]
+    return next((made for made in reversed(told) if made is not None), None)
 
 
 def _scores_of(version: Version, artifacts: Path) -> str:

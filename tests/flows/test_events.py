@@ -10,9 +10,10 @@ import pytest
 from flows import events
 from flows.events import announce
 from patchae.dataset.version import Snapshot, snapshot
+from patchae.errors import StoreUnreachable
 from patchae.project import prepare_environment
 from tests.flows.plant import Plant
-from tests.support import write_class, write_image
+from tests.support import patchae, write_class, write_image
 
 Told = list[tuple[str, list[str]]]
 
@@ -54,6 +55,11 @@ def arrive(plant: Plant, *names: str) -> Snapshot:
     return snapshot(plant.project)
 
 
+def silent(*_: Any, **__: Any) -> bool:
+    """Prefect does not answer."""
+    raise ConnectionError("nobody there")
+
+
 def test_each_line_is_told_of_its_classes_once(two: Plant, told: Told) -> None:
     announce(two.project, snapshot(two.project))
     told.clear()
@@ -78,10 +84,6 @@ def test_what_prefect_could_not_be_told_is_told_by_the_next_snapshot(
 ) -> None:
     announce(two.project, snapshot(two.project))
     taken = arrive(two, "lid")
-
-    def silent(*_: Any, **__: Any) -> bool:
-        raise ConnectionError("nobody there")
-
     with monkeypatch.context() as away:
         away.setattr(events, "send", silent)
         assert announce(two.project, taken) == []
@@ -90,3 +92,70 @@ def test_what_prefect_could_not_be_told_is_told_by_the_next_snapshot(
     assert not unchanged.changed
     assert announce(two.project, unchanged) == ["caps"]
     assert told == [("caps", ["lid"])]
+
+
+def test_the_very_first_images_are_told_by_the_next_snapshot_too(
+    two: Plant, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No line was ever told of anything; what could not be sent is left to be told."""
+    snapshot(two.project)
+    taken = arrive(two, "lid", "nut")
+    with monkeypatch.context() as away:
+        away.setattr(events, "send", silent)
+        assert announce(two.project, taken) == []
+    assert announce(two.project, snapshot(two.project)) == ["caps", "rest"]
+    assert told == [("caps", ["lid"]), ("rest", ["nut"])]
+
+
+def test_a_kill_while_they_are_told_for_the_first_time_loses_none(
+    two: Plant, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any, **__: Any) -> bool:
+        raise KeyboardInterrupt
+
+    snapshot(two.project)
+    taken = arrive(two, "lid", "nut")
+    with monkeypatch.context() as away:
+        away.setattr(events, "send", killed)
+        with pytest.raises(KeyboardInterrupt):
+            announce(two.project, taken)
+    assert announce(two.project, snapshot(two.project)) == ["caps", "rest"]
+    assert told == [("caps", ["lid"]), ("rest", ["nut"])]
+
+
+@pytest.mark.parametrize("command", [["snapshot"], ["validate", "caps"]])
+def test_what_was_pinned_and_told_to_nobody_is_told_by_the_next_snapshot(
+    two: Plant,
+    told: Told,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+) -> None:
+    """A snapshot is killed right behind its pin; and `validate` tells nobody."""
+
+    def killed(*_: Any, **__: Any) -> list[str]:
+        raise StoreUnreachable("nobody comes here")
+
+    snapshot(two.project)
+    folder = two.project.data / "lid" / "train" / "good"
+    write_image(folder / f"{len(list(folder.iterdir())):03d}k.png", hash(command[0]) % 9_999)
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    with monkeypatch.context() as away:
+        away.setattr(events, "announce", killed)
+        patchae(capsys, monkeypatch, *command)
+    unchanged = snapshot(two.project)
+    assert not unchanged.changed
+    assert announce(two.project, unchanged) == ["caps"]
+    assert told == [("caps", ["lid"])]
+
+
+def test_lines_that_cannot_be_read_stop_no_snapshot(
+    two: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    two.project.lines_file.write_text("lines: no")
+    try:
+        events.expect(two.project)
+    finally:
+        two.write_lines()
+    assert not (two.project.state / "announced.json").exists()

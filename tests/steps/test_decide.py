@@ -13,6 +13,7 @@ import torch
 from patchae.errors import AliasMoved, ConfigError
 from patchae.files import sha256_bytes
 from patchae.registry.alignment import put_back
+from patchae.registry.chain import Entry
 from patchae.registry.ledger import Ledger
 from patchae.registry.loading import WEIGHTS_FOLDER
 from patchae.registry.promotion import promote, retire, rollback
@@ -176,6 +177,46 @@ def test_a_model_of_older_images_does_not_replace_one_of_newer_ones(works: Works
     finally:
         log.write_text(whole)
     assert (row.body["outcome"], row.body["reasons"]) == ("reject", ["older_data"])
+
+
+def test_newer_images_that_a_worker_was_sent_before_protect_the_champion_all_the_same(
+    works: Works,
+) -> None:
+    """The log that travelled with the run does not know the champion's data version yet."""
+    row = as_sent_before(works, works.plant.ledger, max_drop=0.325)
+    assert (row.body["outcome"], row.body["reasons"]) == ("reject", ["older_data"])
+    made = works.plant.verdicts("works.lens")[1].body["evidence"]["data_recorded"]
+    assert row.body["evidence"]["champion"]["data_recorded"] == made
+
+
+def test_a_champion_of_images_that_nobody_noted_does_not_stop_every_other_model(
+    works: Works,
+) -> None:
+    """Its verdict was given where no log was, so that nothing says which images came first."""
+    ledger = works.plant.ledger
+    verdict = works.plant.verdicts("works.lens")[1].body
+    unknown = verdict | {"evidence": verdict["evidence"] | {"data_recorded": None}}
+    works.plant.project.ledger.unlink()
+    ledger.append("move", "works.lens", move("1"), "ann")
+    ledger.append("verdict", "works.lens", unknown, "ann")
+    ledger.append("move", "works.lens", move("2", **{"from": "1"}), "ann")
+    row = as_sent_before(works, ledger, max_drop=0.326)
+    assert row.body["evidence"]["champion"]["data_recorded"] is None
+    assert (row.body["outcome"], row.body["champion"]) == ("promote", "2")
+
+
+def as_sent_before(works: Works, ledger: Ledger, **gates: float) -> Entry:
+    """The verdict on version 1 where the log knows of older images alone."""
+    works.plant.gates("works", **gates)
+    older, log = DataVersion("0" * 32 + ".dir"), works.plant.project.versions
+    job = replace(learned(works.plant.project, "works", "lens"), data_version=older)
+    note = {"version": older, "made": "2021-01-01T00:00:00+00:00", "files": 1, "bytes": 1}
+    whole, tracking = log.read_text(), works.tracking()
+    try:
+        log.write_text(json.dumps(note) + "\n")
+        return decide_class(job, tracking.version("works.lens", "1"), tracking, ledger)
+    finally:
+        log.write_text(whole)
 
 
 def test_a_former_champion_that_was_replaced_is_judged_against_the_new_one(works: Works) -> None:
