@@ -36,7 +36,7 @@ def view(
 
     Args:
         ledger: the ledger.
-        keys: public keys that are trusted; the newest row must then be signed with one of them.
+        keys: public keys that are trusted; from the first signed row on all must be signed.
         anchor: a row that was noted elsewhere, and must still be there.
 
     Raises:
@@ -55,7 +55,7 @@ def view(
     proven = []
     if signatures:
         trusted = " with a trusted key" if keys is not None else ""
-        proven.append(f"{len(signatures)} signed{trusted}")
+        proven.append(f"{len(signatures)} signed{trusted}, from row {min(signatures)} on")
     if anchor:
         proven.append(f"row {anchor.seq} is the one noted elsewhere")
     return LedgerView(tuple(entries), tuple(faults), tuple(proven))

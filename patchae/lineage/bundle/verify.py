@@ -252,9 +252,13 @@ def keys(facts: Facts) -> str:
     newest = len(facts.digests)
     if newest not in facts.signed:
         raise Broken(f"row {newest}: the newest row is not signed")
+    first = min(facts.signed)
+    for number in range(first, newest):  # whose writer a later signature would cover up
+        if number not in facts.signed:
+            raise Broken(f"row {number}: not signed, and row {first} before it is")
     if not signature_holds(*facts.signed[newest], facts.digests[newest].encode()):
         raise Broken(f"row {newest}: its signature is not one of this row")
-    return f"up to row {newest}"
+    return f"signed from row {first} on, up to row {newest}"
 
 
 @link("The ledger recorded this version")
