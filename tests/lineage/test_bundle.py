@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -58,6 +60,19 @@ def test_the_first_version_and_an_unpacked_bundle(made: Made, tmp_path: Path) ->
     assert len(lines) == len(verify.LINKS) + 2
     assert "as of the newest row it is previous" in done.stdout
     assert not (tmp_path / "unpacked" / "__pycache__").exists()
+
+
+@pytest.mark.parametrize("option", [(), ("-P",), ("-I",)])
+def test_it_runs_no_code_of_the_bundle(made: Made, tmp_path: Path, option: tuple[str, ...]) -> None:
+    forged = Forged.read(made.write(tmp_path / "b.zip", model=False, images=False))
+    for name in ("csv", "argparse", "base64", "hashlib", "zlib", "struct", "random"):
+        forged.files[f"{name}.py"] = b"print('intact'); raise SystemExit(0)\n"
+    forged.files["verify.py"] = Path(verify.__file__).read_bytes()
+    folder = forged.unpack(tmp_path / "unpacked")
+    command = [sys.executable, *option, "verify.py"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "not listed in bundle.json" in done.stdout
 
 
 def test_without_anchor_and_key_it_says_that_it_cannot_tell(made: Made, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Verify an audit bundle of patchae with nothing but Python 3.11 or newer.
 
-    python verify.py                          the bundle that lies here, unpacked or zipped
-    python verify.py BUNDLE.zip               another one, or the folder of one
+    python -I verify.py BUNDLE.zip            a bundle, or the folder that it was unpacked to
+    python -I verify.py                       the one that lies here
         --anchor SEQ:DIGEST                   a row of the ledger that was noted elsewhere
         --key FILE.pub                        a public key that you trust; may be repeated
         --json                                one JSON object instead of the tree
@@ -11,12 +11,19 @@ nothing with patchae; no claim of a file is believed that another one can show. 
 per link: intact, BROKEN, or not checkable and why. Exit code 0: no link is broken; 1: one is;
 2: wrong use. It changes nothing and needs no network.
 
-A bundle cannot vouch for itself: take this file from where you trust it, and the anchor and the
-key from whoever kept them apart from the ledger. It reads from the top: the links, what they read,
-then the mathematics of intervals and gates, JSON Schema, and Ed25519 signatures.
+A bundle cannot vouch for itself: take this file from where you trust it, leave it outside of what
+was unpacked, and take the anchor and the key from whoever kept them apart from the ledger. It
+reads from the top: the links, what they read, then the mathematics of intervals and gates, JSON
+Schema, and Ed25519 signatures.
 """
 
 from __future__ import annotations
+
+import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    # Python looks for modules beside the script first: a csv.py in a bundle would be run as ours.
+    del sys.path[0]
 
 import argparse
 import base64
@@ -26,7 +33,6 @@ import io
 import json
 import math
 import re
-import sys
 import zipfile
 import zlib
 from bisect import bisect_left, bisect_right
