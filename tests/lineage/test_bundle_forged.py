@@ -532,6 +532,37 @@ def test_the_sender_s_audit_is_believed_where_it_says_broken(
     assert "The model's files are unaltered" in found["audit"][1]
 
 
+def test_a_schema_that_is_no_schema_is_not_asked(
+    made: Made, honest_files: dict[str, bytes], tmp_path: Path
+) -> None:
+    forged = Forged(honest_files)
+    forged.replace(verify.SCHEMA_FILE, '"pattern": "', '"pattern": "(')
+    forged.digest()
+    found = answer(forged.write(tmp_path / "b.zip"), made.anchor, (made.key,))
+    assert in_state(found, "broken") == {"lineage_record"}
+    assert "not the schema that patchae publishes" in found["verdict_recomputed"][1]
+
+
+@pytest.mark.parametrize("way", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_cannot_be_unpacked_breaks_the_links_that_need_it(
+    honest_files: dict[str, bytes], tmp_path: Path, way: int
+) -> None:
+    bundle = tmp_path / "b.zip"
+    with zipfile.ZipFile(bundle, "w") as opened:
+        for name, content in honest_files.items():
+            packed = way if name == "manifest.csv" else zipfile.ZIP_STORED
+            opened.writestr(name, content, compress_type=packed)
+        entry = opened.getinfo("manifest.csv")
+    content = bytearray(bundle.read_bytes())
+    begin = entry.header_offset + 30 + len("manifest.csv") + 24
+    for at in range(begin, begin + 60):
+        content[at] ^= 0xFF
+    bundle.write_bytes(content)
+    found = answer(bundle)
+    assert {"bundle_files", "manifest"} <= in_state(found, "broken")
+    assert "manifest.csv: cannot be read" in found["manifest"][1]
+
+
 def test_two_files_of_one_name(made: Made, tmp_path: Path) -> None:
     bundle = made.write(tmp_path / "b.zip")
     with zipfile.ZipFile(bundle, "a") as opened, pytest.warns(UserWarning, match="Duplicate"):

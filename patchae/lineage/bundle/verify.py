@@ -34,7 +34,6 @@ import json
 import math
 import re
 import zipfile
-import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -428,8 +427,7 @@ def _paired(facts: Facts, row: Json, champion: Json) -> Json | None:
 
 @link("The lineage record is complete")
 def lineage_record(facts: Facts) -> str:
-    if sha256_of(facts.bundle.read(SCHEMA_FILE)) != SCHEMA_SHA256:
-        raise Broken(f"{SCHEMA_FILE}: not the schema that patchae publishes")
+    facts.read_schema()
     record = facts.read_json("lineage.json")
     for problem in schema_problems(record, facts.schema, facts.schema):
         raise Broken(f"lineage.json: {problem}")
@@ -675,7 +673,7 @@ class Bundle:
         try:
             with self._zip.open(name) if self._zip else self._path(name).open("rb") as file:
                 return use(file)
-        except (OSError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        except Exception as error:  # noqa: BLE001 - each way to compress has errors of its own
             raise Broken(f"{name}: cannot be read ({error})") from None
 
     def _path(self, name: str) -> Path:
@@ -735,6 +733,12 @@ class Facts:
             raise Broken(f"{INDEX}: a file has other keys than sha256 and bytes")
         return index
 
+    def read_schema(self) -> Json:
+        """The schema of a record, if it is the published one; no other is asked anything."""
+        if sha256_of(self.bundle.read(SCHEMA_FILE)) != SCHEMA_SHA256:
+            raise Broken(f"{SCHEMA_FILE}: not the schema that patchae publishes")
+        return self.read_json(SCHEMA_FILE)
+
     def read_manifest(self) -> list[Json]:
         """The rows of manifest.csv, absent cells as None."""
 
@@ -772,7 +776,7 @@ class Facts:
     index = cached_property(lambda self: _needed(INDEX, self.read_index))
     rows = cached_property(lambda self: _needed("ledger.jsonl", self.read_rows))
     record = cached_property(lambda self: _needed("lineage.json", self.read_json, "lineage.json"))
-    schema = cached_property(lambda self: _needed(SCHEMA_FILE, self.read_json, SCHEMA_FILE))
+    schema = cached_property(lambda self: _needed(SCHEMA_FILE, self.read_schema))
     manifest = cached_property(lambda self: _needed("manifest.csv", self.read_manifest))
     scores = cached_property(lambda self: _needed("scores.csv", self.read_scores))
     model = cached_property(lambda self: self._named("model"))
