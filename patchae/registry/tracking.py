@@ -273,18 +273,18 @@ class _Aliases:
                 raise
         return {alias: str(version) for alias, version in found.items()}
 
-    def has(self, model: str, version: str) -> bool:
-        """Whether a version is still there; MLflow keeps nothing of one that was deleted."""
+    def has(self, model: str, version: str, run: str | None = None) -> bool:
+        """As `Aliases.has`; MLflow keeps nothing of a version that was deleted."""
         from mlflow.exceptions import MlflowException
 
         with translated(self._tracking.uri):
             try:
-                self._tracking.client.get_model_version(model, version)
+                found = self._tracking.client.get_model_version(model, version)
             except MlflowException as error:
                 if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                     return False
                 raise
-        return True
+        return run is None or found.run_id == run
 
     def check_may_move(self, model: str) -> None:
         """As `Aliases.check_may_move`: by taking away an alias that is not there."""
