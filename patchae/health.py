@@ -75,7 +75,7 @@ def _ledger(project: Project) -> Told:
     if faults:
         return "fail", faults[0], "restore it from a backup; docs/ledger.md says more"
     may = servers.ledger_server(project)
-    told = f"{len(rows)} rows, {len(signatures)} of them signed; the chain is intact"
+    told = f"{len(rows)} rows, {signing.counted(signatures)}; the chain is intact"
     return "ok", f"{told}; {may}" if may else told, ""
 
 

@@ -41,7 +41,9 @@ def audit(
     ] = False,
     key: Annotated[
         list[Path] | None,
-        typer.Option(help="A public key that is trusted; the newest row must be signed with one."),
+        typer.Option(
+            help="A public key that is trusted; from the first signed row on all must be signed."
+        ),
     ] = None,
     anchor: Annotated[
         str | None, typer.Option(help="What `ledger anchor` printed earlier: is it still held?")

@@ -50,7 +50,9 @@ def verify(
     ] = None,
     key: Annotated[
         list[Path] | None,
-        typer.Option(help="A public key that is trusted; the newest row must be signed with one."),
+        typer.Option(
+            help="A public key that is trusted; from the first signed row on all must be signed."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -68,7 +70,7 @@ def verify(
         print(fault)
     state = "broken" if found else "intact"
     held = ", holds the anchor" if noted and not found else ""
-    print(f"{state}: {len(rows)} rows, {len(signatures)} of them signed{held}")
+    print(f"{state}: {len(rows)} rows, {signing.counted(signatures)}{held}")
     if json:
         as_json(
             {

@@ -26,7 +26,9 @@ def serve_model(
     runtime: Annotated[str, typer.Option(help="What computes: torch or onnx.")] = "torch",
     key: Annotated[
         list[Path] | None,
-        typer.Option(help="A public key that is trusted; the newest row must be signed with one."),
+        typer.Option(
+            help="A public key that is trusted; from the first signed row on all must be signed."
+        ),
     ] = None,
     batch: Annotated[int, typer.Option(help="Images asked together at most.", min=1)] = 8,
     queue: Annotated[int, typer.Option(help="Images that may wait; more is 429.", min=1)] = 128,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -86,17 +86,21 @@ class Sides:
         return list(after.values()).count("whole"), problems
 
     def states(
-        self, side: Side, names: Sequence[str], progress: Progress = silent
+        self,
+        side: Side,
+        names: Sequence[str],
+        progress: Progress = silent,
+        sha256: Mapping[str, str] = objects.NOTHING_KNOWN,
     ) -> dict[str, objects.State]:
-        """In which state objects are on one side.
+        """In which state objects are on one side, held against those sha256 that are known.
 
         Raises:
             StoreUnreachable: the remote does not answer, or refuses.
         """
         if side == "cache":
-            return objects.states(self._cache, names, progress, "reading the cache")
+            return objects.states(self._cache, names, progress, "reading the cache", sha256)
         with self.reaching_remote():
-            return objects.states(self.remote, names, progress, "reading the remote")
+            return objects.states(self.remote, names, progress, "reading the remote", sha256)
 
     def replace(self, names: Sequence[str], progress: Progress = silent) -> None:
         """Have objects in the remote as the cache holds them, whatever is there now.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from patchae.dataset import git, version_log
 from patchae.dataset.dvc_repo import config_text, initialise, open_store
 from patchae.dataset.dvc_store import Store
 from patchae.dataset.importing import staging_folder
-from patchae.dataset.objects import State
+from patchae.dataset.objects import NOTHING_KNOWN, State
 from patchae.dataset.pin import read_pin, write_pin
 from patchae.errors import DataError, UsageError
 from patchae.files import Progress, silent
@@ -140,15 +140,20 @@ def stored(project: Project, md5s: Iterable[str]) -> set[str]:
 
 
 def stored_states(
-    project: Project, names: Iterable[str], progress: Progress = silent
+    project: Project,
+    names: Iterable[str],
+    progress: Progress = silent,
+    sha256: Mapping[str, str] = NOTHING_KNOWN,
 ) -> dict[str, State]:
     """In which state objects (md5s or versions) are in the remote, each read to its last byte.
+
+    Those of a known `sha256`, by their name, must have that one, too.
 
     Raises:
         StoreUnreachable: the remote does not answer; what the cache holds proves nothing of it.
     """
     with open_store(project) as store:
-        return store.states("remote", list(dict.fromkeys(names)), progress)
+        return store.states("remote", list(dict.fromkeys(names)), progress, sha256)
 
 
 def read_object(project: Project, md5: str) -> bytes | None:

@@ -144,7 +144,9 @@ class _Auditor:
                 model_folder=_folder(tracking, tracking.model_folder, known),
                 listing=lambda data_version: versions.listing(project, data_version),
                 stored=lambda md5s: versions.stored(project, md5s),
-                states=lambda names: versions.stored_states(project, names, self.scope.progress),
+                states=lambda names, sha256: versions.stored_states(
+                    project, names, self.scope.progress, sha256
+                ),
                 deep=self.scope.deep,
                 made=lambda data_version: version_log.first_made(project, data_version),
             )

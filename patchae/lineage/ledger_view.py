@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from patchae.errors import AuditBroken
+from patchae.lineage.material import some
 from patchae.registry import chain, signing
 from patchae.registry.chain import Entry
 from patchae.registry.export import Anchor
@@ -36,7 +38,7 @@ def view(
 
     Args:
         ledger: the ledger.
-        keys: public keys that are trusted; the newest row must then be signed with one of them.
+        keys: public keys that are trusted; from the first signed row on all must be signed.
         anchor: a row that was noted elsewhere, and must still be there.
 
     Raises:
@@ -55,7 +57,25 @@ def view(
     proven = []
     if signatures:
         trusted = " with a trusted key" if keys is not None else ""
-        proven.append(f"{len(signatures)} signed{trusted}")
+        proven.append(f"{len(signatures)} signed{trusted}, from row {min(signatures)} on")
     if anchor:
         proven.append(f"row {anchor.seq} is the one noted elsewhere")
     return LedgerView(tuple(entries), tuple(faults), tuple(proven))
+
+
+def sound_entries(ledger: Ledger) -> tuple[Entry, ...]:
+    """All entries of a ledger, for who goes on with what they say.
+
+    Raises:
+        AuditBroken: chain or signatures do not hold.
+        StoreUnreachable: the ledger cannot be used.
+    """
+    found = view(ledger)
+    if found.faults:
+        raise AuditBroken(
+            f"the ledger cannot be trusted: {some(found.faults)}",
+            where=ledger.where,
+            mend="`patchae ledger verify` names every fault; restore the ledger from a backup, and"
+            " find out who wrote into it",
+        )
+    return found.entries

@@ -76,8 +76,11 @@ class Material:
     """Paths relative to data/, each with its md5, of a data version."""
     stored: Callable[[Iterable[str]], set[str]] | Unreachable = _NOT_ASKED
     """Those of some md5s whose objects the store of the images really holds."""
-    states: Callable[[Iterable[str]], Mapping[str, ObjectState]] | Unreachable = _NOT_ASKED
-    """In which state objects (md5s, data versions) are in that store, each read to its end."""
+    states: (
+        Callable[[Iterable[str], Mapping[str, str]], Mapping[str, ObjectState]] | Unreachable
+    ) = _NOT_ASKED
+    """In which state objects (md5s, data versions) are in that store, each read to its end, and
+    held against the sha256 of those of which it is given."""
     deep: bool = False
     """Whether every object is to be read, rather than a sample."""
     made: Callable[[DataVersion], str | None] | Unreachable = _NOT_ASKED

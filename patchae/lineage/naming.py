@@ -9,6 +9,7 @@ from typing import Any
 
 from patchae.errors import AuditBroken, UsageError
 from patchae.lineage.decisions import registered
+from patchae.lineage.ledger_view import sound_entries
 from patchae.lineage.material import Broken, Facts, Material, NotCheckable
 from patchae.project import Project
 from patchae.registry.chain import Entry
@@ -74,7 +75,8 @@ def lineage_of(project: Project, tracking: Tracking, name: str) -> tuple[str, st
 
     Raises:
         UsageError: there is no such model or version.
-        AuditBroken: its record is missing, not complete, or not the one that was registered.
+        AuditBroken: its record is missing, not complete, or not the one that was registered; or the
+            ledger that says so was altered.
         StoreUnreachable: MLflow or the ledger cannot be used.
     """
     model, version, _ = resolve(project, tracking, name)
@@ -82,7 +84,8 @@ def lineage_of(project: Project, tracking: Tracking, name: str) -> tuple[str, st
         Material(
             model=model,
             version=version,
-            entries=Ledger.of(project).entries(),  # its record may follow a row on another model
+            # All of them: its record may follow a row on another model.
+            entries=sound_entries(Ledger.of(project)),
             artifacts=tracking.artifacts(tracking.version(model, version)),
         )
     )

@@ -16,6 +16,7 @@ from patchae.evidence.scores import SCORES_FILE, Scored
 from patchae.files import sha256_bytes, sha256_file
 from patchae.lineage.contents import model_files
 from patchae.lineage.decisions import registered
+from patchae.lineage.ledger_view import sound_entries
 from patchae.lineage.material import Broken, Facts, Material, NotCheckable
 from patchae.registry.beside import Beside, Ended
 from patchae.registry.ledger import Ledger
@@ -56,7 +57,8 @@ def probe(tracking: Tracking, ledger: Ledger, model: str, version: str, beside: 
         beside: where it is loaded and asked.
 
     Raises:
-        AuditBroken: files, record, image or score are not those that were recorded.
+        AuditBroken: files, record, image or score are not those that were recorded, or the ledger
+            was altered.
         DataError: it cannot be loaded here.
         UsageError: there is no such version.
         StoreUnreachable: MLflow or the ledger cannot be used.
@@ -67,7 +69,7 @@ def probe(tracking: Tracking, ledger: Ledger, model: str, version: str, beside: 
         Material(
             model=model,
             version=version,
-            entries=ledger.entries(),  # a record follows any row, also one on another model
+            entries=sound_entries(ledger),  # a record follows any row, also one on another model
             artifacts=artifacts,
             model_folder=model_folder,
         )

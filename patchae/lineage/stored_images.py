@@ -18,7 +18,7 @@ SAMPLE = 20
 def data_version(facts: Facts) -> str:
     """The data version holds exactly the images of the manifest, and the store holds them all."""
     version = DataVersion(facts.record.data.version)
-    listed, images, masks = _listed(facts, version)
+    listed, sha256, images, masks = _listed(facts, version)
     needed = sorted({*images, *masks})
     present = reachable(facts.material.stored, "the store of the images")(
         {listed[path] for path in needed}
@@ -28,7 +28,9 @@ def data_version(facts: Facts) -> str:
         raise Broken(f"{some(gone)}: no longer in the store of the images")
     chosen = needed if facts.material.deep else sample(version, needed)
     paths = {listed[path]: path for path in reversed(chosen)}
-    states = reachable(facts.material.states, "the store of the images")([version, *sorted(paths)])
+    known = {name: sha256[path] for name, path in paths.items()}
+    read = reachable(facts.material.states, "the store of the images")
+    states = read([version, *sorted(paths)], known)
     flawed = [
         f"{paths.get(name, f'the list of data version {version}')}: {state}"
         for name, state in states.items()
@@ -53,14 +55,20 @@ def sample(version: DataVersion, paths: Sequence[str]) -> list[str]:
     return [paths[(first + number * len(paths) // count) % len(paths)] for number in range(count)]
 
 
-def _listed(facts: Facts, version: DataVersion) -> tuple[dict[str, str], list[str], list[str]]:
-    """Files of the version with their md5s, and the paths of images and masks of the manifest."""
+def _listed(
+    facts: Facts, version: DataVersion
+) -> tuple[dict[str, str], dict[str, str], list[str], list[str]]:
+    """Files of the version with their md5s; the sha256 of images and masks of the manifest, and
+    their paths."""
     from patchae.dataset.layout import is_image_path
 
     rows = facts.manifest
     listed = dict(reachable(facts.material.listing, "the data version")(version))
     known = dict(zip(rows["path"], rows["md5"], strict=True))
-    masks = [mask for mask in rows["mask"] if isinstance(mask, str)]
+    pairs = zip(rows["mask"], rows["mask_sha256"], strict=True)
+    masked = {mask: sha256 for mask, sha256 in pairs if isinstance(mask, str)}
+    masks = list(masked)
+    sha256 = {**dict(zip(rows["path"], rows["sha256"], strict=True)), **masked}
     for path, md5 in known.items():
         if path not in listed:
             raise Broken(f"{path}: not in data version {version}")
@@ -76,4 +84,8 @@ def _listed(facts: Facts, version: DataVersion) -> tuple[dict[str, str], list[st
     ]
     if unknown:
         raise Broken(f"{some(sorted(unknown))}: in data version {version}, not in the manifest")
-    return listed, list(known), masks
+    one_of: dict[str, str] = {}
+    for path, digest in sha256.items():
+        if one_of.setdefault(listed[path], digest) != digest:
+            raise Broken(f"{path}: data version {version} holds another image under its md5")
+    return listed, sha256, list(known), masks

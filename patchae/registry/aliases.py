@@ -11,7 +11,14 @@ from typing import Literal, Protocol
 
 from patchae.errors import AliasMoved, UsageError
 from patchae.registry.chain import Entry
-from patchae.registry.standing import ALIASES, CHAMPION, champion_of, last_intent, settled_by
+from patchae.registry.standing import (
+    ALIASES,
+    CHAMPION,
+    champion_of,
+    last_intent,
+    registrations,
+    settled_by,
+)
 
 State = Literal["aligned", "interrupted", "lost", "moved"]
 """`lost`: all that is missing are aliases of versions that were deleted in MLflow."""
@@ -23,8 +30,9 @@ class Aliases(Protocol):
     def get(self, model: str) -> Mapping[str, str]:
         """All aliases of a model, each with the version that it points at."""
 
-    def has(self, model: str, version: str) -> bool:
-        """Whether a version is still there, so that an alias can point at it."""
+    def has(self, model: str, version: str, run: str | None = None) -> bool:
+        """Whether a version is still there, so that an alias can point at it; with `run`, that of
+        this run: MLflow that was restored from a backup gives a number a second time."""
 
     def check_may_move(self, model: str) -> None:
         """Asked before a row says that aliases move, so that none says it in vain.
@@ -112,7 +120,8 @@ def look(entries: Sequence[Entry], aliases: Aliases, model: str) -> Alignment:
     if found.state == "aligned":
         return found
     meant = {*found.wanted.values(), *_before(entries, found.intent).values()}
-    gone = [one for one in meant.difference(present.values()) if not aliases.has(model, one)]
+    unseen = meant.difference(present.values())
+    gone = [one for one in unseen if not aliases.has(model, one, _run(entries, one))]
     return compare(entries, present, gone)
 
 
@@ -153,13 +162,21 @@ def _before(entries: Sequence[Entry], intent: Entry | None) -> Mapping[str, str]
     return champion_of(earlier).aliases() if known is None else known
 
 
-def check_there(aliases: Aliases, model: str, version: str) -> None:
+def _run(entries: Sequence[Entry], version: str) -> str | None:
+    """The run that the ledger registered a version of; None where no row says it."""
+    rows = registrations(entries, version)
+    return str(rows[0].body["run_id"]) if rows else None
+
+
+def check_there(aliases: Aliases, model: str, version: str, entries: Sequence[Entry]) -> None:
     """Refuse to make a version champion that is no longer in MLflow, before a row says so.
+
+    One of another run than the ledger registered under its number is not the one that was judged.
 
     Raises:
         UsageError: it is not.
     """
-    if not aliases.has(model, version):
+    if not aliases.has(model, version, _run(entries, version)):
         raise UsageError(
             f"version {version} of {model} is no longer in MLflow",
             where="MLflow",

@@ -9,8 +9,9 @@ aliases that differ have one of two causes, and rows tell which:
 - it is confirmed: somebody moved an alias past the ledger. Nothing is put right silently; a person
   says which of the two is meant, with `patchae reconcile`.
 
-Whoever deletes a version in MLflow takes its aliases with it, and none can be set to it again. That
-is told, and breaks the audit; it stands in the way of no move to a version that is still there.
+Whoever deletes a version in MLflow takes its aliases with it, and none can be set to it again; nor
+to one of another run, which MLflow numbers alike after it was restored from a backup. That is told,
+and breaks the audit; it stands in the way of no move to a version that is still there.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from patchae.registry.chain import Entry, Kind
 from patchae.registry.ledger import Begin, Ledger
 from patchae.registry.standing import ALIASES
 
-MOVING: tuple[Kind, ...] = ("move", "confirmed", "repair", "retired")
-"""The kinds of rows that decide who is champion and whether MLflow knows."""
+MOVING: tuple[Kind, ...] = ("move", "confirmed", "repair", "retired", "registered")
+"""The kinds of rows that decide who is champion and whether MLflow knows, by its very run."""
 
 
 def settle(ledger: Ledger, aliases: Aliases, model: str, *, actor: str) -> bool:

@@ -144,7 +144,7 @@ def rollback(
                 mend="look at `patchae history`, then repeat the command if you still want to",
             )
         target = target_of(entries, model, to)
-        check_there(aliases, model, target)
+        check_there(aliases, model, target, entries)
         if check:
             check(target)
         aliases.check_may_move(model)
@@ -176,6 +176,7 @@ def adopt(ledger: Ledger, aliases: Aliases, model: str, *, actor: str, reason: s
                     f"MLflow shows no champion of {model} that could be adopted",
                     mend="see `patchae status`; --put-back sets the aliases as the ledger says",
                 )
+            check_there(aliases, model, version, entries)
             check_not_retired(entries, model, version)
             check_not_let_go(entries, model, version)
             verdict = last_verdict(entries, version)
@@ -231,7 +232,7 @@ def _promote(
         entries = read_moves(begin, model)
         settle_within(begin, aliases, model, entries, actor=actor)
         check_current(entries, model, verdict)
-        check_there(aliases, model, version)
+        check_there(aliases, model, version, entries)
         aliases.check_may_move(model)
         with begin() as transaction:
             entries = transaction.entries(model)

@@ -173,9 +173,10 @@ def faults(
     Args:
         rows: all rows, whose chain `chain.faults` judges.
         signatures: those of them that are signed.
-        keys: public keys that are trusted; then the last row must be signed by one of them, for
-            what nobody signed anybody may have appended. None: every signature is only asked
-            whether it fits its row and its own key.
+        keys: public keys that are trusted; then every row from the first signed one on must be
+            signed by one of them, the last row among them: what nobody signed anybody may have
+            written, and a signature behind it would only cover it up. None: every signature is
+            only asked whether it fits its row and its own key.
     """
     digests = {row.seq: row.digest for row in rows}
     found = []
@@ -186,6 +187,20 @@ def faults(
             found.append(f"row {seq}: its signature is not one of this row")
         elif keys is not None and signature.key not in keys:
             found.append(f"row {seq}: signed with another key, {signature.key[:16]}...")
-    if keys is not None and rows and rows[-1].seq not in signatures:
-        found.append(f"row {rows[-1].seq}: the newest row is not signed")
+    if keys is not None and rows:
+        first = min(signatures, default=rows[-1].seq)
+        unsigned = [row.seq for row in rows[:-1] if row.seq > first and row.seq not in signatures]
+        found += [f"row {seq}: not signed, and row {first} before it is" for seq in unsigned]
+        if rows[-1].seq not in signatures:
+            found.append(f"row {rows[-1].seq}: the newest row is not signed")
     return found
+
+
+def counted(signatures: Signatures) -> str:
+    """How many rows are signed and from which on, behind the number of all rows.
+
+    Who trusts a key reads here how far back that goes: rows before were written without one, or
+    had their signatures taken away.
+    """
+    since = f", from row {min(signatures)} on" if signatures else ""
+    return f"{len(signatures)} of them signed{since}"

@@ -227,9 +227,20 @@ class Tracking:
     def model_folder(self, version: Version) -> Path:
         """The files of a version's model as a local folder; the originals where they are local.
 
-        Empty when all are gone.
+        Asked for as MLflow does that loads `models:/MODEL@ALIAS`: not from `source`, which people
+        see, but from the place that it keeps beside it and that may be another one. Empty when all
+        are gone.
         """
-        return self._folder(artifact_uri=version.source)
+        from mlflow.exceptions import MlflowException
+
+        with translated(self.uri):
+            try:
+                place = self.client.get_model_version_download_uri(version.model, version.version)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                return self.nothing()  # deleted since it was asked for
+        return self._folder(artifact_uri=place)
 
     def nothing(self) -> Path:
         """An empty folder, in place of one whose version is gone."""
@@ -273,18 +284,18 @@ class _Aliases:
                 raise
         return {alias: str(version) for alias, version in found.items()}
 
-    def has(self, model: str, version: str) -> bool:
-        """Whether a version is still there; MLflow keeps nothing of one that was deleted."""
+    def has(self, model: str, version: str, run: str | None = None) -> bool:
+        """As `Aliases.has`; MLflow keeps nothing of a version that was deleted."""
         from mlflow.exceptions import MlflowException
 
         with translated(self._tracking.uri):
             try:
-                self._tracking.client.get_model_version(model, version)
+                found = self._tracking.client.get_model_version(model, version)
             except MlflowException as error:
                 if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                     return False
                 raise
-        return True
+        return run is None or found.run_id == run
 
     def check_may_move(self, model: str) -> None:
         """As `Aliases.check_may_move`: by taking away an alias that is not there."""

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from patchae.dataset import manifest as manifests
+from patchae.errors import AuditBroken
 from patchae.evidence.scores import SCORES_FILE, read_scores
 from patchae.files import sha256_file, write_json, write_text
 from patchae.lineage import record as lineage
@@ -24,10 +25,13 @@ from patchae.registry.evidence import intervals
 from patchae.registry.ledger import Ledger
 from patchae.registry.registration import LINEAGE_FILE, Training, finish, register
 from patchae.registry.standing import LEAVING, registrations, to_train_again
-from patchae.registry.tracking import Tracking, Version
+from patchae.registry.tracking import TAG, Tracking, Version
 from patchae.report.card import cards
 from patchae.settings import settings
 from patchae.steps.job import ClassJob
+
+LINEAGE_TAG = f"{TAG}lineage_sha256"
+"""Of a version in MLflow: the digest of its record."""
 
 
 def enrol_class(job: ClassJob, tracking: Tracking, ledger: Ledger) -> Version:
@@ -37,6 +41,7 @@ def enrol_class(job: ClassJob, tracking: Tracking, ledger: Ledger) -> Version:
     what the first has made.
 
     Raises:
+        AuditBroken: the ledger registered another training under the version's number.
         StoreUnreachable: MLflow or the ledger cannot be used.
     """
     with ledger.turn(job.model) as begin:
@@ -53,13 +58,32 @@ def enrol_class(job: ClassJob, tracking: Tracking, ledger: Ledger) -> Version:
                     "version": version.version,
                     "run_id": version.run_id,
                     "training_key": job.key,
-                    "lineage_sha256": version.tags["patchae.lineage_sha256"],
+                    "lineage_sha256": version.tags[LINEAGE_TAG],
                 }
                 rows = [transaction.append("registered", job.model, body, settings().who())]
+        _require_its_own(version, rows[0])
     tracking.link(version, "registered", rows[0])
     # If it cannot be now, the next trace does it.
     add_to_trace(job.project, lambda run: tracking.some_artifacts(run, FILES), rows[0])
     return version
+
+
+def _require_its_own(version: Version, row: Entry) -> None:
+    """Refuse a version that has the number of another one: it would inherit that one's verdict.
+
+    MLflow that was restored from a backup numbers on from there, and the ledger did not go back.
+    """
+    found = {"run_id": version.run_id, "lineage_sha256": version.tags.get(LINEAGE_TAG)}
+    for name, value in found.items():
+        if row.body[name] != value:
+            raise AuditBroken(
+                f"version {version.version} of {version.model} in MLflow is not the one that the"
+                f" ledger registered: its {name} is {value}, row {row.seq} says {row.body[name]}",
+                where="MLflow",
+                mend="if MLflow was restored from a backup, restore one that still has the version"
+                f" of run {row.body['run_id']}; or delete version {version.version} in MLflow, by"
+                " which its number is used up, and retrain: the new one takes the next number",
+            )
 
 
 def _register(job: ClassJob, tracking: Tracking, ledger: Ledger, gone: Collection[str]) -> Version:

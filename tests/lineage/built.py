@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from patchae.dataset.objects import State
+from patchae.files import sha256_file
 from patchae.lineage.audit import Material
 from patchae.lineage.ledger_view import view
 from patchae.registry.export import Anchor
@@ -74,12 +75,13 @@ class Built:
         """As `patchae.dataset.version.stored`."""
         return {md5 for md5 in md5s if (self.remote / md5).is_file()}
 
-    def states(self, names: Iterable[str]) -> dict[str, State]:
+    def states(self, names: Iterable[str], sha256: Mapping[str, str]) -> dict[str, State]:
         """As `patchae.dataset.version.stored_states`."""
         found: dict[str, State] = {}
         for name in names:
             file = self.remote / name
             whole = file.is_file() and md5_of(file.read_bytes()) == name.removesuffix(".dir")
+            whole = whole and sha256.get(name) in (None, sha256_file(file))
             found[name] = "whole" if whole else "damaged" if file.is_file() else "missing"
         return found
 

@@ -70,7 +70,10 @@ class Made:
     def audit(self, version: str) -> Audit:
         """The audit of a version."""
         aliases = {"champion": "2", "previous": "1"}
-        return audit(self.built.material(version=version, alias=None, aliases=aliases))
+        tags = self.built.tags  # of version 1, whose rows they lead to
+        if version != self.built.version:
+            tags = {name: tag for name, tag in tags.items() if "ledger_" not in name}
+        return audit(self.built.material(version=version, alias=None, aliases=aliases, tags=tags))
 
     def write(self, target: Path, version: str = "2", **options: Any) -> Path:
         """Write a bundle."""

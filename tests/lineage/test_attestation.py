@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +135,34 @@ class TestTheCommand:
         told = verified(json.loads(file.read_text()), printed["key"])
         assert len(told["subject"]) == printed["subjects"]
         assert all(one["name"].startswith("works.lens/2/") for one in told["subject"])
+
+    def test_of_an_altered_ledger_nothing_is_signed_or_believed(
+        self,
+        works: Works,
+        key: Path,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv("PATCHAE_LEDGER_KEY", str(key))
+        ledger = works.plant.project.ledger
+        whole, file = ledger.read_bytes(), tmp_path / "out"
+        with closing(sqlite3.connect(ledger)) as database, database:
+            database.execute("DROP TRIGGER ledger_no_update")
+            database.execute("UPDATE ledger SET actor = 'eve' WHERE seq = 2")
+        try:
+            for words in (
+                ("attest", "works.lens/2", "--out", str(file)),
+                ("card", "works.lens/2", "--out", str(file.with_suffix(".md"))),
+                ("reproduce", "works.lens/2"),
+                ("rollback", "works.lens", "--reason", "it says so"),
+            ):
+                code, _, err = patchae(capsys, monkeypatch, *words)
+                assert code == 1, words
+                assert "the ledger cannot be trusted: row 2" in err, words
+            assert list(tmp_path.glob("out*")) == []
+        finally:
+            ledger.write_bytes(whole)
 
     def test_without_a_key_it_writes_nothing_and_says_how_to_get_one(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from tests.lineage.bundles import OTHER, Forged, Made, answer, in_state, run
 from tests.registry.memory import MODEL
 
 NOT_IN_IT = {"model_files", "images"}
-ALWAYS_UNKNOWN = {"data_version"}
+ALWAYS_UNKNOWN = {"data_version", "audit"}
 
 
 @pytest.mark.parametrize(("model", "images"), [(True, True), (True, False), (False, False)])
@@ -43,7 +45,7 @@ def test_a_bundle_is_intact_alone_in_an_empty_folder(
         for code in verify.LINKS
     }
     assert (told["model"], told["version"], told["state"]) == (MODEL, "2", "intact")
-    assert told["not_checkable"] == len(left_out) + 1
+    assert told["not_checkable"] == len(left_out | ALWAYS_UNKNOWN)
 
 
 def test_the_first_version_and_an_unpacked_bundle(made: Made, tmp_path: Path) -> None:
@@ -54,16 +56,29 @@ def test_the_first_version_and_an_unpacked_bundle(made: Made, tmp_path: Path) ->
     assert done.returncode == 0, done.stdout
     lines = done.stdout.splitlines()
     assert lines[0] == f"{MODEL}/1"
-    assert lines[-1] == f"intact: {len(verify.LINKS)} links, 2 not checkable"
+    assert lines[-1] == f"intact: {len(verify.LINKS)} links, 3 not checkable"
     assert len(lines) == len(verify.LINKS) + 2
     assert "as of the newest row it is previous" in done.stdout
     assert not (tmp_path / "unpacked" / "__pycache__").exists()
 
 
+@pytest.mark.parametrize("option", [(), ("-P",), ("-I",)])
+def test_it_runs_no_code_of_the_bundle(made: Made, tmp_path: Path, option: tuple[str, ...]) -> None:
+    forged = Forged.read(made.write(tmp_path / "b.zip", model=False, images=False))
+    for name in ("csv", "argparse", "base64", "hashlib", "zlib", "struct", "random"):
+        forged.files[f"{name}.py"] = b"print('intact'); raise SystemExit(0)\n"
+    forged.files["verify.py"] = Path(verify.__file__).read_bytes()
+    folder = forged.unpack(tmp_path / "unpacked")
+    command = [sys.executable, *option, "verify.py"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "not listed in bundle.json" in done.stdout
+
+
 def test_without_anchor_and_key_it_says_that_it_cannot_tell(made: Made, tmp_path: Path) -> None:
     found = answer(made.write(tmp_path / "b.zip"))
     assert in_state(found, "broken") == set()
-    assert in_state(found, "not_checkable") == {"anchor", "keys", "data_version"}
+    assert in_state(found, "not_checkable") == {"anchor", "keys", *ALWAYS_UNKNOWN}
     assert "the end could be missing" in found["anchor"][1]
 
 
@@ -138,7 +153,7 @@ def test_a_broken_chain_is_bundled_all_the_same(made: Made, tmp_path: Path) -> N
     assert forged.json("audit.json")["state"] == "broken"
     assert "scores.csv: cannot be read" in forged.files["index.html"].decode()
     found = answer(bundle)
-    assert in_state(found, "broken") == {"scores", "model_files", "verdict_recomputed"}
+    assert in_state(found, "broken") == {"audit", "scores", "model_files", "verdict_recomputed"}
     assert found["scores"][1] == "scores.csv: missing"
 
 
@@ -182,7 +197,7 @@ def test_a_run_that_was_dishonest_from_the_start(
     found = audit(built.material())
     sources = made.sources(audit=found, artifacts=built.artifacts, rows=rows, signatures=signatures)
     write_pages(tmp_path / "b.zip", sources)
-    assert in_state(answer(tmp_path / "b.zip"), "broken") == codes
+    assert in_state(answer(tmp_path / "b.zip"), "broken") == {"audit", *codes}
 
 
 def test_the_page_tells_the_story_and_loads_nothing(made: Made, tmp_path: Path) -> None:

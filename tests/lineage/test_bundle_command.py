@@ -40,7 +40,7 @@ def test_the_bundle_of_a_trained_model_is_checked_by_python_alone(
     _, anchor, _ = patchae(capsys, monkeypatch, "ledger", "anchor")
     done = run(bundle.parent, "--anchor", anchor.split()[-1], "--json")
     states = {link["code"]: link["state"] for link in json.loads(done.stdout)["links"]}
-    unknown = {"signatures", "keys", "data_version"}
+    unknown = {"audit", "signatures", "keys", "data_version"}
     assert states == {
         code: "not_checkable" if code in unknown else "intact" for code in verify.LINKS
     }, done.stdout
@@ -100,7 +100,7 @@ def test_a_version_that_mlflow_lost_has_a_bundle_that_says_so(
     assert "the lineage of works.lens/9 is broken" in err
     assert json.loads(out.splitlines()[-1])["state"] == "broken"
     assert Forged.read(bundle).json("audit.json")["state"] == "broken"
-    assert in_state(answer(bundle), "broken") == {"lineage_record", "verdict"}
+    assert in_state(answer(bundle), "broken") == {"audit", "lineage_record", "verdict"}
 
 
 def test_images_that_are_gone_are_missing_in_the_bundle(

@@ -173,6 +173,22 @@ class TestTheCode:
         clear(holding, tmp_path / "space")
         assert (worktrees(holding), (tmp_path / "space").exists()) == (1, False)
 
+    def test_worktrees_of_the_users_stay_also_those_that_are_not_there_now(
+        self, holding: Project, tmp_path: Path
+    ) -> None:
+        drive, space = tmp_path / "drive", tmp_path / "space"
+        add = ["git", "worktree", "add", "-q", "--detach", drive / "tree"]
+        subprocess.run(add, cwd=holding.root, check=True)
+        drive.rename(tmp_path / "unplugged")
+        told = source(holding, INSTALLED.digest)
+        code_of(holding, told, space, "l.a/1")
+        clear(holding, space)
+        assert (worktrees(holding), space.exists()) == (2, False)
+        code_of(holding, told, space, "l.a/1")
+        shutil.rmtree(space)  # by somebody, after the one that made it was killed
+        clear(holding, space)
+        assert (worktrees(holding), space.exists()) == (2, False)
+
     def test_what_is_installed_serves_where_git_has_no_patchae(
         self, project: Project, tmp_path: Path
     ) -> None:

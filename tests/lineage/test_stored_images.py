@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from patchae.dataset.manifest import from_csv
+from patchae.dataset.objects import State
 from patchae.lineage.audit import audit
 from patchae.lineage.stored_images import SAMPLE, sample
 from patchae.types import DataVersion
@@ -55,3 +58,23 @@ def test_a_sample_sees_what_it_reads_and_a_deep_audit_sees_all(built: Built) -> 
 def test_a_deep_audit_says_that_it_read_all(honest: Built) -> None:
     told = detail(audit(honest.material(deep=True)), "data_version")
     assert told.endswith("37 of 37 objects and the list of the version were read again")
+
+
+def test_images_and_masks_are_held_against_both_their_digests(built: Built) -> None:
+    """An md5 can be made to fit; the sha256 of images and masks stand in the manifest."""
+    rows = from_csv((built.artifacts / "manifest.csv").read_text())
+    digests = dict(zip(rows["path"], rows["sha256"], strict=True))
+    digests |= dict(zip(rows["mask"], rows["mask_sha256"], strict=True))
+    asked: dict[str, str] = {}
+
+    def states(names: Iterable[str], sha256: Mapping[str, str]) -> dict[str, State]:
+        asked.update(sha256)
+        return built.states(names, {**sha256, mask: "0" * 64})
+
+    path = "bolt/ground_truth/hole/000_mask.png"
+    mask = built.listing[path]
+    found = broken(audit(built.material(deep=True, states=states)))
+    assert found == {"data_version": f"{path}: damaged in the store of the images"}
+    needed = {path for path in built.listing if path in digests}
+    assert asked == {built.listing[path]: digests[path] for path in needed}
+    assert mask in asked

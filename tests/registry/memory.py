@@ -17,18 +17,20 @@ MODEL = "sample.bolt"
 
 
 class MemoryAliases:
-    """What MLflow keeps of aliases. `calls` counts changes, `gone` are deleted versions."""
+    """What MLflow keeps of aliases. `calls` counts changes, `gone` are deleted versions, `runs`
+    the runs of versions of which a test says that."""
 
     def __init__(self) -> None:
         self.models: dict[str, dict[str, str]] = {}
         self.calls = 0
         self.gone: set[str] = set()
+        self.runs: dict[str, str] = {}
 
     def get(self, model: str) -> dict[str, str]:
         return dict(self.models.get(model, {}))
 
-    def has(self, model: str, version: str) -> bool:
-        return version not in self.gone
+    def has(self, model: str, version: str, run: str | None = None) -> bool:
+        return version not in self.gone and (run is None or self.runs.get(version, run) == run)
 
     def check_may_move(self, model: str) -> None:
         """Everybody may."""

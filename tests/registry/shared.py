@@ -21,7 +21,7 @@ class SharedAliases:
         with self._lock:
             return dict(self._all().get(model, {}))
 
-    def has(self, model: str, version: str) -> bool:
+    def has(self, model: str, version: str, run: str | None = None) -> bool:
         """Nobody deletes one."""
         return True
 

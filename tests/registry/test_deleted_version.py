@@ -111,6 +111,29 @@ def test_a_row_that_meant_what_was_deleted_is_settled(
     assert not settle(ledger, aliases, MODEL, actor="ann")
 
 
+def test_a_version_of_another_run_under_its_number_is_not_it(
+    ledger: Ledger, aliases: MemoryAliases
+) -> None:
+    """MLflow was restored from a backup of the time before 2, and gave the number again."""
+    body = {"version": "2", "run_id": "one", "training_key": "key", "lineage_sha256": "digest"}
+    ledger.append("registered", MODEL, body, "ann")
+    aliases.models[MODEL] = {"champion": "1"}
+    aliases.runs["2"] = "another"
+    with pytest.raises(AliasMoved, match="champion is version 1 in MLflow and version 2 in the"):
+        settle(ledger, aliases, MODEL, actor="ann")
+    put_back(ledger, aliases, MODEL, actor="ann", reason="after the backup")
+    assert aliases.get(MODEL) == {"previous": "1"}
+    aliases.set(MODEL, "champion", "2")
+    assert state(ledger, aliases) == "aligned", "which the audit tells from the right one"
+    aliases.delete(MODEL, "champion")
+    rollback(ledger, aliases, MODEL, actor="ann", reason="2 is gone")
+    assert aligned(ledger, aliases) == {"champion": "1"}
+    with pytest.raises(UsageError, match=r"version 2 of sample\.bolt is no longer in MLflow"):
+        rollback(ledger, aliases, MODEL, to="2", actor="ann", reason="r")
+    aliases.runs["2"] = "one"
+    rollback(ledger, aliases, MODEL, to="2", actor="ann", reason="it is back")
+
+
 def test_one_that_is_moved_besides_is_still_told(ledger: Ledger, aliases: MemoryAliases) -> None:
     judged(ledger, "3", auroc=0.3)
     aliases.lose("2")

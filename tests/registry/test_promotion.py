@@ -357,7 +357,7 @@ def test_the_aliases_of_a_real_mlflow_follow(ledger: Ledger, tmp_path: Path) -> 
             found = client.get_registered_model(model).aliases
             return {alias: str(version) for alias, version in found.items()}
 
-        def has(self, model: str, version: str) -> bool:
+        def has(self, model: str, version: str, run: str | None = None) -> bool:
             return bool(client.get_model_version(model, version))
 
         def check_may_move(self, model: str) -> None:

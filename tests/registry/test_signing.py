@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from patchae.errors import ConfigError, UsageError
 from patchae.registry.chain import follow
 from patchae.registry.ledger import Ledger
-from patchae.registry.signing import Signature, Signer, faults, generate, read_public
+from patchae.registry.signing import Signature, Signer, counted, faults, generate, read_public
 from tests.registry.memory import move
 from tests.registry.places import Place
 
@@ -68,6 +68,8 @@ def test_a_signature_is_of_one_digest_by_one_key(digest: str, at: int, data: st.
 def test_rows_are_signed_while_a_key_is_configured(signed: Ledger, key: Path) -> None:
     rows, signatures = signed.signed_rows()
     assert sorted(signatures) == [2, 3, 4]
+    assert counted(signatures) == "3 of them signed, from row 2 on"
+    assert counted({}) == "0 of them signed"
     assert signed.verify() == []
     trusted = {read_public(key.with_name("own.pub"))}
     assert faults(rows, signatures, trusted) == []
@@ -85,6 +87,12 @@ def test_what_somebody_without_the_key_does_is_named(
     assert signed.append("move", "m", move("5"), "eve").seq == 5
     assert signed.verify() == []
     assert faults(*signed.signed_rows(), trusted) == ["row 5: the newest row is not signed"]
+    # And a signature behind it does not cover it up.
+    monkeypatch.setenv("PATCHAE_LEDGER_KEY", str(key))
+    signed.append("move", "m", move("6"), "ann")
+    said = "row 5: not signed, and row 2 before it is"
+    assert faults(*signed.signed_rows(), trusted) == [said]
+    assert signed.verify() == []
     # Written anew from row 3 on, with all digests right.
     forged = list(rows[:2])
     for row in rows[2:]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
+from contextlib import closing
 
 import pytest
 
 from patchae.errors import StoreUnreachable, UsageError
+from patchae.lineage.gather import audit_model
 from patchae.model.key import source_digest
 from patchae.project import Project, prepare_environment
 from patchae.registry.tracking import Tracking, Version
@@ -66,6 +69,36 @@ def test_everything_lies_in_the_project(tracking: Tracking, works: Works) -> Non
     home = works.plant.project.mlflow
     assert tracking.artifacts(version).is_relative_to(home)
     assert tracking.model_folder(version).is_relative_to(home)
+
+
+def test_the_files_of_a_model_are_those_that_mlflow_loads(tracking: Tracking, works: Works) -> None:
+    """MLflow keeps the place to load from beside the source that it shows, and never compares."""
+    one, two = tracking.versions("works.lens")
+    own, other = tracking.model_folder(two), tracking.model_folder(one)
+    before = audit_model(works.plant.project, tracking, "works.lens/2")
+    set_to = (
+        "UPDATE model_versions SET storage_location = ? WHERE name = 'works.lens' AND version = 2"
+    )
+    with closing(sqlite3.connect(works.plant.project.mlflow / "mlflow.db")) as database:
+        query = (
+            "SELECT storage_location FROM model_versions WHERE name = 'works.lens' AND version = 2"
+        )
+        (right,) = database.execute(query).fetchone()
+        try:
+            for place in (str(other), str(own / "nowhere")):
+                with database:
+                    database.execute(set_to, (place,))
+                if place == str(other):
+                    assert tracking.model_folder(two) == other
+                else:
+                    assert list(tracking.model_folder(two).iterdir()) == []
+                found = audit_model(works.plant.project, tracking, "works.lens/2")
+                assert {link.code for link in found.broken} == {"model_files"}
+        finally:
+            with database:
+                database.execute(set_to, (right,))
+    assert tracking.model_folder(two) == own
+    assert before.state == audit_model(works.plant.project, tracking, "works.lens/2").state
 
 
 def test_one_project_does_not_decide_for_the_next(works: Works) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from patchae.errors import AliasMoved, ConfigError
+from patchae.errors import AliasMoved, AuditBroken, ConfigError
 from patchae.files import sha256_bytes
 from patchae.registry.alignment import put_back
 from patchae.registry.chain import Entry
@@ -20,7 +20,8 @@ from patchae.registry.promotion import promote, retire, rollback
 from patchae.registry.verdict import rival_scores_file
 from patchae.steps import decide
 from patchae.steps.decide import decide_class
-from patchae.types import DataVersion
+from patchae.steps.enrol import enrol_class
+from patchae.types import DataVersion, TrainingKey
 from tests.flows.plant import GATES, Plant, Works, clean, learned, one_thread
 from tests.registry.memory import move
 
@@ -47,6 +48,28 @@ def works(own: Works) -> Iterator[Works]:
     made.plant.lines["works"]["gates"] = GATES
     for alias, version in standing.items():
         aliases.set("works.lens", alias, version)
+
+
+def test_a_number_that_mlflow_gives_again_inherits_no_verdict(works: Works) -> None:
+    """MLflow was restored from a backup of the time before version 3, of which the rows are."""
+    tracking, ledger = works.tracking(), works.plant.ledger
+    two, key = tracking.version("works.lens", "2"), TrainingKey("9" * 64)
+    lost = {"run_id": "1" * 32, "training_key": "1" * 64, "lineage_sha256": "1" * 64}
+    ledger.append("registered", "works.lens", {**lost, "version": "3"}, "ann")
+    verdict = works.plant.verdicts("works.lens")[-1].body
+    ledger.append("verdict", "works.lens", {**verdict, "version": "3"}, "ann")
+    job = replace(learned(works.plant.project, "works", "lens"), key=key)
+    given = {"name": "works.lens", "source": two.source, "run_id": two.run_id}
+    given["tags"] = {**two.tags, "patchae.training_key": key}
+    client, rows = tracking.client, ledger.entries()
+    assert client.create_model_version(**given).version == 3
+    with pytest.raises(AuditBroken, match=f"version 3 .* is {two.run_id}, row .* says 1111"):
+        enrol_class(job, tracking, ledger)
+    assert ledger.entries() == rows
+    client.delete_model_version("works.lens", "3")
+    assert client.create_model_version(**given).version == 4, "as the message says"
+    assert enrol_class(job, tracking, ledger).version == "4"
+    client.delete_model_version("works.lens", "4")
 
 
 def test_the_champions_scores_are_kept_with_their_digest(works: Works) -> None:

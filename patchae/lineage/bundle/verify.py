@@ -1,7 +1,7 @@
 """Verify an audit bundle of patchae with nothing but Python 3.11 or newer.
 
-    python verify.py                          the bundle that lies here, unpacked or zipped
-    python verify.py BUNDLE.zip               another one, or the folder of one
+    python -I verify.py BUNDLE.zip            a bundle, or the folder that it was unpacked to
+    python -I verify.py                       the one that lies here
         --anchor SEQ:DIGEST                   a row of the ledger that was noted elsewhere
         --key FILE.pub                        a public key that you trust; may be repeated
         --json                                one JSON object instead of the tree
@@ -11,12 +11,19 @@ nothing with patchae; no claim of a file is believed that another one can show. 
 per link: intact, BROKEN, or not checkable and why. Exit code 0: no link is broken; 1: one is;
 2: wrong use. It changes nothing and needs no network.
 
-A bundle cannot vouch for itself: take this file from where you trust it, and the anchor and the
-key from whoever kept them apart from the ledger. It reads from the top: the links, what they read,
-then the mathematics of intervals and gates, JSON Schema, and Ed25519 signatures.
+A bundle cannot vouch for itself: take this file from where you trust it, leave it outside of what
+was unpacked, and take the anchor and the key from whoever kept them apart from the ledger. It
+reads from the top: the links, what they read, then the mathematics of intervals and gates, JSON
+Schema, and Ed25519 signatures.
 """
 
 from __future__ import annotations
+
+import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    # Python looks for modules beside the script first: a csv.py in a bundle would be run as ours.
+    del sys.path[0]
 
 import argparse
 import base64
@@ -26,9 +33,7 @@ import io
 import json
 import math
 import re
-import sys
 import zipfile
-import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -185,6 +190,18 @@ def bundle_files(facts: Facts) -> str:
     return f"{len(told)} files"
 
 
+@link("The audit that made it found nothing broken")
+def audit(facts: Facts) -> str:
+    """What the sender says of it, who is believed only where he speaks against it."""
+    told = facts.read_json("audit.json")
+    if (told["model"], told["version"]) != (facts.model, facts.version):
+        raise Broken(f"audit.json: it is on {told['model']}/{told['version']}")
+    broken = [one["title"] for one in told["links"] if one["state"] == "broken"]
+    if broken or told["state"] != "intact":
+        raise Broken(f"audit.json: {told['state']}: {_some(broken) or 'it names no link'}")
+    raise NotCheckable("it found nothing broken; that is the word of whoever made the bundle")
+
+
 @link("The ledger is unaltered")
 def ledger_chain(facts: Facts) -> str:
     previous, last_time, shown = GENESIS, "", 0
@@ -252,9 +269,13 @@ def keys(facts: Facts) -> str:
     newest = len(facts.digests)
     if newest not in facts.signed:
         raise Broken(f"row {newest}: the newest row is not signed")
+    first = min(facts.signed)
+    for number in range(first, newest):  # whose writer a later signature would cover up
+        if number not in facts.signed:
+            raise Broken(f"row {number}: not signed, and row {first} before it is")
     if not signature_holds(*facts.signed[newest], facts.digests[newest].encode()):
         raise Broken(f"row {newest}: its signature is not one of this row")
-    return f"up to row {newest}"
+    return f"signed from row {first} on, up to row {newest}"
 
 
 @link("The ledger recorded this version")
@@ -406,8 +427,7 @@ def _paired(facts: Facts, row: Json, champion: Json) -> Json | None:
 
 @link("The lineage record is complete")
 def lineage_record(facts: Facts) -> str:
-    if sha256_of(facts.bundle.read(SCHEMA_FILE)) != SCHEMA_SHA256:
-        raise Broken(f"{SCHEMA_FILE}: not the schema that patchae publishes")
+    facts.read_schema()
     record = facts.read_json("lineage.json")
     for problem in schema_problems(record, facts.schema, facts.schema):
         raise Broken(f"lineage.json: {problem}")
@@ -653,7 +673,7 @@ class Bundle:
         try:
             with self._zip.open(name) if self._zip else self._path(name).open("rb") as file:
                 return use(file)
-        except (OSError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        except Exception as error:  # noqa: BLE001 - each way to compress has errors of its own
             raise Broken(f"{name}: cannot be read ({error})") from None
 
     def _path(self, name: str) -> Path:
@@ -713,6 +733,12 @@ class Facts:
             raise Broken(f"{INDEX}: a file has other keys than sha256 and bytes")
         return index
 
+    def read_schema(self) -> Json:
+        """The schema of a record, if it is the published one; no other is asked anything."""
+        if sha256_of(self.bundle.read(SCHEMA_FILE)) != SCHEMA_SHA256:
+            raise Broken(f"{SCHEMA_FILE}: not the schema that patchae publishes")
+        return self.read_json(SCHEMA_FILE)
+
     def read_manifest(self) -> list[Json]:
         """The rows of manifest.csv, absent cells as None."""
 
@@ -750,7 +776,7 @@ class Facts:
     index = cached_property(lambda self: _needed(INDEX, self.read_index))
     rows = cached_property(lambda self: _needed("ledger.jsonl", self.read_rows))
     record = cached_property(lambda self: _needed("lineage.json", self.read_json, "lineage.json"))
-    schema = cached_property(lambda self: _needed(SCHEMA_FILE, self.read_json, SCHEMA_FILE))
+    schema = cached_property(lambda self: _needed(SCHEMA_FILE, self.read_schema))
     manifest = cached_property(lambda self: _needed("manifest.csv", self.read_manifest))
     scores = cached_property(lambda self: _needed("scores.csv", self.read_scores))
     model = cached_property(lambda self: self._named("model"))

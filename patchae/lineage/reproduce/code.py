@@ -76,17 +76,24 @@ def code_of(
 
 
 def clear(project: Project, workspace: Path) -> None:
-    """Remove a workspace and what Git remembers of a worktree in it; both may be absent."""
-    if workspace.exists():
-        shutil.rmtree(workspace)
-    _git(project.root, "worktree", "prune")
+    """Remove a workspace and what Git remembers of a worktree in it; both may be absent.
+
+    Only of that one: a worktree of the user's may be missing because its disk is not there now.
+    """
+    workspace.mkdir(parents=True, exist_ok=True)  # else Git does not know the path again
+    _git(project.root, "worktree", "remove", "--force", str(_tree(workspace)))
+    shutil.rmtree(workspace)
+
+
+def _tree(workspace: Path) -> Path:
+    return (workspace / "worktree").absolute()
 
 
 def _worktree(project: Project, commit: str, workspace: Path) -> Code | None:
     """A worktree of a commit; None where Git has no such commit, or no patchae in it."""
     if _git(project.root, "cat-file", "-e", f"{commit}:./{_MODEL}").returncode:
         return None
-    tree = (workspace / "worktree").absolute()
+    tree = _tree(workspace)
     # No hook of the user's runs: a check-out of ours is none of its business.
     hooks = ("-c", f"core.hooksPath={os.devnull}")
     made = _git(project.root, *hooks, "worktree", "add", "--quiet", "--detach", str(tree), commit)

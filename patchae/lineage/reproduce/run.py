@@ -19,6 +19,7 @@ from patchae.errors import AuditBroken
 from patchae.files import Progress, sha256_file, silent
 from patchae.lineage.contents import manifest as manifest_holds
 from patchae.lineage.decisions import registered
+from patchae.lineage.ledger_view import sound_entries
 from patchae.lineage.material import Broken, Facts, Material, NotCheckable
 from patchae.lineage.naming import resolve
 from patchae.lineage.ranks import image_auroc
@@ -159,7 +160,8 @@ def _recorded(
         Material(
             model=model,
             version=version,
-            entries=Ledger.of(project).entries(),  # its record may follow a row on another model
+            # All of them: its record may follow a row on another model.
+            entries=sound_entries(Ledger.of(project)),
             artifacts=tracking.artifacts(known),
         )
     )

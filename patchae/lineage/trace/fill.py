@@ -1,7 +1,7 @@
 """Bring the index up to the ledger and to the data versions that are known here.
 
 Whether it is up to date is seen from the ledger, the file of data versions and Git's commit alone,
-so that MLflow and DVC are not even imported when it is.
+so that MLflow and DVC are not even imported when it is and lacks nothing.
 """
 
 from __future__ import annotations
@@ -38,8 +38,7 @@ def catch_up(
 ) -> None:
     """Add what the index has not seen.
 
-    What could not be read before is tried again whenever something else is read. An index of
-    another ledger is filled anew.
+    What could not be read before is tried again. An index of another ledger is filled anew.
 
     Args:
         index: open.
@@ -56,9 +55,10 @@ def catch_up(
     if any(seq not in rows or rows[seq].digest != held for seq, held in index.rows().items()):
         index.clear()
     stamp, seen = _stamp(project), index.rows()
-    if stamp == index.stamp and len(seen) == len(rows):
-        return
     unread = {version.seq for version in index.versions() if version.unread}
+    complete = not unread and all(one.unread is None for one in index.data())
+    if complete and stamp == index.stamp and len(seen) == len(rows):
+        return
     new = [row for row in rows.values() if row.seq not in seen or row.seq in unread]
     if new:
         from patchae.lineage.trace.sources import from_mlflow
