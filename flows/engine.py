@@ -15,12 +15,16 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
 from patchae.errors import StoreUnreachable
 
 _SERVER = "prefect.server.api.server"
+_ROOM = 1 << 20
+"""Bytes, about what an empty database of Prefect takes."""
 _GUARD = """
 import os, signal, sys
 sys.stdin.read()  # ends when the process that holds the other end is gone, however it went
@@ -40,6 +44,7 @@ def reach_prefect() -> None:
 
     Raises:
         StoreUnreachable: the server does not answer or does not start.
+        OSError: the folder of a server of one's own cannot be written, or its disk is full.
     """
     where = os.environ.get("PREFECT_API_URL")
     problem = _problem() if where else _started()
@@ -71,6 +76,7 @@ def _started() -> Exception | None:
     Which signals are blocked is inherited: by the thread that asks, and by the server from it. This
     one hears Ctrl-C again as soon as the server is there and guarded.
     """
+    _check_room()
     answer: Future[Exception | None] = Future()
 
     def ask() -> None:
@@ -90,6 +96,18 @@ def _started() -> Exception | None:
     problem = answer.result()
     _guarded()  # also one that had to be started anew
     return problem
+
+
+def _check_room() -> None:
+    """Write to the server's folder: it does not tell that it cannot, but answers with errors."""
+    folder = Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f".room-{os.getpid()}"
+    try:
+        file.write_bytes(bytes(_ROOM))
+    finally:
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
 
 
 def _guarded() -> bool:
