@@ -137,10 +137,16 @@ def _rows(file: Path | None) -> tuple[list[Row], dict[int, Signature], str]:
     from patchae.registry.export import from_lines
 
     if file is not None:
-        from patchae.errors import DataError
+        from patchae.errors import DataError, UsageError
 
         try:
             text = file.read_text(encoding="utf-8")
+        except (FileNotFoundError, IsADirectoryError):
+            raise UsageError(
+                "there is no such file",
+                where=str(file),
+                mend="give an export, which `patchae ledger export FILE` writes",
+            ) from None
         except UnicodeDecodeError:
             raise DataError("not text", where=str(file), mend="give an export") from None
         return *from_lines(text, str(file)), str(file)

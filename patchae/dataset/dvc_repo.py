@@ -26,15 +26,21 @@ from patchae.project import Project
 from patchae.settings import settings
 
 EMBEDDED = "embedded"
+_HEAD = "[core]\n    analytics = false\n    check_update = false\n"
+_NO_SCM = "    no_scm = true\n"
 
 
 def initialise(project: Project) -> None:
     """Make the project a DVC repository with a folder as its remote; one that is stays as it is.
 
-    Nothing is put into Git's index, which `dvc init` would do.
+    But for one thing: where Git came later than DVC, DVC learns of it, and so has Git ignore the
+    images. Nothing is put into Git's index, which `dvc init` would do.
     """
-    if not _config_file(project).is_file():
-        write_text(_config_file(project), config_text(project))
+    file = _config_file(project)
+    if not file.is_file():
+        write_text(file, config_text(project))
+    elif in_git(project.root) and (text := with_git(then := file.read_text("utf-8"))) != then:
+        write_text(file, text)
 
 
 def config_text(project: Project) -> str:
@@ -43,11 +49,19 @@ def config_text(project: Project) -> str:
     if remote.is_relative_to(project.root):
         remote = Path("..") / remote.relative_to(project.root)
     return (
-        "[core]\n    analytics = false\n    check_update = false\n"
-        + ("" if in_git(project.root) else "    no_scm = true\n")
+        _HEAD
+        + ("" if in_git(project.root) else _NO_SCM)
         + f"    remote = {EMBEDDED}\n['remote \"{EMBEDDED}\"']\n"
         + f"    url = {remote.as_posix()}\n    verify = true\n"
     )
+
+
+def with_git(text: str) -> str:
+    """A `.dvc/config` that `initialise` has written where there was no Git, as it is with Git.
+
+    Any other stays as it is: that DVC knows nothing of Git may be somebody's wish.
+    """
+    return text.replace(_NO_SCM, "", 1) if text.startswith(_HEAD + _NO_SCM) else text
 
 
 @contextmanager

@@ -15,6 +15,9 @@ from patchae.errors import DataError, UsageError
 from patchae.project import Project
 from patchae.types import DataVersion
 
+_LEAST = 4
+"""Characters that name a version."""
+
 
 @dataclass(frozen=True)
 class Change:
@@ -85,11 +88,17 @@ def find(project: Project, text: str) -> DataVersion:
     """The version that begins like a text of at least four characters.
 
     Raises:
-        UsageError: no version does, or several.
+        UsageError: no version does, or several, or the text is shorter.
     """
+    if len(text) < _LEAST:
+        raise UsageError(
+            f"'{text}' is too short to name a data version",
+            where=str(project.root),
+            mend=f"give at least {_LEAST} of its characters; patchae versions lists them all",
+        )
     every = dict.fromkeys(version for version, *_ in _known(project))
     matching = [version for version in every if version.startswith(text)]
-    if len(text) >= 4 and len(matching) == 1:
+    if len(matching) == 1:
         return matching[0]
     what = f"{len(matching)} data versions begin" if matching else "no data version begins"
     raise UsageError(

@@ -18,7 +18,7 @@ from patchae.dataset.incoming import name_problem
 from patchae.dataset.layout import folders
 from patchae.dataset.lookout import is_manifest, lay_out
 from patchae.dataset.unpacking import SUFFIXES, is_archive, unpack
-from patchae.errors import UsageError
+from patchae.errors import DataError, UsageError
 from patchae.files import Progress, silent
 from patchae.project import Project
 
@@ -73,6 +73,13 @@ def _as_folder(
     path = Path(source)
     bucket, manifest = source.startswith(SCHEME), is_manifest(path)
     if path.is_dir() or not (bucket or manifest or is_archive(path)):
+        if path.is_file():
+            raise DataError(
+                "this file is neither an archive nor a manifest",
+                where=source,
+                mend=f"name a folder, an archive ({' '.join(SUFFIXES)}), s3://bucket/prefix or a"
+                " manifest of Lookout for Vision",
+            )
         yield path, 0
         return
     if manifest and not name:

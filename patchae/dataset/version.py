@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from patchae.dataset import git, version_log
-from patchae.dataset.dvc_repo import config_text, initialise, open_store
+from patchae.dataset.dvc_repo import config_text, initialise, open_store, with_git
 from patchae.dataset.dvc_store import Store
 from patchae.dataset.importing import staging_folder
 from patchae.dataset.objects import NOTHING_KNOWN, State
@@ -171,7 +171,7 @@ def _any_file(folder: Path) -> bool:
 
 
 def _own_files(project: Project) -> list[str]:
-    """The files, besides `data.dvc`, whose only uncommitted lines are those a snapshot writes."""
+    """The files, besides `data.dvc`, where nothing is uncommitted but what a snapshot writes."""
     lines = {
         ".dvc/config": set(config_text(project).splitlines()),
         ".dvc/.gitignore": {"/config.local", "/tmp", "/cache"},  # noqa: S108 - not that folder
@@ -184,6 +184,7 @@ def _only_added(root: Path, path: str, own: set[str]) -> bool:
     if not (root / path).is_file():
         return False
     now = (root / path).read_text(encoding="utf-8", errors="replace").splitlines()
-    then = (git.head(root, path) or b"").decode(errors="replace").splitlines()
+    committed = (git.head(root, path) or b"").decode(errors="replace")
+    then = with_git(committed).splitlines()
     added = now[len(then) :]
-    return now[: len(then)] == then and bool(added) and set(added) <= own
+    return now[: len(then)] == then and now != committed.splitlines() and set(added) <= own

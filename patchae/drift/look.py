@@ -108,7 +108,7 @@ def look(
     numbers, whole = numbers_of(detector, files, progress)
     files = [files[index] for index in whole]
     if len(files) < watch.policy.least_images:
-        raise _too_few(len(files), watch.policy, folder or project.recent / model)
+        raise _too_few(len(files), watch.policy, folder or project.recent / model, folder)
     recent = reference.yardstick.measure(numbers)
     times = [datetime.fromtimestamp(file.stat().st_mtime, UTC) for file in files]
     now = datetime.now(UTC)
@@ -177,15 +177,17 @@ def _recent(
         if len(new) == policy.images:
             break
     if len(new) < policy.least_images:
-        raise _too_few(len(new), policy, root)
+        raise _too_few(len(new), policy, root, root if since is None else None)
     return {path: digest for digest, path in reversed(new.items())}
 
 
-def _too_few(count: int, policy: DriftPolicy, root: Path) -> DataError:
+def _too_few(count: int, policy: DriftPolicy, root: Path, named: Path | None) -> DataError:
     return DataError(
         f"{count} recent images that no look has had, {policy.least_images} are needed",
         where=str(root),
-        mend="wait for more, or name a folder: --images FOLDER; the service keeps one image of"
+        mend="put more images there, which no look at this champion has had"
+        if named
+        else "wait for more, or name a folder: --images FOLDER; the service keeps one image of"
         " ten with serve-model --keep 10",
     )
 

@@ -93,6 +93,16 @@ def check_not_retired(entries: Sequence[Entry], model: str, version: str) -> Non
         )
 
 
+def check_registered(entries: Sequence[Entry], model: str, version: str) -> None:
+    """Refuse a version that the ledger does not know."""
+    if not any(one.kind == "registered" and one.body["version"] == version for one in entries):
+        raise UsageError(
+            f"the ledger knows no version {version} of {model}",
+            where="the ledger",
+            mend=f"see `patchae history {model}`",
+        )
+
+
 def check_not_let_go(entries: Sequence[Entry], model: str, version: str) -> None:
     """Refuse a version whose weights were tidied: there is nothing left to deploy."""
     if gone := let_go(entries).get(version):
@@ -116,7 +126,11 @@ def target_of(entries: Sequence[Entry], model: str, to: str | None) -> str:
             mend=f"see `patchae history {model}`",
         )
     if target == champion.current:
-        raise UsageError(f"version {target} of {model} is already the champion")
+        raise UsageError(
+            f"version {target} of {model} is already the champion",
+            where="the ledger",
+            mend=f"leave out --to to return to the one before; see `patchae history {model}`",
+        )
     earlier = [known for known in former_champions(entries) if known != champion.current]
     if target not in earlier:
         raise UsageError(
@@ -142,6 +156,14 @@ def who_moved(entries: Sequence[Entry]) -> str:
 def judge_again(model: str) -> str:
     """What mends a verdict that is out of date."""
     return f"judge it again: `patchae retrain {model.partition('.')[0]}`"
+
+
+def past_the_gate(verdict: Entry) -> str:
+    """What a person can do about a verdict that is not `promote`."""
+    if verdict.body["outcome"] == "hold":
+        name = f"{verdict.model}/{verdict.body['version']}"
+        return f"if you answer for it: `patchae promote {name} --override --reason TEXT`"
+    return "if the limits are wrong, change `gates:` of the line, and judge it again"
 
 
 def row(entry: Entry) -> str:

@@ -20,7 +20,9 @@ from patchae.registry.admission import (
     check_not_let_go,
     check_not_retired,
     check_reason,
+    check_registered,
     judge_again,
+    past_the_gate,
     row,
     target_of,
     who_moved,
@@ -63,6 +65,7 @@ def promote(
             f"version {version} of {model} may not become champion:"
             f" {explain(Verdict.from_body(verdict.body))}",
             where=row(verdict),
+            mend=past_the_gate(verdict),
         )
     return _promote(ledger, aliases, verdict, why="promoted", actor=actor, reason=reason)
 
@@ -100,7 +103,7 @@ def override(
             f"version {version} of {model} was rejected, and nobody may override that:"
             f" {explain(Verdict.from_body(verdict.body))}",
             where=row(verdict),
-            mend="if the limits are wrong, change `gates:` of the line, and judge it again",
+            mend=past_the_gate(verdict),
         )
     return _promote(ledger, aliases, verdict, why="overridden", actor=actor, reason=reason)
 
@@ -213,8 +216,7 @@ def retire(ledger: Ledger, model: str, version: str, *, actor: str, reason: str)
                 mend="retire others",
             )
         check_not_retired(entries, model, version)
-        if not any(e.kind == "registered" and e.body["version"] == version for e in entries):
-            raise UsageError(f"the ledger knows no version {version} of {model}")
+        check_registered(entries, model, version)
         return transaction.append("retired", model, {"version": version, "reason": reason}, actor)
 
 

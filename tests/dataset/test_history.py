@@ -97,6 +97,13 @@ def test_a_text_that_names_no_version_is_refused(plant: Project, text: str) -> N
         find(plant, text)
 
 
+def test_a_text_that_is_too_short_is_told_what_is_enough(plant: Project) -> None:
+    version = snapshot(plant).version
+    with pytest.raises(UsageError, match=r"too short(?s:.*)at least 4"):
+        find(plant, version[:3])
+    assert find(plant, version[:4]) == version
+
+
 def test_a_torn_line_of_the_record_is_passed_over(plant: Project) -> None:
     first, second = first_and_second(plant)
     whole = plant.versions.read_text()

@@ -358,6 +358,11 @@ def test_a_manifest_needs_a_name_and_a_test_manifest_a_manifest(
         import_source(project, str(source), test=tmp_path / "t.manifest")
 
 
+def test_a_file_of_another_kind_is_not_taken_for_a_missing_folder(project: Project) -> None:
+    with pytest.raises(DataError, match="neither an archive nor a manifest"):
+        import_source(project, str(project.lines_file))
+
+
 def test_a_bucket_that_cannot_be_reached_is_a_store_that_cannot(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

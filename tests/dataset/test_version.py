@@ -168,6 +168,33 @@ def test_it_works_without_git(plant: Project) -> None:
         snapshot(plant, commit=True)
 
 
+@pytest.mark.parametrize("known", [False, True], ids=["new to git", "committed before"])
+def test_git_that_comes_after_the_first_version_gets_no_images(plant: Project, known: bool) -> None:
+    shutil.rmtree(plant.root / ".git")
+    (plant.root / ".gitignore").unlink()
+    snapshot(plant)
+    git(plant, "init", "-q")
+    git(plant, "config", "user.name", "tester")
+    git(plant, "config", "user.email", "tester@example.org")
+    if known:
+        git(plant, "add", ".dvc/config")
+        git(plant, "commit", "-q", "-m", "start")
+    assert snapshot(plant, commit=True).committed
+    assert set(git(plant, "ls-files").splitlines()) == {
+        ".dvc/.gitignore", ".dvc/config", ".gitignore", "data.dvc"
+    }  # fmt: skip
+    assert "no_scm" not in (plant.root / ".dvc/config").read_text()
+    assert git(plant, "status", "--porcelain", "--", "data", ".dvc") == ""
+
+
+def test_a_wish_that_dvc_leaves_git_alone_is_kept(plant: Project) -> None:
+    config = plant.root / ".dvc/config"
+    config.parent.mkdir()
+    config.write_text("[core]\n    no_scm = true\n")
+    snapshot(plant)
+    assert config.read_text() == "[core]\n    no_scm = true\n"
+
+
 def test_images_that_git_tracks_are_refused(plant: Project) -> None:
     git(plant, "add", "--force", "data")
     with pytest.raises(DataError, match="Git tracks images") as error:

@@ -266,6 +266,10 @@ def test_what_cannot_be_looked_at_is_said(works: Works, project: Project, tmp_pa
         look(project, tracking, LENS, WATCH)
     with pytest.raises(DataError, match="no such folder"):
         look(project, tracking, LENS, WATCH, tmp_path / "none")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"0 recent images(?s:.*)put more images there") as few:
+        look(project, tracking, LENS, WATCH, tmp_path / "empty")
+    assert "--images" not in str(few.value), "a folder was named already"
     away = tmp_path / "away"
     shutil.move(project.data / "lens" / "train", away)
     try:

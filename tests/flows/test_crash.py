@@ -116,6 +116,23 @@ def test_kill_9_while_the_second_class_trains(plant: Plant) -> None:
     assert plant.ledger.verify() == []
 
 
+@pytest.mark.slow
+def test_ctrl_c_at_the_terminal_ends_a_retraining_and_nothing_else(plant: Plant) -> None:
+    plant.line("long", "endless", training={"epochs": 300})
+    plant.add_train("endless", 130)
+    plant.validate("long")
+    command = [sys.executable, "-m", "patchae", "retrain", "long"]
+
+    with started(plant, command) as process:
+        until(lambda: "data version" in said(plant), process)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: also the server hears it
+        assert process.wait(PATIENCE_S) == 130, said(plant)
+        until(lambda: not alive(process.pid))
+    assert "patchae: interrupted; the same command continues" in said(plant)
+    assert "Traceback" not in said(plant)
+    assert plant.ledger.entries("long.endless") == []
+
+
 @contextmanager
 def started(plant: Plant, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
     """A process and whatever it starts; nothing of it outlives the block."""
@@ -129,6 +146,8 @@ def started(plant: Plant, command: list[str]) -> Iterator[subprocess.Popen[bytes
             stderr=subprocess.STDOUT,
             env={**kept, "PATCHAE_SLOTS": "2", "OMP_NUM_THREADS": "1"},
             start_new_session=True,
+            # Whoever starts the tests in the background has them ignore Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
         try:
             yield process

@@ -12,6 +12,7 @@ import pytest
 import flows
 from patchae.steps.monitor import Seen
 from tests.flows.plant import Plant
+from tests.support import patchae
 
 FLOWS = {
     "monitor": {"monitor": "monitor"},
@@ -57,3 +58,17 @@ def test_a_look_for_drift_is_at_every_class_of_a_line_that_has_all(
     plant.write_lines()
     assert monitor.monitor(line_name="caps", root=plant.project.root) == []
     assert looked == ["blue", "red"]
+
+
+def test_a_folder_of_prefect_that_cannot_be_written_is_named(
+    plant: Plant,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plant.line("jars", "round")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "file" / "prefect"))
+    code, _, said = patchae(capsys, monkeypatch, "retrain", "jars")
+    assert code == 3
+    assert said.splitlines()[-1] == f"  where:   {tmp_path / 'file' / 'prefect'}"

@@ -18,6 +18,7 @@ from patchae.registry.ledger import Ledger
 from patchae.registry.signing import Signer, generate
 from patchae.types import Sha256
 from tests.registry.memory import move
+from tests.support import patchae
 
 DOCS = Path(__file__).parents[2] / "docs" / "ledger.md"
 
@@ -105,6 +106,20 @@ def test_what_is_no_row_is_told_with_its_line(line: str, said: str) -> None:
     with pytest.raises(DataError, match=said) as raised:
         from_lines(f"{to_lines(ROWS[:1])}{line}\n", "ledger.jsonl")
     assert raised.value.where == "ledger.jsonl, line 2"
+
+
+@pytest.mark.parametrize("name", ["nope.jsonl", "."])
+def test_a_file_that_is_not_there_is_a_mistake(
+    name: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, said = patchae(capsys, monkeypatch, "ledger", "verify", name)
+    assert code == 2
+    assert "there is no such file" in said
+    assert "patchae ledger export" in said
 
 
 @pytest.mark.parametrize("text", ["", "7", "0:" + "a" * 64, "7:" + "A" * 64, "7:" + "a" * 63])
