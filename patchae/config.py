@@ -345,7 +345,7 @@ class Line(_Frozen):
         return f"{self.name}.{class_name}"
 
 
-Days = Annotated[int, Field(ge=1)]
+Days = Annotated[int, Field(ge=1, le=36_500)]
 
 
 class Retention(_Frozen):
