@@ -371,7 +371,7 @@ class Retention(_Frozen):
     recent_days: Days | None = 30
     """Images that the scoring service kept to look for drift."""
     drift_days: Days | None = 180
-    """Looks for drift; the newest of each model stays."""
+    """Looks for drift; the newest of each model stays, and those that monitoring goes by."""
 
 
 class Lines(_Frozen):
