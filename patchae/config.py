@@ -345,7 +345,7 @@ class Line(_Frozen):
         return f"{self.name}.{class_name}"
 
 
-Days = Annotated[int, Field(ge=1)]
+Days = Annotated[int, Field(ge=1, le=36_500)]
 
 
 class Retention(_Frozen):
@@ -371,7 +371,7 @@ class Retention(_Frozen):
     recent_days: Days | None = 30
     """Images that the scoring service kept to look for drift."""
     drift_days: Days | None = 180
-    """Looks for drift; the newest of each model stays."""
+    """Looks for drift; the newest of each model stays, and those that monitoring goes by."""
 
 
 class Lines(_Frozen):

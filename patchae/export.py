@@ -1,9 +1,10 @@
 """A model as one graph for other runtimes: ONNX and `torch.export`.
 
-The graph takes uint8 images (B, 3, S, S), B free, and gives scores (B,) and anomaly maps (B, H, W)
-at the stride of a patch: `PatchAE.forward`, nothing less. Reading and resizing files is left to the
-caller, as `patchae.model.images.load` does it. What else a caller needs, the threshold above all,
-lies in the file: as metadata `patchae` of ONNX, as the extra file `patchae.json` of `torch.export`.
+The graph takes uint8 images (B, 3, S, S), B free (of a `.pt2` 1 to 1024), and gives scores (B,) and
+anomaly maps (B, H, W) at the stride of a patch: `PatchAE.forward`, nothing less. Reading and
+resizing files is left to the caller, as `patchae.model.images.load` does it. What else a caller
+needs, the threshold above all, lies in the file: as metadata `patchae` of ONNX, as the extra file
+`patchae.json` of `torch.export`.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ def traced(model: PatchAE) -> torch.export.ExportedProgram:
     """The graph of a model, with a free number of images."""
     side = model.settings.image_size
     example = torch.zeros((2, 3, side, side), dtype=torch.uint8, device=model.device)
+    # Without an end torch refuses: with so many images its numbers of elements might not do.
     images = torch.export.Dim("images", min=1, max=1024)
     with torch.no_grad(), _quiet():
         return torch.export.export(

@@ -70,6 +70,17 @@ def write_bytes(path: Path, content: bytes) -> None:
         draft.write_bytes(content)
 
 
+def write_whole(file: int, content: bytes) -> None:
+    """Write all of some bytes to an open file: a disk that is nearly full takes a part of them.
+
+    Raises:
+        OSError: the disk is full or gone; a part may be written.
+    """
+    done = 0
+    while done < len(content):
+        done += os.write(file, content[done:])
+
+
 @contextmanager
 def file_in_one_step(path: Path) -> Iterator[Path]:
     """A draft beside a file that takes its place only when the block ends without an error.

@@ -42,7 +42,9 @@ class Settings(BaseSettings):
     )
     workplace_gb: float = Field(50.0, gt=0, description="GB of images that a workplace keeps")
     predictions: str = Field("", description="s3://bucket/prefix of logged decisions")
-    predictions_days: int = Field(0, ge=0, description="days that decisions are kept here; 0: all")
+    predictions_days: int = Field(
+        0, ge=0, le=36_500, description="days that decisions are kept here; 0: all"
+    )
     token: str = Field("", description="what askers of the scoring service must show")
     lock_timeout: float = Field(600.0, ge=0, description="seconds to wait for another process")
 

@@ -17,6 +17,7 @@ from patchae.settings import settings
         ("PATCHAE_SLOTS", "0"),
         ("PATCHAE_MACHINE", "hall/3"),
         ("PATCHAE_SLOTS", "many"),
+        ("PATCHAE_PREDICTIONS_DAYS", "1000000"),
         ("PATCHAE_LOCK_TIMEOUT", "soon"),
         ("PATCHAE_LOCK_TIMEOUT", "nan"),
     ],

@@ -96,7 +96,8 @@ def look(
         for one in looks
         if one.version == current
         and one.folder == (folder is not None)
-        and datetime.fromisoformat(one.checked) >= began
+        # Later than now: a clock was ahead, and what came since would be taken for old.
+        and began <= datetime.fromisoformat(one.checked) <= datetime.now(UTC)
     ]
     since = None if folder is not None else max([began, *(one.ended for one in before[:1])])
     had = {digest for one in looks if one.version == current for digest in one.seen}
@@ -112,7 +113,9 @@ def look(
     recent = reference.yardstick.measure(numbers)
     times = [datetime.fromtimestamp(file.stat().st_mtime, UTC) for file in files]
     now = datetime.now(UTC)
-    level = watch.level(sum(one.checked[:10] == f"{now:%Y-%m-%d}" for one in looks))
+    seen, today = tuple(digests[file] for file in files), f"{now:%Y-%m-%d}"
+    earlier = store.waits_before(project, model, today, seen)
+    level = watch.level(earlier + sum(one.checked[:10] == today for one in looks))
     readings = compare.compare(
         reference.values,
         recent,
@@ -127,6 +130,7 @@ def look(
     )
     blind = compare.blind(reference.values, recent, level)
     if blind and len(files) < watch.policy.images and not any(one.drifted for one in readings):
+        store.note_wait(project, model, today, seen)
         raise DataError(
             f"{len(files)} recent images follow each other too closely to show a change of"
             f" {', '.join(blind)}",
@@ -144,7 +148,7 @@ def look(
         readings=readings,
         worst=(),
         confirmed=compare.confirmed(readings, again, level),
-        seen=tuple(digests[file] for file in files),
+        seen=seen,
         folder=folder is not None,
     )
     worst = [files[index] for index in _worst(reference, recent, readings)]
@@ -198,14 +202,16 @@ def _decided(
     times: tuple[datetime | None, datetime],
     judged: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
-    """Alarms or not, oldest first: what the log has of the time of the look.
+    """Alarms or not, oldest first: what the service said in the time of the look, by the log.
 
-    Of a folder, and where there is less in the log, how the images themselves are judged.
+    Of a folder, and where there is less in the log, how the images themselves are judged. What a
+    batch said is left out: somebody chose its images, such as a bin of rejects.
     """
     since, until = times
     if since is not None:
         model, version = named
         logged = frame(project, model=model, version=version, since=since, until=until)
+        logged = logged[logged.origin == "service"]
         if len(logged) >= len(judged):
             return logged.sort_values("time").anomalous.to_numpy(np.bool_)
     return judged

@@ -53,21 +53,19 @@ def reference_of(
     """The reference of a version, from what is kept or from its images.
 
     Raises:
-        DataError: too few of its images are in data/ as they were.
+        DataError: too few of its images are in data/ as they were, or none that calibrated it.
         StoreUnreachable: MLflow does not answer.
     """
-    kept = project.drift / version.model / f"reference-{version.version}.npz"
-    try:
-        with np.load(kept, allow_pickle=False) as held:
-            numbers = Numbers(held["looks"], held["small"], held["features"], held["scores"])
-            calibrated, paths = held["calibrated"], tuple(held["paths"].tolist())
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error):  # none, or damaged
+    file = project.drift / version.model / f"reference-{version.version}.npz"
+    kept = _kept(file)
+    if kept is None:
         used = _present(project, tracking, version)
         numbers, whole = numbers_of(detector, [project.data / one.path for one in used], progress)
         used = [used[index] for index in whole]
         calibrated = np.array([one.use == "calibration" for one in used])
-        paths = tuple(one.path for one in used)
-        _keep(kept, numbers, calibrated, paths)
+        kept = numbers, calibrated, tuple(one.path for one in used)
+        _keep(file, *kept)
+    numbers, calibrated, paths = kept
     made, others = yardstick(numbers)
     values = made.measure(numbers.taken(others))
     values["score"] = numbers.scores[calibrated]
@@ -75,7 +73,10 @@ def reference_of(
 
 
 def _present(project: Project, tracking: Tracking, version: Version) -> list[Used]:
-    """The training images that lie in data/ as they were: at most `MOST`, drawn by digest."""
+    """The training images that lie in data/ as they were: at most `MOST`, drawn by digest.
+
+    Some of the calibration part are among them.
+    """
     folder = tracking.some_artifacts(version.run_id, [SPLIT_FILE])
     known = sorted(read_split((folder / SPLIT_FILE).read_text()), key=lambda one: one.sha256)
     # As many of the calibration part as there are: scores come from nowhere else.
@@ -88,16 +89,29 @@ def _present(project: Project, tracking: Tracking, version: Version) -> list[Use
         if len(found) == MOST:
             break
     fewest = min(FEWEST, len(known))
-    if len(found) < fewest:
+    calibrated = any(one.use == "calibration" for one in found)
+    if len(found) < fewest or not calibrated:
         line, _, name = version.model.partition(".")
+        needed = f"{fewest} are needed" if len(found) < fewest else "and none that calibrated it"
         raise DataError(
             f"{len(found)} of the {len(known)} training images of {version.model}/"
-            f"{version.version} are in data/, {fewest} are needed",
+            f"{version.version} are in data/, {needed}",
             where=str(project.data / name),
             mend=f"bring back the images of its data version: patchae pull --class {name} VERSION;"
             f" `patchae card {version.model}/{version.version}` names it (line {line})",
         )
     return sorted(found, key=lambda one: one.sha256)
+
+
+def _kept(file: Path) -> tuple[Numbers, NDArray[np.bool_], tuple[str, ...]] | None:
+    """What `_keep` kept; None: nothing, it is damaged, or it has no score to compare with."""
+    try:
+        with np.load(file, allow_pickle=False) as held:
+            numbers = Numbers(held["looks"], held["small"], held["features"], held["scores"])
+            calibrated, paths = held["calibrated"], tuple(held["paths"].tolist())
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error):
+        return None
+    return (numbers, calibrated, paths) if calibrated.any() else None
 
 
 def _keep(

@@ -2,6 +2,7 @@
 
 .patchae/drift/<model>/<stamp>/drift.json
 .patchae/drift/<model>/<stamp>/images/
+.patchae/drift/<model>/waits.json             what looks of a day have had that waited for more
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from patchae.drift.finding import Drift, Reading
-from patchae.files import folder_in_one_step, write_json
+from patchae.files import digest_json, folder_in_one_step, write_json
 from patchae.project import Project
 
-_FILE, _IMAGES = "drift.json", "images"
+_FILE, _IMAGES, _WAITS = "drift.json", "images", "waits.json"
 
 
 def save(project: Project, drift: Drift, worst: Sequence[Path], ordinary: Sequence[Path]) -> Drift:
@@ -47,10 +49,11 @@ def folder_of(project: Project, drift: Drift) -> Path:
 
 
 def all_of(project: Project, model: str) -> list[Drift]:
-    """The looks at a model that are kept, newest first."""
+    """The looks at a model that are kept, newest first; last those of a clock that was ahead."""
     files = (project.drift / model).glob(f"[!.]*/{_FILE}")
     found = [one for file in files if (one := _read(file)) is not None]
-    return sorted(found, key=lambda one: one.checked, reverse=True)
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return sorted(found, key=lambda one: (one.checked <= now, one.checked), reverse=True)
 
 
 def latest(project: Project, model: str) -> Drift | None:
@@ -61,6 +64,30 @@ def latest(project: Project, model: str) -> Drift | None:
     """
     looks = all_of(project, model)
     return next((one for one in looks if not one.folder), next(iter(looks), None))
+
+
+def waits_before(project: Project, model: str, day: str, images: Sequence[str]) -> int:
+    """How many looks of a day waited for more, up to one that had these very images.
+
+    Each was a chance of a false alarm; the same images once more are none.
+    """
+    waits, own = _waits(project, model, day), digest_json([*images])
+    return waits.index(own) if own in waits else len(waits)
+
+
+def note_wait(project: Project, model: str, day: str, images: Sequence[str]) -> None:
+    """Record that a look at these images waits for more; the days before are forgotten."""
+    waits, own = _waits(project, model, day), digest_json([*images])
+    if own not in waits:
+        write_json(project.drift / model / _WAITS, {day: [*waits, own]})
+
+
+def _waits(project: Project, model: str, day: str) -> list[str]:
+    try:
+        found: list[str] = json.loads((project.drift / model / _WAITS).read_text())[day]
+    except (OSError, ValueError, KeyError, TypeError):  # none of this day, or damaged
+        return []
+    return found
 
 
 def _read(file: Path) -> Drift | None:

@@ -18,6 +18,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+from patchae.files import write_whole
 from patchae.predictions.record import Prediction
 
 SUFFIX = ".jsonl"
@@ -48,10 +49,8 @@ class Journal:
             OSError: the disk is full or gone; the decision is not in the journal.
         """
         line = line_of(prediction)
-        done = 0
         try:
-            while done < len(line):  # a disk that is nearly full takes a part of it
-                done += os.write(self._file, line[done:])
+            write_whole(self._file, line)
         except OSError:
             # The next line would be glued to the half of this one, and lost with it.
             self.whole = False

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _HOLDS = b"patchae.parts"
-_PART, _DAY = "part-", "day-"
+_OF, _PART, _DAY = "date=", "part-", "day-"
 
 
 def schema() -> pa.Schema:
@@ -52,14 +52,25 @@ def schema() -> pa.Schema:
 
 def day_folder(root: Path, day: date) -> Path:
     """The folder of one day (UTC)."""
-    return root / f"date={day.isoformat()}"
+    return root / f"{_OF}{day.isoformat()}"
+
+
+def day_of(name: str) -> date | None:
+    """The day whose decisions lie under a name; None: of none, such as a copy that somebody made.
+
+    Law: `day_of(day_folder(root, day).name) == day`, and no other name has a day.
+    """
+    try:
+        day = date.fromisoformat(name.removeprefix(_OF))
+    except ValueError:
+        return None
+    return day if name == f"{_OF}{day.isoformat()}" else None
 
 
 def days(root: Path) -> list[date]:
     """The days of which there are decisions in parts, oldest first."""
-    return sorted(
-        date.fromisoformat(folder.name.removeprefix("date=")) for folder in root.glob("date=*")
-    )
+    found = (day_of(folder.name) for folder in root.glob(f"{_OF}*"))
+    return sorted(day for day in found if day)
 
 
 def write(root: Path, journal: str, found: Sequence[Prediction]) -> list[Path]:
@@ -111,21 +122,18 @@ def files_of(folder: Path) -> list[Path]:
 
 
 def read(file: Path, filters: Any = None) -> pa.Table:
-    """The rows of a file that fit.
+    """The rows of a file that fit, in the columns of `schema`.
 
     Raises:
-        DataError: it cannot be read.
+        DataError: it cannot be read, or has other columns: another program wrote it.
         FileNotFoundError: it is gone.
     """
     from pyarrow import parquet
 
     with _readable(file):
         # By itself: `date=` above it is a folder, and no column.
-        return (
-            parquet.ParquetFile(file).read().filter(filters)
-            if filters is not None
-            else (parquet.ParquetFile(file).read())
-        )
+        found = parquet.ParquetFile(file).read().select(schema().names).cast(schema())
+        return found if filters is None else found.filter(filters)
 
 
 def join(folder: Path) -> Path | None:
@@ -182,9 +190,10 @@ class _readable:  # noqa: N801 - reads as a word at its place
 
         if isinstance(error, FileNotFoundError):
             return
-        if isinstance(error, pa.ArrowInvalid | OSError):
+        if isinstance(error, pa.ArrowException | KeyError | OSError):  # a KeyError names a column
+            told = str(error).strip("\"'").partition("\n")[0]
             raise DataError(
-                f"decisions cannot be read: {str(error).splitlines()[0]}",
+                f"decisions cannot be read: {told}",
                 where=str(self._file),
                 mend="move the file away; every other one is read",
             ) from None

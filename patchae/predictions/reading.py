@@ -93,7 +93,8 @@ def table(
     fits: Any = None
     bounds = [pc.field("time") >= since] if since else []
     bounds += [pc.field("time") < until] if until else []
-    bounds += [pc.field("image").isin([*images])] if images is not None else []
+    if images is not None:  # of no images, too, the type is to be known
+        bounds.append(pc.field("image").isin(pa.array([*images], pa.string())))
     for one in [*(pc.field(key) == value for key, value in equal.items() if value), *bounds]:
         fits = one if fits is None else fits & one
     first, last = (_day(moment) for moment in (since, until))

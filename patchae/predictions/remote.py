@@ -58,9 +58,9 @@ def fetch(cache: Path, address: str, since: date | None, until: date | None) -> 
     there: set[Path] = set()
     for key, _ in bucket.stamped(address):
         day, _, name = key.rpartition("/")
-        if not day.startswith("date=") or not name.endswith(".parquet"):
+        when = parts.day_of(day)
+        if when is None or not name.endswith(".parquet"):
             continue
-        when = date.fromisoformat(day.removeprefix("date="))
         if not (since and when < since) and not (until and when > until):
             there.add(cache / day / name)
     for day_ in parts.days(cache):

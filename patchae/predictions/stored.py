@@ -70,7 +70,7 @@ class Stored:
             names = parts.names(file)
             if names <= _Names().union(*tables):
                 return True
-            rows = parts.read(file, self._fits).select(parts.schema().names).cast(parts.schema())
+            rows = parts.read(file, self._fits)
         except FileNotFoundError:
             return False
         except DataError as error:

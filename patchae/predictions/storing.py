@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 from functools import partial
-from itertools import chain
 from pathlib import Path
 
 from patchae.predictions import journal, parts, remote
@@ -41,7 +40,7 @@ def store(root: Path, *, address: str = "", keep_days: int = 0, today: date | No
     if today:
         kept = remote.caches(root) if address else [root, *remote.caches(root)]
         steps.append(("old days", partial(retain, one, keep_days, today)) for one in kept)
-    _every(chain.from_iterable(steps))
+    _every(steps)
 
 
 def finish(root: Path) -> None:
@@ -49,7 +48,7 @@ def finish(root: Path) -> None:
 
     One that cannot be stored stays and keeps no other waiting; its trouble is raised at the end.
     """
-    _every(_finishing(root))
+    _every([_finishing(root)])
 
 
 def join_days(root: Path, today: date) -> None:
@@ -57,7 +56,7 @@ def join_days(root: Path, today: date) -> None:
 
     A day that cannot be joined stays as it is; its trouble is raised at the end.
     """
-    _every(_joining(root, today))
+    _every([_joining(root, today)])
 
 
 def retain(root: Path, keep_days: int, today: date) -> list[date]:
@@ -95,15 +94,23 @@ def _joining(root: Path, today: date) -> Iterator[_Step]:
             yield day.isoformat(), partial(parts.join, parts.day_folder(root, day))
 
 
-def _every(steps: Iterable[_Step]) -> None:
-    """Do every step; the first trouble is raised at the end."""
-    first: Exception | None = None
-    for what, step in steps:
-        try:
-            step()
-        except Exception as error:  # noqa: BLE001 - raised below
-            told = " ".join(str(error).split()) or type(error).__name__
-            _log.warning("decisions wait to be stored: %s: %s", what, told)
-            first = first or error
-    if first is not None:
-        raise first
+def _every(kinds: Iterable[Iterable[_Step]]) -> None:
+    """Do every step of every kind; the first trouble is raised at the end."""
+    troubles: list[Exception] = []
+    for kind in kinds:
+        with _said("what waits", troubles):  # a folder that cannot be listed ends its kind alone
+            for what, step in kind:
+                with _said(what, troubles):
+                    step()
+    if troubles:
+        raise troubles[0]
+
+
+@contextmanager
+def _said(what: str, troubles: list[Exception]) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - raised at the end
+        told = " ".join(str(error).split()) or type(error).__name__
+        _log.warning("decisions wait to be stored: %s: %s", what, told)
+        troubles.append(error)

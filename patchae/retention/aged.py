@@ -2,53 +2,72 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
 
+from patchae.drift import store
 from patchae.project import Project
 from patchae.retention.item import Asked, Found, Kind, folders, newest_change, size_of
 from patchae.retention.work import GOING, remove_folder
 
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-
 
 def recent(project: Project, asked: Asked) -> Found:
     """Images of days that are over: `.patchae/recent/<model>/<day>/`."""
-    return _aged(project, asked, "recent", asked.policy.recent_days)
+    return _aged(project, asked, "recent", asked.policy.recent_days, lambda _: {})
 
 
 def drift(project: Project, asked: Asked) -> Found:
-    """Looks for drift: `.patchae/drift/<model>/<stamp>/`; the newest of a model stays."""
-    return _aged(project, asked, "drift", asked.policy.drift_days, newest=True)
+    """Looks for drift: `.patchae/drift/<model>/<stamp>/`; those that are still asked for stay."""
+    return _aged(project, asked, "drift", asked.policy.drift_days, partial(_needed, project))
+
+
+def _needed(project: Project, model: Path) -> dict[Path, str]:
+    """The looks at a model that stay however old they are, and why."""
+    needed = {}
+    every = store.all_of(project, model.name)
+    for one in reversed(every):  # so that the newest has the last word
+        if one.asked:  # else a retraining of the same champion would be asked for once more
+            needed[one.version] = store.folder_of(project, one)
+    why = dict.fromkeys(needed.values(), "a retraining was asked for because of it")
+    if kept := next((one for one in every if not one.folder), None):
+        why[store.folder_of(project, kept)] = "the newest look at what the service kept"
+    if whole := [one for one in folders(model) if not one.name.startswith(GOING)]:
+        why[whole[-1]] = "the newest look for drift"
+    return why
 
 
 def _aged(
-    project: Project, asked: Asked, kind: Kind, days: int | None, *, newest: bool = False
+    project: Project,
+    asked: Asked,
+    kind: Kind,
+    days: int | None,
+    needed: Callable[[Path], Mapping[Path, str]],
 ) -> Found:
     found = Found(kind)
     for parent in folders(project.state / kind):
         if not asked.concerns(parent.name):
             continue
-        inside = folders(parent)
-        whole = [one for one in inside if not one.name.startswith(GOING)]
-        for folder in inside:
+        stays = needed(parent)
+        for folder in folders(parent):
             going = folder.name.startswith(GOING)
-            since = _day(folder)
-            if newest and whole and folder == whole[-1]:
-                found.stay("the newest look for drift")
+            since = _over(folder)
+            if folder in stays:
+                found.stay(stays[folder])
             elif not going and (days is None or asked.age(since) < days):
                 found.stay(f"younger than `{kind}_days`")
             else:
                 what = folder.relative_to(project.state).as_posix()
-                why = "its removal was interrupted" if going else f"of {since:%Y-%m-%d}"
+                why = "its removal was interrupted" if going else f"over since {since:%Y-%m-%d}"
                 found.go(what, size_of(folder), why, partial(remove_folder, folder))
     return found
 
 
-def _day(folder: Path) -> datetime:
-    """The day in a folder's name, else when anything in it was written last."""
-    if day := _DAY.match(folder.name):
-        return datetime.fromisoformat(day[0]).replace(tzinfo=UTC)
+def _over(folder: Path) -> datetime:
+    """When the day in a folder's name was over, else when anything in it was written last."""
+    with suppress(ValueError, OverflowError):
+        day = date.fromisoformat(folder.name)
+        return datetime.combine(day, time(), UTC) + timedelta(days=1)
     return datetime.fromtimestamp(newest_change(folder), UTC)

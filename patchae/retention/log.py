@@ -13,7 +13,7 @@ from pathlib import Path
 from platform import node
 from typing import Literal
 
-from patchae.files import canonical_json
+from patchae.files import canonical_json, write_whole
 from patchae.project import Project
 from patchae.retention.item import Asked, Item
 
@@ -26,7 +26,11 @@ def log_file(project: Project) -> Path:
 
 
 def note(project: Project, asked: Asked, item: Item, step: Step, size: int) -> None:
-    """Append one line, with the bytes that it is about; it is on the disk when this returns."""
+    """Append one line, with the bytes that it is about; it is on the disk when this returns.
+
+    Raises:
+        OSError: the disk is full or gone; the line is not there, or not whole.
+    """
     line = canonical_json(
         {
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -45,7 +49,7 @@ def note(project: Project, asked: Asked, item: Item, step: Step, size: int) -> N
     torn = file.exists() and file.read_bytes()[-1:] not in {b"", b"\n"}
     handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
-        os.write(handle, (("\n" if torn else "") + line + "\n").encode())
+        write_whole(handle, (("\n" if torn else "") + line + "\n").encode())
         os.fsync(handle)
     finally:
         os.close(handle)

@@ -66,6 +66,7 @@ def carry_out(
 
     Raises:
         AccessRefused: this account may not.
+        OSError: the log of tidying cannot be written; what it lacks is not removed.
         StoreBusy: another process has been tidying for too long.
         StoreUnreachable: MLflow, the ledger or the DVC remote cannot be used.
     """
@@ -75,10 +76,17 @@ def carry_out(
             note(project, asked, item, "begins", item.bytes)
             try:
                 freed = item.remove()
-            except (Stays, StoreBusy) as reason:
+            except (Stays, StoreBusy, OSError) as reason:
                 note(project, asked, item, "stays", 0)
-                yield item, reason.what if isinstance(reason, StoreBusy) else str(reason)
+                yield item, _told(reason)
             else:
                 note(project, asked, item, "done", freed)
                 yield item, freed
             progress("tidying", done, len(due))
+
+
+def _told(reason: Stays | StoreBusy | OSError) -> str:
+    if isinstance(reason, OSError):  # such as a file of another account; the rest may go
+        where = f": {reason.filename}" if reason.filename else ""
+        return f"it cannot be removed: {reason.strerror or reason}{where}"
+    return reason.what if isinstance(reason, StoreBusy) else str(reason)

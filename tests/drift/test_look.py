@@ -6,7 +6,8 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,19 @@ import pytest
 from PIL import Image, ImageChops
 
 from patchae.config import DriftPolicy
-from patchae.drift import store
+from patchae.drift import compare, reference, store
 from patchae.drift.finding import Drift
 from patchae.drift.look import Watch, look
 from patchae.drift.numbers import STATISTICS
 from patchae.drift.yardstick import _shift
 from patchae.errors import DataError, UsageError
 from patchae.lines_file import load_lines
+from patchae.predictions import parts
 from patchae.project import Project
 from patchae.report.drift_page import write_drift_page
 from patchae.steps.monitor import monitor
 from tests.flows.plant import Works, one_thread, the_works
+from tests.predictions.test_log import decision
 from tests.support import write_image
 
 LENS = "works.lens"
@@ -45,6 +48,7 @@ def project(works: Works) -> Iterator[Project]:
     yield works.plant.project
     shutil.rmtree(works.plant.project.drift, ignore_errors=True)
     shutil.rmtree(works.plant.project.recent, ignore_errors=True)
+    shutil.rmtree(works.plant.project.predictions, ignore_errors=True)
 
 
 @pytest.fixture
@@ -170,19 +174,67 @@ def test_a_folder_that_somebody_names_does_not_meddle_with_the_looks_of_the_line
     assert not again.drifted
 
 
+def test_what_batches_say_is_no_alarm_of_the_line(works: Works, project: Project) -> None:
+    """Somebody scores a bin of rejects with the champion."""
+    day = project.recent / LENS / "2026-03-04"
+    write_many(day, 40)
+    now = datetime.now(UTC)
+    for file in day.iterdir():
+        os.utime(file, (now.timestamp() + 1,) * 2)
+    version = works.plant.standing(LENS)["champion"]
+    told = [
+        decision(
+            number, now, model=LENS, version=version, origin=origin, anomalous=origin == "batch"
+        )
+        for number, origin in enumerate(["service"] * 40 + ["batch"] * 400)
+    ]
+    parts.write(project.predictions, "some", told)
+    found = look(project, works.tracking(), LENS, WATCH)
+    (alarms,) = (one for one in found.readings if one.name == "alarms")
+    assert alarms.recent == 0
+    assert not found.drifted
+
+
+def test_a_look_of_a_clock_that_was_ahead_blinds_no_later_one(
+    works: Works, project: Project
+) -> None:
+    tracking, day = works.tracking(), project.recent / LENS / "2026-03-04"
+    write_many(day, 40)
+    found = look(project, tracking, LENS, WATCH)
+    shutil.rmtree(store.folder_of(project, found))
+    ahead = (datetime.now(UTC) + timedelta(days=365)).isoformat(timespec="milliseconds")
+    store.save(project, replace(found, checked=ahead, until=ahead), [], [])
+    write_many(day, 40, 40)
+    again = look(project, tracking, LENS, WATCH)
+    assert again.images == 40
+    assert store.latest(project, LENS) == again
+
+
 def test_images_that_are_too_alike_wait_for_more(
-    works: Works, project: Project, tmp_path: Path
+    works: Works, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A lamp that fades: each image is like the one before, and twenty show nothing."""
     tracking, folder = works.tracking(), tmp_path / "recent"
+    earlier, real = [], compare.level
+
+    def level(yearly: float, classes: int, before: int) -> float:
+        earlier.append(before)
+        return real(yearly, classes, before)
+
+    monkeypatch.setattr(compare, "level", level)
     for number in range(20):
         write_many(folder, 1, number, light=1 - number / 200)
     with pytest.raises(DataError, match="follow each other too closely to show a change of"):
         look(project, tracking, LENS, WATCH, folder)
     assert store.all_of(project, LENS) == []
-    write_many(folder, 20, 20, light=0.5)
+    for count in (0, 1, 1):  # the same images once more are no further chance of a false alarm
+        write_many(folder, count, 20 + sum(earlier), light=0.9)
+        with pytest.raises(DataError, match="too closely"):
+            look(project, tracking, LENS, WATCH, folder)
+    write_many(folder, 20, 22, light=0.5)
     found = look(project, tracking, LENS, WATCH, folder)
     assert found.images == 40
+    assert earlier == [0, 0, 1, 2, 3], "of the day's looks, those that waited count, too"
 
 
 def test_all_classes_of_a_line_share_its_false_alarms(
@@ -256,6 +308,30 @@ def test_the_reference_never_has_a_test_image(works: Works, project: Project, re
     with np.load(kept) as held:
         assert all(path.startswith("lens/train/good/") for path in held["paths"])
         assert 0 < held["calibrated"].sum() < len(held["calibrated"])
+
+
+def test_a_reference_has_scores_or_there_is_none(
+    works: Works, project: Project, recent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look(project, works.tracking(), LENS, WATCH, recent)
+    (kept,) = (project.drift / LENS).glob("reference-*.npz")
+    with np.load(kept) as held:
+        numbers = dict(held)
+    without = {"calibrated": np.zeros_like(numbers["calibrated"])}
+    np.savez(kept, **numbers | without)  # as it was kept once, without any score to compare with
+    away = dict.fromkeys(numbers["paths"][numbers["calibrated"]].tolist())
+    for number, path in enumerate(away):
+        away[path] = shutil.move(project.data / path, tmp_path / f"{number}.png")
+    monkeypatch.setattr(reference, "FEWEST", 10)
+    write_many(recent, 40, 30)
+    try:
+        with pytest.raises(DataError, match="and none that calibrated it") as caught:
+            look(project, works.tracking(), LENS, WATCH, recent)
+        assert "patchae pull" in str(caught.value)
+    finally:
+        for path, file in away.items():
+            shutil.move(file, project.data / path)
+    assert look(project, works.tracking(), LENS, WATCH, recent).images == 40
 
 
 def test_what_cannot_be_looked_at_is_said(works: Works, project: Project, tmp_path: Path) -> None:

@@ -126,6 +126,9 @@ def test_what_was_fetched_is_of_its_address_and_goes_when_s3_lets_it_go(
     for number, where in enumerate((address, f"{address}-others")):
         parts.write(project.predictions, f"of-{number}", [decision(number, model="fetched.one")])
         remote.send(project.predictions, where)
+    # A copy that somebody made beside the days is none of them.
+    stray = "decisions/date=2026-03-04.bak/part-of-2.parquet"
+    started.client().put_object(Bucket="plant", Key=stray, Body=b"")
     for number, where in enumerate((address, f"{address}-others")):
         monkeypatch.setenv("PATCHAE_PREDICTIONS", where)
         assert [one.image[-1] for one in predictions(project, model="fetched.one")] == [str(number)]

@@ -23,10 +23,12 @@ from patchae.lineage.trace.asked import asked, read_list
 from patchae.lineage.trace.file import LOCK
 from patchae.lineage.trace.fill import add
 from patchae.lineage.trace.runs import Runs
+from patchae.predictions import parts
 from patchae.project import Project
 from tests.conftest import LINES
 from tests.lineage.builder import Built
 from tests.lineage.works import Works
+from tests.predictions.test_log import decision
 from tests.support import git_init, patchae
 
 BAD = "bolt/train/good/bad.png"
@@ -419,6 +421,15 @@ class TestTheCommand:
         assert code == 1
         assert "in no version" in err
         assert json.loads(out.splitlines()[-1])["images"][0]["found"] is False
+
+    def test_of_images_that_nobody_knows_asks_the_log_of_decisions_for_none(
+        self, told: Works, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        parts.write(told.project.predictions, "some", [decision(1)])
+        code, out, err = patchae(capsys, monkeypatch, "trace", "--rebuild")
+        assert (code, "looked through" in out) == (0, True), err
+        code, _, err = patchae(capsys, monkeypatch, "trace", "0" * 32)
+        assert (code, "occurred in no version" in err) == (1, True), err
 
     def test_no_image_is_wrong_use(
         self,

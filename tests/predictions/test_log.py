@@ -99,6 +99,7 @@ def test_they_are_asked_for_by_model_image_and_time(project: Project, book: Pred
         book.flush() if day < 3 else None
     assert [one.model for one in predictions(project, model="caps.1")] == ["caps.1"] * 4
     assert len(list(predictions(project, images=[f"{2:064x}"]))) == 4
+    assert list(predictions(project, images=[])) == []
     since, until = NOW + timedelta(days=1), NOW + timedelta(days=3)
     assert len(list(predictions(project, since=since, until=until))) == 6
     assert len(list(predictions(project, since=since))) == 9

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import zlib
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from patchae.errors import DataError
 from patchae.predictions import journal, parts, stored, storing
@@ -145,6 +148,54 @@ def test_a_day_that_cannot_be_joined_stops_nothing(
         parts.day_folder(project.predictions, day) for day in parts.days(project.predictions)
     ]
     assert [len(list(folder.iterdir())) for folder in folders] == [2, 1]
+
+
+def test_a_folder_beside_the_days_stops_nothing(project: Project) -> None:
+    """As a copy that somebody made before they tried something."""
+    root = project.predictions
+    for number, day in enumerate((0, 5)):
+        parts.write(root, "j", [decision(number, NOW + timedelta(days=day))])
+    for name in (f"{NOW.date()}.bak", "20260304", "2026-W10-3", ""):
+        (root / f"date={name}").mkdir()
+    assert parts.days(root) == [NOW.date(), NOW.date() + timedelta(days=5)]
+    assert seen(project) == ["0", "1"]
+    storing.store(root, keep_days=3, today=NOW.date() + timedelta(days=6))
+    assert seen(project) == ["1"]
+
+
+def test_days_that_cannot_be_listed_for_one_thing_stop_no_other(
+    project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def once(call: int) -> None:
+        if call == 1:  # to join them; the next one is to remove them
+            raise OSError(errno.EIO, "the disk hiccups")
+
+    parts.write(project.predictions, "j", [decision(1)])
+    with monkeypatch.context() as patch:
+        interleaved(patch, parts, "days", once)
+        with pytest.raises(OSError, match="hiccups"):
+            storing.store(project.predictions, keep_days=3, today=NOW.date() + timedelta(days=9))
+    assert "hiccups" in caplog.text
+    assert parts.days(project.predictions) == []
+
+
+@pytest.mark.parametrize("model", [None, "caps.cap"])
+def test_a_file_of_another_program_is_said_and_left_out(
+    project: Project, model: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    (good,) = parts.write(project.predictions, "good", [decision(1)])
+    foreign = {
+        "columns": {"part": ["a"], "torque": [1.5]},
+        "types": {name: [[1]] for name in parts.schema().names},
+    }
+    for name, columns in foreign.items():
+        parquet.write_table(pa.table(columns), good.with_name(f"part-of-{name}.parquet"))
+    assert [one.image[-1] for one in predictions(project, model=model)] == ["1"]
+    for name in foreign:
+        assert f"part-of-{name}.parquet" in caplog.text
+    with pytest.raises(DataError, match="cannot be read"):
+        storing.join_days(project.predictions, NOW.date() + timedelta(days=9))
+    assert len(list(good.parent.iterdir())) == 3
 
 
 def test_what_s3_never_had_is_kept_however_old_and_ends_no_command(

@@ -6,7 +6,7 @@ import json
 import os
 import random
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from patchae.steps.tidy import Removed, freed, tidy_work
 from tests.integration.s3 import Server
 from tests.registry.memory import MODEL
 from tests.retention.shop import Shop
+from tests.retention.test_aged import aged
 
 WEIGHTS = "artifacts/model/model.safetensors"
 
@@ -173,13 +174,15 @@ def test_days_that_are_over_go_and_the_newest_look_stays(shop: Shop) -> None:
     for day in (old, new):
         write_text(state / "recent" / MODEL / day / "a.png", "image")
         write_text(state / "recent" / "other.model" / day / "a.png", "image")
-    for stamp in ("2020-01-01T00-00-00", "2020-02-01T00-00-00"):
+    stamps = ("20200101T0000000000000", "20200201T0000000000000")
+    for stamp in stamps:
         write_text(state / "drift" / MODEL / stamp / "drift.json", "{}")
+        aged(state / "drift" / MODEL / stamp, datetime(2020, 2, 1, tzinfo=UTC))
     removed = shop.tidy(timedelta(0))
     assert went(removed, "recent") == [f"recent/other.model/{old}", f"recent/{MODEL}/{old}"]
-    assert went(removed, "drift") == [f"drift/{MODEL}/2020-01-01T00-00-00"]
+    assert went(removed, "drift") == [f"drift/{MODEL}/{stamps[0]}"]
     assert (state / "recent" / MODEL / new / "a.png").is_file()
-    assert (state / "drift" / MODEL / "2020-02-01T00-00-00" / "drift.json").is_file()
+    assert (state / "drift" / MODEL / stamps[1] / "drift.json").is_file()
 
 
 def test_everything_removed_is_in_the_log(shop: Shop) -> None:
