@@ -20,7 +20,7 @@ test: $(STAMP) ## all tests; side by side: make test ARGS="-n 4 --dist loadfile"
 	@$(BIN)/python -m pytest $(ARGS)
 
 fuzz: $(STAMP) ## the tests that try examples, with examples that no run had before
-	@$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=default $(ARGS)
+	@$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=fuzz $(ARGS)
 
 stack: $(STAMP) ## PostgreSQL, S3, MLflow, Prefect and two workers on this machine; docs/stack.md
 	@$(BIN)/python -m infra.stack up

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from infra.stack.postgres import binaries
 from patchae.project import Project
@@ -15,8 +15,10 @@ from tests.postgres import Server, serving
 from tests.support import git_init
 
 # The same examples at every run, so that a change fails on what it changes; `make fuzz` looks for
-# new ones, with Hypothesis' own profile.
-settings.register_profile("steady", derandomize=True)
+# new ones. How long one takes says nothing: other tests run beside it.
+_ANY_TIME = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("steady", _ANY_TIME, derandomize=True)
+settings.register_profile("fuzz", _ANY_TIME, derandomize=False)
 settings.load_profile("steady")
 
 LINES = """\
