@@ -315,7 +315,7 @@ class _Aliases:
     def get(self, model: str) -> Mapping[str, str]:
         return dict(self.models.get(model, {}))
 
-    def has(self, model: str, version: str) -> bool:
+    def has(self, model: str, version: str, run: str | None = None) -> bool:
         return True  # nobody deletes a version of a plant that is pretended
 
     def check_may_move(self, model: str) -> None:

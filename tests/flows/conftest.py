@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
 
+from flows import stopping
 from tests.flows.plant import Plant, clean, one_thread
 
 
@@ -28,6 +30,12 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     """An empty project, shared by the stories of a module."""
     with one_thread():
         yield Plant(tmp_path_factory.mktemp("module") / "plant")
+
+
+@pytest.fixture(autouse=True)
+def _not_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that another test stopped is not this one's."""
+    monkeypatch.setattr(stopping, "_stopped", threading.Event())
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -78,14 +77,6 @@ def test_what_two_runs_begin_at_once_is_trained_once(
     only(tracking.versions("twice.bolt"))
 
 
-@pytest.fixture
-def _not_stopped_after() -> Iterator[None]:
-    yield
-    with stopping_with_the_flow():
-        """Takes the mark away again."""
-
-
-@pytest.mark.usefixtures("_not_stopped_after")
 def test_a_run_that_is_stopped_waits_no_longer(plant: Plant, awaited: threading.Event) -> None:
     plant.line("stopped", "nut")
     job = job_of(plant.project, "stopped", "nut")
