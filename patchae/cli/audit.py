@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from patchae.cli.moments import moment
-from patchae.cli.output import Json, as_json, here
+from patchae.cli.output import Json, TrustedKeys, as_json, here
 
 if TYPE_CHECKING:
     from patchae.lineage.audit import Audit
@@ -39,12 +39,7 @@ def audit(
     deep: Annotated[
         bool, typer.Option("--deep", help="Read every stored image again, not a sample.")
     ] = False,
-    key: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="A public key that is trusted; from the first signed row on all must be signed."
-        ),
-    ] = None,
+    key: TrustedKeys = None,
     anchor: Annotated[
         str | None, typer.Option(help="What `ledger anchor` printed earlier: is it still held?")
     ] = None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from patchae.cli.output import Json, as_json, here
+from patchae.cli.output import Json, TrustedKeys, as_json, here
 
 if TYPE_CHECKING:
     from patchae.registry.chain import Row
@@ -48,12 +48,7 @@ def verify(
     anchor: Annotated[
         str | None, typer.Option(help="What `ledger anchor` printed earlier: is it still held?")
     ] = None,
-    key: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="A public key that is trusted; from the first signed row on all must be signed."
-        ),
-    ] = None,
+    key: TrustedKeys = None,
     json: Json = False,
 ) -> None:
     """Recompute the chain of the ledger or of an export; exit code 1 when it is broken."""

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,6 +20,12 @@ Json = Annotated[bool, typer.Option("--json", help="End with one JSON object on 
 LineName = Annotated[str, typer.Argument(metavar="LINE", help="A line of lines.yaml.")]
 Classes = Annotated[
     list[str] | None, typer.Option("--class", help="Only this class; may be repeated.")
+]
+TrustedKeys = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="A public key that is trusted; from the first signed row on all must be signed."
+    ),
 ]
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from patchae.cli.output import here
+from patchae.cli.output import TrustedKeys, here
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,12 +23,7 @@ def serve_model(
         float, typer.Option(help="Look for another champion every so many seconds.", min=0.2)
     ] = 5.0,
     runtime: Annotated[str, typer.Option(help="What computes: torch or onnx.")] = "torch",
-    key: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="A public key that is trusted; from the first signed row on all must be signed."
-        ),
-    ] = None,
+    key: TrustedKeys = None,
     batch: Annotated[int, typer.Option(help="Images asked together at most.", min=1)] = 8,
     queue: Annotated[int, typer.Option(help="Images that may wait; more is 429.", min=1)] = 128,
     max_body: Annotated[float, typer.Option(help="MB of one request.", min=0.001)] = 64.0,

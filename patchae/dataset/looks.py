@@ -53,6 +53,10 @@ class Looks(NamedTuple):
     perceptual_hash: str  # 64 hexadecimal digits: signs of the low frequencies of a thumbnail
 
 
+NO_LOOKS = (None,) * len(Looks._fields)
+"""In a row, where those of an image are unknown."""
+
+
 def look(image: Image.Image) -> Looks:
     """Measure a decoded image of any mode."""
     red, blue = 0.0, 0.0

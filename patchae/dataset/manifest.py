@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from patchae.dataset.layout import ImageFile, images
-from patchae.dataset.looks import Looks
+from patchae.dataset.looks import NO_LOOKS, Looks
 from patchae.dataset.parquet import parquet_writer
 from patchae.dataset.picture import Picture
 from patchae.dataset.reading import read_pictures
@@ -61,7 +61,6 @@ MEASURED = {
     "mask_md5": "object",  # the name of the mask's object in DVC; None without a mask
 }
 """How it looks, see `patchae.dataset.looks`, and where DVC keeps its mask."""
-_NO_LOOKS = (None,) * len(Looks._fields)
 _ROW_GROUP = 10_000
 """So many rows become columns at a time."""
 _OPTIONAL = frozenset(
@@ -194,7 +193,7 @@ def _row(class_name: str, image: ImageFile, picture: Picture, mask: Picture | No
 
 
 def _measured(picture: Picture, mask: Picture | None) -> list[Any]:
-    looks = picture.looks or _NO_LOOKS
+    looks = picture.looks or NO_LOOKS
     mask_md5 = mask.md5 if mask else None
     return [picture.kind, picture.frames, picture.upright, *looks, mask_md5]
 

@@ -22,7 +22,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from patchae.dataset.looks import Looks
+from patchae.dataset.looks import NO_LOOKS, Looks
 from patchae.dataset.picture import Picture
 from patchae.files import digest_json, sha256_file
 
@@ -37,7 +37,6 @@ _YOUNG_NS = 2_000_000_000
 _PATIENCE_S = 60.0
 _OWN = Picture._fields[:-1]  # the last one is how it looks
 _COLUMNS = (*_OWN, *Looks._fields)
-_NO_LOOKS = (None,) * len(Looks._fields)
 _SHA256 = _COLUMNS.index("sha256")
 _UPRIGHT = _COLUMNS.index("upright")
 _SCHEMA = f"""
@@ -196,7 +195,7 @@ def _names(columns: Iterable[str], table: str = "") -> str:
 def values_of(picture: Picture) -> Values:
     """A picture as one flat row, which goes between processes in a fraction of the time."""
     *own, looks = picture
-    return (*own, *(looks or _NO_LOOKS))
+    return (*own, *(looks or NO_LOOKS))
 
 
 def picture_from(values: Iterable[Any]) -> Picture:

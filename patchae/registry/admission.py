@@ -20,6 +20,7 @@ from patchae.registry.standing import (
     last_verdict,
     let_go,
     moves,
+    registrations,
     retired,
 )
 
@@ -95,7 +96,7 @@ def check_not_retired(entries: Sequence[Entry], model: str, version: str) -> Non
 
 def check_registered(entries: Sequence[Entry], model: str, version: str) -> None:
     """Refuse a version that the ledger does not know."""
-    if not any(one.kind == "registered" and one.body["version"] == version for one in entries):
+    if not registrations(entries, version):
         raise UsageError(
             f"the ledger knows no version {version} of {model}",
             where="the ledger",

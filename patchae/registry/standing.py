@@ -161,9 +161,12 @@ def open_promotion(entries: Sequence[Entry], version: str) -> Entry | None:
     """The verdict `promote` that still waits for its move; None when there is none.
 
     It is there after a crash between the two. Only the newest verdict on a version counts, and none
-    on a version that no move may lead to any more.
+    on a version that no move may lead to any more, or that is champion: of two runs that registered
+    one training, the second may have judged it while the first promoted it.
     """
     if version in retired(entries) or version in let_go(entries):
+        return None
+    if champion_of(entries).current == version:
         return None
     verdict = last_verdict(entries, version)
     if verdict is None or verdict.body["outcome"] != "promote":

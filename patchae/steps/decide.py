@@ -67,11 +67,7 @@ def decide_class(job: ClassJob, version: Version, tracking: Tracking, ledger: Le
 def _acted_upon(job: ClassJob, version: Version, tracking: Tracking, ledger: Ledger) -> Entry:
     for attempt in range(_ATTEMPTS):
         verdict = _verdict(job, version, tracking, ledger)
-        entries = ledger.entries(job.model)
-        # Another run that registered the same training may have judged and promoted it meanwhile.
-        if champion_of(entries).current == version.version:
-            return verdict
-        if open_promotion(entries, version.version) != verdict:
+        if open_promotion(ledger.entries(job.model), version.version) != verdict:
             return verdict
         try:
             promote(

@@ -71,6 +71,13 @@ def test_a_promotion_is_open_until_its_move_is_written(ledger: Ledger) -> None:
     assert last_verdict(ledger.entries(MODEL)) == verdict
 
 
+def test_a_champion_waits_for_no_promotion_though_a_second_run_judged_it(ledger: Ledger) -> None:
+    verdict = judged(ledger, "1")
+    ledger.append("move", MODEL, move("1", verdict=verdict.seq), "ann")
+    judged(ledger, "1")
+    assert open_promotion(ledger.entries(MODEL), "1") is None
+
+
 @pytest.mark.parametrize("kind", ["retired", "tidied"])
 def test_a_version_that_no_move_may_lead_to_waits_for_none(ledger: Ledger, kind: Kind) -> None:
     judged(ledger, "1")
