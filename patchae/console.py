@@ -105,7 +105,7 @@ class _Bars:
             task, before = self._tasks[subject]
             self._tasks[subject] = task, kind
         if kind != before:  # the time left follows from the speed of this step alone
-            self._bars.reset(task, total=total)
+            self._bars.reset(task, total=total, description=what)
         self._bars.update(task, description=what, completed=done, total=total)
 
     def say(self, text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -76,6 +77,21 @@ def test_after_an_error_the_old_watcher_is_back(
     assert "afterwards" not in capsys.readouterr().out
 
 
+def _all_of(terminal: int) -> str:
+    """What is written to the other end until it closes; one read gives only what is there yet."""
+    parts = []
+    while part := _some_of(terminal):
+        parts.append(part)
+    return b"".join(parts).decode()
+
+
+def _some_of(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # Linux: the other end is closed
+        return b""
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
 def test_a_terminal_gets_bars(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -83,13 +99,14 @@ def test_a_terminal_gets_bars(
     master, slave = os.openpty()
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
-    with os.fdopen(slave, "w") as terminal:
-        monkeypatch.setattr("sys.stderr", terminal)
-        with watch():
-            say("line sample: 1 class")
-            _train("bolt")
-        terminal.flush()
-        shown = os.read(master, 100_000).decode()
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(_all_of, master)
+        with os.fdopen(slave, "w") as terminal:
+            monkeypatch.setattr("sys.stderr", terminal)
+            with watch():
+                say("line sample: 1 class")
+                _train("bolt")
+        shown = reading.result()
     os.close(master)
     assert "line sample: 1 class" in shown
     assert re.search(r"bolt.*calibrating.*1/1", shown)
