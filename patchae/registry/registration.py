@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from patchae.files import canonical_json, digest_json, digests_of
-from patchae.registry.tracking import TAG, Tracking, Version, translated
+from patchae.registry.mlflow_answers import translated
+from patchae.registry.tracking import TAG, Tracking, Version
 from patchae.types import DataVersion, Sha256, TrainingKey
 
 SCORER = Path(__file__).with_name("scorer.py")

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from patchae.registry.tracking import TAG, Tracking, Version, translated
+from patchae.registry.mlflow_answers import translated
+from patchae.registry.tracking import TAG, Tracking, Version
 
 TIDIED = f"{TAG}tidied"
 """Tag of a run whose files were removed: when, and by whom."""

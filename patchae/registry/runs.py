@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from patchae.registry.tracking import Tracking, Version, translated
+from patchae.registry.mlflow_answers import translated
+from patchae.registry.tracking import Tracking, Version
 
 
 @dataclass(frozen=True)

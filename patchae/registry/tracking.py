@@ -1,23 +1,24 @@
 """The one door to MLflow: runs, models, versions and aliases of one project.
 
-The embedded store is a SQLite file and a folder; `MLFLOW_TRACKING_URI` replaces it with a server.
-A server that does not answer is said so within seconds, as `StoreUnreachable`, instead of after
-MLflow's minutes of retries.
+The embedded store is a SQLite file and a folder, see `embedded`; `MLFLOW_TRACKING_URI` replaces it
+with a server.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import TYPE_CHECKING, Any
 
-from patchae.errors import AccessRefused, StoreUnreachable, UsageError
+from patchae.errors import UsageError
 from patchae.project import Project
+from patchae.registry import embedded
+from patchae.registry.mlflow_aliases import MlflowAliases
+from patchae.registry.mlflow_answers import is_server, probe, translated
 from patchae.types import TrainingKey
 
 if TYPE_CHECKING:
@@ -26,12 +27,8 @@ if TYPE_CHECKING:
     from patchae.registry.chain import Entry
 
 TAG = "patchae."
-_PROBE_SECONDS = 5
-_DATABASE = "mlflow.db"
 _ALIKE = ("line", "class", "data_version", "model_source")
 """Tags of runs that are equal where trainings differ in the seed alone."""
-_NO_ALIAS = "patchae-access"
-"""An alias that no model has."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ class Tracking:
         self._artifacts = artifacts
         # Copies of what a server holds; gone with this object, or at the end of the process.
         self._downloads = TemporaryDirectory(prefix="patchae-")
-        self.aliases = _Aliases(self)
+        self.aliases = MlflowAliases(uri, client)
 
     @classmethod
     def open(cls, project: Project) -> Tracking:
@@ -63,13 +60,11 @@ class Tracking:
         Raises:
             StoreUnreachable: the server does not answer, or the store cannot be opened.
         """
-        uri = os.environ.get("MLFLOW_TRACKING_URI") or _embedded(project)
-        if uri.startswith(("http://", "https://")):
-            _probe(uri)
-            artifacts = None  # the server decides
-        else:
+        uri = os.environ.get("MLFLOW_TRACKING_URI") or embedded.uri_of(project)
+        probe(uri)
+        artifacts = None if is_server(uri) else embedded.artifacts_of(project)
+        if artifacts is not None:
             project.mlflow.mkdir(parents=True, exist_ok=True)
-            artifacts = project.mlflow / "artifacts"
         logging.getLogger("alembic").setLevel(logging.ERROR)  # migrations are no news to users
         with translated(uri), project.lock("mlflow"):  # two processes must not both create it
             import mlflow
@@ -78,8 +73,8 @@ class Tracking:
             mlflow.set_tracking_uri(uri)
             if not given:  # MLflow sets it, and it would decide for this process's next project
                 os.environ.pop("MLFLOW_TRACKING_URI", None)
-            if artifacts is not None and uri == _embedded(project):
-                _create(project.mlflow / _DATABASE)
+            if uri == embedded.uri_of(project):
+                embedded.create(project)
             client = mlflow.MlflowClient(uri)
             client.search_experiments(max_results=1)
         return cls(uri, client, artifacts)
@@ -92,8 +87,7 @@ class Tracking:
         Raises:
             StoreUnreachable: it does not answer.
         """
-        if self.uri.startswith(("http://", "https://")):
-            _probe(self.uri)
+        probe(self.uri)
 
     def experiment(self, line: str) -> str:
         """Id of the experiment of a line, created where there is none."""
@@ -265,143 +259,9 @@ class Tracking:
         return mkdtemp(dir=self._downloads.name)
 
 
-class _Aliases:
-    """Aliases of registered models; what `patchae.registry.promotion` moves."""
-
-    def __init__(self, tracking: Tracking) -> None:
-        self._tracking = tracking
-
-    def get(self, model: str) -> Mapping[str, str]:
-        """All aliases of a model, each with its version; none when the model does not exist."""
-        from mlflow.exceptions import MlflowException
-
-        with translated(self._tracking.uri):
-            try:
-                found = self._tracking.client.get_registered_model(model).aliases
-            except MlflowException as error:
-                if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                    return {}
-                raise
-        return {alias: str(version) for alias, version in found.items()}
-
-    def has(self, model: str, version: str, run: str | None = None) -> bool:
-        """As `Aliases.has`; MLflow keeps nothing of a version that was deleted."""
-        from mlflow.exceptions import MlflowException
-
-        with translated(self._tracking.uri):
-            try:
-                found = self._tracking.client.get_model_version(model, version)
-            except MlflowException as error:
-                if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                    return False
-                raise
-        return run is None or found.run_id == run
-
-    def check_may_move(self, model: str) -> None:
-        """As `Aliases.check_may_move`: by taking away an alias that is not there."""
-        from mlflow.exceptions import MlflowException
-
-        if not self._tracking.uri.startswith(("http://", "https://")):
-            return
-        with translated(self._tracking.uri):
-            try:
-                self._tracking.client.delete_registered_model_alias(model, _NO_ALIAS)
-            except MlflowException as error:
-                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                    raise
-
-    def set(self, model: str, alias: str, version: str) -> None:
-        """Point an alias at a version."""
-        with translated(self._tracking.uri):
-            self._tracking.client.set_registered_model_alias(model, alias, version)
-
-    def delete(self, model: str, alias: str) -> None:
-        """Take an alias away."""
-        with translated(self._tracking.uri):
-            self._tracking.client.delete_registered_model_alias(model, alias)
-
-
-def _embedded(project: Project) -> str:
-    return f"sqlite:///{project.mlflow / _DATABASE}"
-
-
-def _create(database: Path) -> None:
-    """Make the embedded store where there is none: in one step, for MLflow makes it in many.
-
-    One that a crash or a full disk left half made could neither be used nor finished.
-    """
-    if database.exists():
-        return
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-    with TemporaryDirectory(dir=database.parent, prefix=".new-") as folder:
-        draft = Path(folder) / database.name
-        store = SqlAlchemyStore(f"sqlite:///{draft}", str(database.parent / "artifacts"))
-        store.engine.dispose()
-        with draft.open("rb+") as written:
-            os.fsync(written.fileno())
-        draft.replace(database)
-
-
-@contextmanager
-def translated(uri: str) -> Iterator[None]:
-    """Errors of MLflow and of what lies under it, as one that says where and what to do."""
-    try:
-        yield
-    except (ImportError, NameError, TypeError):  # a defect of ours is not the server's
-        raise
-    except Exception as error:
-        from mlflow.exceptions import MlflowException
-        from requests import RequestException
-        from sqlalchemy.exc import SQLAlchemyError
-
-        if not isinstance(error, MlflowException | RequestException | SQLAlchemyError):
-            raise
-        code = getattr(error, "error_code", None)
-        if code in ("PERMISSION_DENIED", "UNAUTHENTICATED"):
-            raise _refused(uri, code) from None
-        raise _unreachable(uri, str(error).partition("\n")[0]) from error
-
-
 def _but_seed(params: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in params.items() if name != "seed"}
 
 
 def _version(item: Any) -> Version:
     return Version(item.name, str(item.version), item.run_id, item.source, dict(item.tags))
-
-
-def _probe(uri: str) -> None:
-    import requests
-
-    try:
-        answer = requests.get(f"{uri.rstrip('/')}/health", timeout=_PROBE_SECONDS)
-    except requests.RequestException as error:
-        raise _unreachable(uri, f"no answer ({type(error).__name__})") from None
-    if answer.status_code >= 500:
-        raise _unreachable(uri, f"it answers {answer.status_code}")
-
-
-def _refused(uri: str, code: str) -> AccessRefused:
-    who = os.environ.get("MLFLOW_TRACKING_USERNAME")
-    if code == "UNAUTHENTICATED":
-        return AccessRefused(
-            f"MLflow does not know the account '{who}', or not with this password"
-            if who
-            else "MLflow asks for an account, and none is given",
-            where=uri,
-            mend="set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
-        )
-    return AccessRefused(
-        f"MLflow does not let the account '{who or 'nobody'}' do that",
-        where=uri,
-        mend="use an account that may: a trainer to register models, a promoter to move aliases",
-    )
-
-
-def _unreachable(uri: str, why: str) -> StoreUnreachable:
-    return StoreUnreachable(
-        f"MLflow cannot be used: {why}",
-        where=uri,
-        mend="start the server or correct MLFLOW_TRACKING_URI; unset it for the embedded store",
-    )
