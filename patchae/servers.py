@@ -15,7 +15,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from patchae.dataset.remote_address import remote_address
+from patchae.dataset.dvc_config import remote_address
 from patchae.errors import AccessRefused, ConfigError, PatchaeError, StoreUnreachable, UsageError
 from patchae.project import Project
 from patchae.settings import settings

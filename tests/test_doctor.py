@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from patchae.dataset.remote_address import remote_address
+from patchae.dataset.dvc_config import remote_address
 from patchae.errors import ConfigError, StoreUnreachable
 from patchae.health import CHECKS
 from patchae.project import Project

@@ -11,11 +11,11 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from configparser import ConfigParser
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from patchae.console import say
+from patchae.dataset.dvc_config import default_remote
 from patchae.dataset.dvc_repo import EMBEDDED
 from patchae.dataset.restoring import pull
 from patchae.errors import ConfigError, StoreBusy
@@ -59,7 +59,8 @@ def workplace(described: Mapping[str, str], name: str) -> Project:
     Raises:
         ConfigError: MLflow, the ledger or the store of images would be one of this machine alone.
     """
-    if _is_embedded(described.get(_CONFIG, "")):
+    remote = default_remote(described.get(_CONFIG, ""), ".dvc/config of the project")
+    if remote in (None, EMBEDDED):
         raise ConfigError(
             "a worker with a workplace of its own cannot reach images in the project's folder",
             where=".dvc/config of the project",
@@ -145,12 +146,6 @@ def _in_use(project: Project, name: str, timeout: float) -> AbstractContextManag
 def _without_secrets(config: str) -> str:
     """DVC's configuration as it may stand among the parameters of a run."""
     return _IN_URL.sub(r"\1@", _SECRETS.sub("", config))
-
-
-def _is_embedded(config: str) -> bool:
-    parser = ConfigParser(interpolation=None)
-    parser.read_string(config)
-    return parser.get("core", "remote", fallback=EMBEDDED) == EMBEDDED
 
 
 def _folders(parent: Path) -> list[Path]:

@@ -154,6 +154,15 @@ def test_images_in_the_projects_folder_cannot_be_reached(tmp_path: Path) -> None
     assert DataVersion(version_log.entries(plant.project)[-1].version)
 
 
+@pytest.mark.usefixtures("servers")
+def test_a_configuration_that_is_none_is_said_by_line(home: Project) -> None:
+    described = describe(home)
+    broken = described | {".dvc/config": "[core]\nremote\n"}
+    with pytest.raises(ConfigError, match="DVC's configuration cannot be read") as raised:
+        workplace(broken, "caps")
+    assert raised.value.where == ".dvc/config of the project, line 2"
+
+
 def test_no_secret_of_dvc_travels_wherever_it_was_written(home: Project) -> None:
     """A key that was set without --local stands in the file that is meant for everybody."""
     config = home.root / ".dvc" / "config"
