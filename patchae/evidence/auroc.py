@@ -123,17 +123,28 @@ class Measured:
         is often too small by chance, so a twentieth of it is what Hanley and McNeil (1982) expect
         for exponential scores at this AUROC. Where all images fare alike, as at an AUROC of 1,
         the ranks show no variance at all: there Newcombe's interval is taken, which never
-        collapses to a point.
+        collapses to a point. It knows counts alone and is wide; but a perfect result says at least
+        as much as one with a single pair the wrong way round, and its low end lies no lower.
         """
         a, n, m = self.auroc, self.n_good, self.n_defect
         if self.variance <= _NONE or not 0 < a < 1:
-            return newcombe_interval(a, n, m, confidence)
+            low, high = newcombe_interval(a, n, m, confidence)
+            if 0 < a < 1 or n * m < 2:
+                return low, high
+            near_low, near_high = self._but_for_a_pair().interval(confidence)
+            return (max(low, near_low), high) if a else (low, min(high, near_high))
         pairs = (n + m) / 2 - 1
         modelled = a * (1 - a) * (1 + pairs * ((1 - a) / (2 - a) + a / (1 + a))) / (n * m)
         deviation = math.sqrt((1 - _MODELLED) * self.variance + _MODELLED * modelled)
         reach = NormalDist().inv_cdf((1 + confidence) / 2) * deviation / (a * (1 - a))
         logit = math.log(a / (1 - a))
         return _logistic(logit - reach), _logistic(logit + reach)
+
+    def _but_for_a_pair(self) -> Measured:
+        """What an AUROC of 1 or 0 would be, had one pair of images the other order."""
+        n, m = self.n_good, self.n_defect
+        step = 1 / (n * m)
+        return Measured(n, m, abs(self.auroc - step), step / m, step / n)
 
 
 def auroc_interval(

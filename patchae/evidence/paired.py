@@ -16,9 +16,13 @@ from statistics import NormalDist
 
 import numpy as np
 
-from patchae.evidence.auroc import Measured, components
+from patchae.evidence.auroc import Measured, components, midranks
 
 Interval = tuple[float, float]
+
+_SUREST = 0.99
+"""Of the correlation of two AUROC, unless both models rank all images alike. Where both err on the
+same one or two images and on no other, those alone make it 1, and say little of all others."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class Paired:
     """Of the good images' components under both models."""
     defect_covariance: float
     """Of the defective images' components under both models."""
+    alike: bool
+    """Whether both models rank all images alike."""
 
     @classmethod
     def of(
@@ -52,6 +58,7 @@ class Paired:
             Measured.from_components(two),
             float(np.cov(one.good, two.good)[0, 1]),
             float(np.cov(one.defective, two.defective)[0, 1]),
+            np.array_equal(midranks(np.asarray(challenger)), midranks(np.asarray(champion))),
         )
 
     @property
@@ -69,9 +76,9 @@ class Paired:
     def correlation(self) -> float:
         """Of the two AUROC, 0..1; 0 where the ranks show none, or a negative one."""
         together = math.sqrt(self.challenger.variance * self.champion.variance)
-        found = max(0.0, self.covariance / together) if together > 1e-15 else 0.0
-        # Models that rank alike have 1 up to rounding, of which a root would make 1e-8.
-        return 1.0 if found > 1 - 1e-12 else found
+        if together <= 1e-15:
+            return 0.0
+        return 1.0 if self.alike else min(max(0.0, self.covariance / together), _SUREST)
 
     def on(self, n_good: int, n_defect: int) -> Paired:
         """The same scatter, had it been found on so many images."""

@@ -87,11 +87,12 @@ class Pixels:
         confidence: float = 0.95,
         draws: int = 1_000,
         seed: int = 0,
-    ) -> Interval:
+    ) -> Interval | None:
         """Between which values (low, high) a measure lies with other images of these kinds.
 
         Percentiles of a stratified bootstrap over images (Efron and Tibshirani 1993, chapter 13):
-        those with and those without defects are drawn again, each as often as they are there.
+        those with and those without defects are drawn again, each as often as they are there. None
+        with a single image of either: drawn again it is always the same, and would seem certain.
 
         Args:
             measure: `self.auroc` or `self.aupro`.
@@ -100,9 +101,12 @@ class Pixels:
             draws: how often images are drawn.
             seed: of the draws.
         """
+        strata = np.flatnonzero(self.regions > 0), np.flatnonzero(self.regions == 0)
+        if any(len(stratum) == 1 for stratum in strata):
+            return None
         random = np.random.default_rng(seed)
         weights = np.zeros((draws, len(self.regions)))
-        for stratum in (np.flatnonzero(self.regions > 0), np.flatnonzero(self.regions == 0)):
+        for stratum in strata:
             if len(stratum):
                 even = np.full(len(stratum), 1 / len(stratum))
                 weights[:, stratum] = random.multinomial(len(stratum), even, draws)

@@ -144,4 +144,5 @@ def _of_pixels(
     pixels = Pixels.of(together, values)
     area, overlap = auroc(together.ravel(), values.ravel()), aupro(together, values)
     limits = (pixels.interval(pixels.auroc, area), pixels.interval(pixels.aupro, overlap))
-    return dict(zip(names, (area, list(limits[0]), overlap, list(limits[1])), strict=True))
+    sure, found = ([*one] if one else None for one in limits)
+    return dict(zip(names, (area, sure, overlap, found), strict=True))

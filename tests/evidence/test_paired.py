@@ -118,6 +118,29 @@ def test_two_perfect_models_on_few_images_may_still_differ() -> None:
     assert high > 0.05
 
 
+def test_errors_on_the_same_image_alone_do_not_make_two_models_one() -> None:
+    random = np.random.default_rng(4)
+    labels = [0] * 60 + [1] * 40
+    one, two = ((random.uniform(size=100) + np.array(labels)).tolist() for _ in range(2))
+    one[0] = two[0] = 9.0  # a good image that both take for the worst; all else differs
+    both = Paired.of(labels, one, two)
+    assert both.challenger == both.champion
+    low, high = both.interval()
+    assert low < -0.001
+    assert high > 0.001
+
+
+def test_a_perfect_challenger_is_promoted_where_one_with_errors_is() -> None:
+    n, m = 60, 60
+    labels = [0] * n + [1] * m
+    perfect = [float(rank) for rank in range(n + m)]
+    once, twice = list(perfect), list(perfect)
+    once[n - 1], once[n] = perfect[n], perfect[n - 1]
+    twice[n - 1], twice[n + 1] = perfect[n + 1], perfect[n - 1]
+    lows = [Paired.of(labels, model, once).interval()[0] for model in (perfect, twice)]
+    assert min(lows) > -0.03, "the default margin"
+
+
 def test_the_bootstrap_is_the_same_every_time() -> None:
     case = drawn(20, 20, 3)
     assert bootstrap(*case, draws=100) == bootstrap(*case, draws=100)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import nan
+
 import numpy as np
 import pytest
 
@@ -51,11 +53,23 @@ def test_the_interval_holds_the_value_and_narrows_with_more_images(name: str) ->
         pixels = Pixels.of(masks, maps)
         measure = getattr(pixels, name)
         exact = auroc(masks.ravel(), maps.ravel()) if name == "auroc" else aupro(masks, maps)
-        low, high = pixels.interval(measure, exact)
+        found = pixels.interval(measure, exact)
+        assert found is not None
+        low, high = found
         assert 0 <= low < exact < high <= 1
         assert (low, high) == pixels.interval(measure, exact)
         widths.append(high - low)
     assert widths[1] < widths[0] / 2
+
+
+@pytest.mark.parametrize("kind", [True, False])
+def test_a_single_image_of_a_kind_shows_no_certainty(kind: bool) -> None:
+    masks, maps = drawn(40, 5)
+    has = masks.any(axis=(1, 2))
+    kept = np.append(np.flatnonzero(has != kind), np.flatnonzero(has == kind)[:1])
+    pixels = Pixels.of(masks[kept], maps[kept])
+    assert pixels.interval(pixels.auroc, 0.9) is None
+    assert pixels.interval(pixels.aupro, 0.9) is None
 
 
 def test_the_interval_often_holds_the_truth() -> None:
@@ -66,6 +80,6 @@ def test_the_interval_often_holds_the_truth() -> None:
         part = slice(start, start + 40)
         pixels = Pixels.of(masks[part], maps[part])
         exact = auroc(masks[part].ravel(), maps[part].ravel())
-        low, high = pixels.interval(pixels.auroc, exact, draws=300)
+        low, high = pixels.interval(pixels.auroc, exact, draws=300) or (nan, nan)
         held += low <= truth <= high
     assert held >= 85

@@ -67,7 +67,7 @@ def rival(
     if auroc is not None and champion_auroc is not None:
         one, two = measured(auroc, **counts), measured(champion_auroc, **counts)
         together = 0.8 * min(one.good_variance, two.good_variance)
-        paired = Paired(one, two, together, together)
+        paired = Paired(one, two, together, together, alike=False)
     values: dict[str, Any] = {
         "version": version,
         "paired": paired,

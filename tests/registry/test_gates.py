@@ -16,7 +16,7 @@ from patchae.files import canonical_json
 from patchae.registry.evidence import Alarms, Evidence, evidence_of, rival_of, unscored_rival
 from patchae.registry.gates import judge
 from patchae.registry.verdict import MEANING, Reason, Verdict
-from patchae.registry.wording import explain
+from patchae.registry.wording import explain, explain_row
 from tests.registry.memory import evidence, rival
 
 DOCS = Path(__file__).parents[2] / "docs" / "gates.md"
@@ -146,7 +146,7 @@ def test_the_margin_is_kept_to_the_last_digit() -> None:
     same = rival(0.97, 0.97)
     assert same.paired is not None
     one = same.paired.champion.good_variance
-    alike = replace(same.paired, good_covariance=one, defect_covariance=one)
+    alike = replace(same.paired, good_covariance=one, defect_covariance=one, alike=True)
     found = evidence(champion=same.model_copy(update={"paired": alike}))
     assert judge(found, Gates(max_drop=0.0)).outcome == "promote"
 
@@ -302,6 +302,12 @@ def test_sentences_hold_the_numbers() -> None:
 def test_what_is_no_verdict_is_refused(body: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"verdict|because|yes"):
         Verdict.from_body(body)
+
+
+def test_a_row_of_a_newer_patchae_is_told_in_its_own_codes() -> None:
+    body = {**judge(evidence(), Gates()).to_body("1", scores_sha256=""), "reasons": ["too_heavy"]}
+    assert explain_row(body) == "too_heavy (not known to this version of patchae)"
+    assert explain_row({}) == "no reason is given (not known to this version of patchae)"
 
 
 @pytest.mark.parametrize("change", [{"n_good": "20"}, {"colour": 1}, {"image_auroc": 0.9}])

@@ -24,8 +24,8 @@ from patchae.dataset.validation.record import (
 )
 from patchae.dataset.validation.statement import Statement, Table
 from patchae.dataset.validation.suite import severity, statements, suite_digest
+from patchae.evidence.auroc import Measured
 from patchae.files import digest_json, write_json
-from patchae.intervals import newcombe_interval
 from patchae.types import ClassDigest, DataVersion
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def _check(
     elif statement.code in {"decodable", "masks_decodable"} and not outcome.met:
         expected = f"{expected}; {_reasons(manifest, outcome.paths)}"
     elif statement.code in {"enough_test_good", "enough_test_defect"} and good and defective:
-        low, _ = newcombe_interval(1.0, good, defective)
+        low, _ = Measured(good, defective, 1.0, 0.0, 0.0).interval()
         expected = f"{expected}; an AUROC of 1 on these would lie above {low:.3f} (95 %)"
     return Check(
         code=statement.code,

@@ -985,7 +985,14 @@ def paired(rows: Sequence[Json], champion: Sequence[float]) -> Json | None:
         "champion": measured(two),
         "good_covariance": _covariance(one[0], two[0]),
         "defect_covariance": _covariance(one[1], two[1]),
+        "alike": _ranks([row["score"] for row in rows]) == _ranks(champion),
     }
+
+
+def _ranks(scores: Sequence[float]) -> list[int]:
+    """Twice the rank of each score, equal ones sharing the mean of theirs."""
+    in_order = sorted(scores)
+    return [bisect_left(in_order, one) + bisect_right(in_order, one) for one in scores]
 
 
 def _covariance(one: Sequence[float], two: Sequence[float]) -> float:
@@ -999,12 +1006,19 @@ Interval = tuple[float, float]
 
 
 def auroc_interval(found: Json, confidence: float) -> Interval:
-    """Of an AUROC: DeLong's variance on the logit with a twentieth of Hanley and McNeil's, and
-    Newcombe's interval where the ranks show no scatter."""
+    """Of an AUROC: DeLong's variance on the logit, a twentieth of it Hanley and McNeil's; where
+    the ranks show no scatter Newcombe's, at 1 or 0 no wider than with one pair the other way round.
+    """
     a, n, m = found["auroc"], found["n_good"], found["n_defect"]
     variance = found["good_variance"] / n + found["defect_variance"] / m
     if variance <= 1e-15 or not 0 < a < 1:
-        return newcombe(a, n, m, confidence)
+        low, high = newcombe(a, n, m, confidence)
+        if 0 < a < 1 or n * m < 2:
+            return low, high
+        step = 1 / (n * m)
+        parts = {"good_variance": step / m, "defect_variance": step / n}
+        near = auroc_interval({**found, **parts, "auroc": abs(a - step)}, confidence)
+        return (max(low, near[0]), high) if a else (low, min(high, near[1]))
     expected = _hanley_mcneil(a, n, m)
     deviation = math.sqrt(0.95 * variance + 0.05 * expected)
     reach = _z(confidence) * deviation / (a * (1 - a))
@@ -1038,8 +1052,8 @@ def paired_interval(found: Json, confidence: float) -> Interval:
     variances = [x["good_variance"] / n + x["defect_variance"] / m for x in (one, two)]
     together = math.sqrt(variances[0] * variances[1])
     covariance = found["good_covariance"] / n + found["defect_covariance"] / m
-    r = max(0.0, covariance / together) if together > 1e-15 else 0.0
-    r = 1.0 if r > 1 - 1e-12 else r  # models that rank alike, up to rounding
+    r = min(0.99, max(0.0, covariance / together)) if together > 1e-15 else 0.0
+    r = 1.0 if found["alike"] and together > 1e-15 else r
 
     def joined(x: float, y: float) -> float:
         return math.sqrt(max(0.0, x * x + y * y - 2 * r * x * y))
