@@ -110,6 +110,7 @@ WRONG_VALUES = [
     ("validation", "max_drift", float("inf"), "finite"),
     ("gates", "max_ms_per_image", float("inf"), "finite"),
     ("gates", "min_image_auroc", 90, "less than or equal to 1"),
+    ("gates", "min_recall_of", {"crack": False}, "true or false"),
     ("gates", "min_test_good", 0, "greater than or equal to 1"),
 ]
 

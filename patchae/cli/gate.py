@@ -30,7 +30,7 @@ def gate(
     json: Json = False,
 ) -> None:
     """Judge a version again on the evidence of its last verdict; moves and writes nothing."""
-    from patchae.errors import NegativeFinding
+    from patchae.errors import NegativeFinding, UsageError
     from patchae.registry.evidence import Evidence
     from patchae.registry.gates import judge
     from patchae.registry.standing import champion_of
@@ -39,8 +39,17 @@ def gate(
 
     project = here()
     row, entries = _last_verdict(project, model)
-    before = Verdict.from_body(row.body)
-    verdict = judge(Evidence.from_dict(before.evidence), _gates(project, row.model, policy))
+    try:
+        before = Verdict.from_body(row.body)
+        known = Evidence.from_dict(before.evidence)
+    except ValueError as error:
+        raise UsageError(
+            f"the verdict in row {row.seq} cannot be read: {str(error).splitlines()[0]}",
+            where="the ledger",
+            mend="`patchae ledger verify` says whether somebody altered it; if not, another version"
+            " of patchae wrote it: use that one here, too",
+        ) from None
+    verdict = judge(known, _gates(project, row.model, policy))
     _show(row, verdict)
     seeds = verdict.evidence["seeds"]
     if len(seeds) > 1:

@@ -80,8 +80,7 @@ def _standing(
 ) -> dict[str, Any]:
     from patchae.registry.aliases import look
     from patchae.registry.standing import champion_of, last_verdict, moves
-    from patchae.registry.verdict import Verdict
-    from patchae.registry.wording import explain
+    from patchae.registry.wording import explain_row
 
     champion = champion_of(entries)
     own = last_verdict(entries, champion.current) if champion.current else None
@@ -98,7 +97,7 @@ def _standing(
         "judged": last.body["version"] if last else None,
         "last_verdict": last.body["outcome"] if last else None,
         "reasons": last.body["reasons"] if last else [],
-        "because": explain(Verdict.from_body(last.body)) if last else "",
+        "because": explain_row(last.body) if last else "",
         "aliases": beside.state if beside else "unknown",
         "mend": str(beside.error(model)) if beside and beside.state in ("moved", "lost") else None,
     }

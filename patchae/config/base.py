@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -28,8 +28,15 @@ def unique(value: Any) -> Any:
     return value
 
 
+def no_truth_value(value: Any) -> Any:
+    """Anything but true or false: pydantic would take `yes` for 1."""
+    if isinstance(value, bool):
+        raise ValueError("no key takes true or false")  # noqa: TRY004 - the one pydantic knows
+    return value
+
+
 Name = Annotated[str, AfterValidator(checked_name)]
-Share = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, BeforeValidator(no_truth_value), Field(ge=0, le=1)]
 
 
 def joined(whole: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,6 +60,4 @@ class Frozen(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _no_truth_value(cls, value: Any) -> Any:
-        if isinstance(value, bool):  # pydantic would take `yes` for 1
-            raise ValueError("no key takes true or false")  # noqa: TRY004 - the one pydantic knows
-        return value
+        return no_truth_value(value)

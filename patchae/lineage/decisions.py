@@ -20,8 +20,7 @@ from patchae.registry.standing import (
     retired,
     verdicts,
 )
-from patchae.registry.verdict import Verdict
-from patchae.registry.wording import explain
+from patchae.registry.wording import explain_row
 
 _ALLOWED = {"promoted": ("promote",), "overridden": ("hold",), "adopted": ("promote", "hold")}
 """The outcomes of the verdict that each kind of move may rest on."""
@@ -95,7 +94,7 @@ def verdict(facts: Facts) -> str:
     for position, move in enumerate(entries):
         if move.kind == "move" and move.body["to"] == facts.version:
             _check_move(facts, move, entries[:position])
-    told = f"row {last.seq}: {last.body['outcome']}; {explain(Verdict.from_body(last.body))}"
+    told = f"row {last.seq}: {last.body['outcome']}; {explain_row(last.body)}"
     return told + _policy_since(facts, last)
 
 

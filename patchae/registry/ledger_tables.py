@@ -68,6 +68,10 @@ def _at_creation(table: Table, dialect: str, statement: str) -> None:
 
 
 _NOT_NEXT = "NEW.seq <> (SELECT COALESCE(MAX(seq), 0) + 1 FROM ledger)"
+_NOT_THE_LAST = (
+    "NEW.seq <> (SELECT COALESCE(MAX(seq), 0) FROM ledger)"
+    " OR EXISTS (SELECT 1 FROM signature WHERE seq = NEW.seq)"
+)
 for _table, _what in ((rows, "rows"), (signatures, "signatures")):
     for _change, _done in (("UPDATE", "changed"), ("DELETE", "deleted"), ("TRUNCATE", "deleted")):
         _refusal = f"{_what} of the ledger are never {_done}"
@@ -75,8 +79,11 @@ for _table, _what in ((rows, "rows"), (signatures, "signatures")):
             _at_creation(_table, "sqlite", _sqlite(_table.name, _change, _refusal))
         for _statement in _postgresql(_table.name, _change, _refusal):
             _at_creation(_table, "postgresql", _statement)
-# INSERT OR REPLACE of SQLite deletes without firing the trigger on DELETE: this one refuses it.
-_refusal = "rows of the ledger are only appended"
-_at_creation(rows, "sqlite", _sqlite("ledger", "INSERT", _refusal, f"WHEN {_NOT_NEXT}"))
-for _statement in _postgresql("ledger", "INSERT", _refusal, _NOT_NEXT):
-    _at_creation(rows, "postgresql", _statement)
+# INSERT OR REPLACE of SQLite deletes without firing the trigger on DELETE: these refuse it.
+for _table, _refusal, _wrong in (
+    (rows, "rows of the ledger are only appended", _NOT_NEXT),
+    (signatures, "signatures of the ledger come with their row", _NOT_THE_LAST),
+):
+    _at_creation(_table, "sqlite", _sqlite(_table.name, "INSERT", _refusal, f"WHEN {_wrong}"))
+    for _statement in _postgresql(_table.name, "INSERT", _refusal, _wrong):
+        _at_creation(_table, "postgresql", _statement)

@@ -32,8 +32,7 @@ from patchae.registry.alignment import MOVING, follow, read_moves, settle_within
 from patchae.registry.chain import Entry
 from patchae.registry.ledger import Ledger
 from patchae.registry.standing import CHAMPION, champion_of, last_verdict
-from patchae.registry.verdict import Verdict
-from patchae.registry.wording import explain
+from patchae.registry.wording import explain_row
 
 Check = Callable[[str], None]
 """Called with the version before it becomes champion; raises when it must not."""
@@ -62,8 +61,7 @@ def promote(
     check_about(model, version, verdict)
     if verdict.body["outcome"] != "promote":
         raise NegativeFinding(
-            f"version {version} of {model} may not become champion:"
-            f" {explain(Verdict.from_body(verdict.body))}",
+            f"version {version} of {model} may not become champion: {explain_row(verdict.body)}",
             where=row(verdict),
             mend=past_the_gate(verdict),
         )
@@ -101,7 +99,7 @@ def override(
     if verdict.body["outcome"] != "hold":
         raise NegativeFinding(
             f"version {version} of {model} was rejected, and nobody may override that:"
-            f" {explain(Verdict.from_body(verdict.body))}",
+            f" {explain_row(verdict.body)}",
             where=row(verdict),
             mend=past_the_gate(verdict),
         )

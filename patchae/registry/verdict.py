@@ -64,7 +64,9 @@ MEANING: dict[Reason, str] = {
     Reason.TOO_FEW_TEST_IMAGES: (
         "There are fewer test images than `min_test_good` or `min_test_defect`."
     ),
-    Reason.AUROC_UNCERTAIN: "`min_image_auroc` lies within the interval of its image AUROC.",
+    Reason.AUROC_UNCERTAIN: (
+        "`min_image_auroc` lies within the interval of its image AUROC, or it has none."
+    ),
     Reason.COMPARISON_UNCERTAIN: (
         "`max_drop` lies within the interval of its difference to the champion."
     ),
@@ -78,9 +80,7 @@ MEANING: dict[Reason, str] = {
     Reason.VALIDATION_FAILED: "The images of its class did not pass validation.",
     Reason.LINEAGE_INCOMPLETE: "Its lineage record does not say everything that made it.",
     Reason.OLDER_DATA: "Its data version is older than the champion's.",
-    Reason.AUROC_BELOW_MINIMUM: (
-        "The interval of its image AUROC lies below `min_image_auroc`, or it has none."
-    ),
+    Reason.AUROC_BELOW_MINIMUM: ("The interval of its image AUROC lies below `min_image_auroc`."),
     Reason.WORSE_THAN_CHAMPION: (
         "The interval of its difference to the champion lies wholly beyond `max_drop`."
     ),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from patchae.registry.verdict import ALARMS, AUROC, BESIDE, RECALL, Finding, Reason, Verdict
 
 
@@ -13,6 +16,16 @@ def explain(verdict: Verdict) -> str:
     if verdict.outcome == "hold":
         return "; ".join((*clauses, last))
     return f"{', '.join(clauses)} and {last}" if clauses else last
+
+
+def explain_row(body: Mapping[str, Any]) -> str:
+    """The same of the body of a verdict's row; its own codes, where this patchae knows them not."""
+    try:
+        return explain(Verdict.from_body(body))
+    except ValueError:
+        reasons = body.get("reasons")
+        codes = ", ".join(map(str, reasons)) if isinstance(reasons, list) else ""
+        return f"{codes or 'no reason is given'} (not known to this version of patchae)"
 
 
 def sentence(finding: Finding, evidence: dict[str, object] | None = None) -> str:
