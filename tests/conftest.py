@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 from infra.stack.postgres import binaries
 from patchae.project import Project
@@ -20,6 +21,8 @@ _ANY_TIME = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]
 settings.register_profile("steady", _ANY_TIME, derandomize=True)
 settings.register_profile("fuzz", _ANY_TIME, derandomize=False)
 settings.load_profile("steady")
+# It also draws from the constants of whatever modules are imported, in this worker, by now.
+providers._get_local_constants = lambda: providers._local_constants
 
 LINES = """\
 lines:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -34,8 +35,9 @@ def works(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
 def far(
     works: Works, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Server, str]]:
-    """A server with a bucket, and the address that decisions go to."""
+    """A server with a bucket, and the address that decisions go to; none were logged before."""
     works.tracking()
+    shutil.rmtree(works.plant.project.predictions, ignore_errors=True)
     with server(tmp_path / "s3") as started:
         for name, value in started.environment.items():
             monkeypatch.setenv(name, value)

@@ -218,8 +218,8 @@ def test_without_an_account_there_is_no_access(stack: Stack) -> None:
     assert _asked(stack, None, "experiments/create") == 401
     assert _asked(stack, ("trainer", "guess"), "experiments/create") == 401
     api = f"{stack.settings.url('prefect')}/api/flows/filter"
-    assert requests.post(api, json={}, timeout=10).status_code == 401
-    answer = requests.get(f"{stack.settings.url('s3')}/dvc", timeout=10)
+    assert requests.post(api, json={}, timeout=60).status_code == 401
+    answer = requests.get(f"{stack.settings.url('s3')}/dvc", timeout=60)
     assert answer.status_code == 403
 
 

@@ -47,19 +47,19 @@ def test_a_server_that_cannot_be_used_is_named_without_the_password(postgres: Se
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         nobody = f"postgresql+psycopg://owner:{PASSWORD}@127.0.0.1:{free.getsockname()[1]}/d"
-    for url, said in (
-        (nobody, "refused"),
-        (postgres.url("postgres", "wr0ng"), "password authentication failed"),
-        (postgres.url("missing"), 'database "missing" does not exist'),
-        (postgres.url("missing") + f"?password={PASSWORD}", "does not exist"),
-    ):
-        ledger = Ledger(ServerStore(url))
-        for use in (ledger.entries, lambda it=ledger: it.append("move", "m", move("1"), "ann")):
-            with pytest.raises(StoreUnreachable, match=said) as raised:
-                use()
-            assert PASSWORD not in str(raised.value)
-            assert "wr0ng" not in str(raised.value)
-            assert "127.0.0.1" in str(raised.value.where)
+        for url, said in (
+            (nobody, "refused"),
+            (postgres.url("postgres", "wr0ng"), "password authentication failed"),
+            (postgres.url("missing"), 'database "missing" does not exist'),
+            (postgres.url("missing") + f"?password={PASSWORD}", "does not exist"),
+        ):
+            ledger = Ledger(ServerStore(url))
+            for use in (ledger.entries, lambda it=ledger: it.append("move", "m", move("1"), "ann")):
+                with pytest.raises(StoreUnreachable, match=said) as raised:
+                    use()
+                assert PASSWORD not in str(raised.value)
+                assert "wr0ng" not in str(raised.value)
+                assert "127.0.0.1" in str(raised.value.where)
 
 
 def test_a_commit_is_on_the_disk_even_where_the_server_would_not_wait(postgres: Server) -> None:

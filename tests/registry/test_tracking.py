@@ -121,9 +121,9 @@ def test_a_server_that_does_not_answer_is_named(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-    with pytest.raises(StoreUnreachable, match="no answer") as found:
-        Tracking.open(project)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        with pytest.raises(StoreUnreachable, match="no answer") as found:
+            Tracking.open(project)
     assert found.value.where == address
     assert not project.mlflow.exists()
 

@@ -76,6 +76,9 @@ def receiver(request: pytest.FixtureRequest) -> Iterator[Receiver]:
     server.awake.set()
     server.shutdown()
     server.server_close()
+    for one in threading.enumerate():  # what it still says belongs to this test
+        if one.name == "openlineage":
+            one.join(60)
 
 
 def retrain(project: Project, *, fail: bool = False) -> None:
