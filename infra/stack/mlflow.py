@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from infra.stack import s3
+from infra.stack import rules, s3
 from infra.stack.keys import ACCOUNTS, Keys, private
 from infra.stack.process import Service, answers
 from infra.stack.settings import ROOT, Settings
@@ -40,6 +40,8 @@ def environment(settings: Settings, keys: Keys) -> dict[str, str]:
         "MLFLOW_AUTH_ADMIN_PASSWORD": keys["mlflow_admin"],
         "MLFLOW_FLASK_SERVER_SECRET_KEY": keys["mlflow_session"],
         "MLFLOW_SERVER_ALLOWED_HOSTS": f"localhost:*,127.0.0.1:*,{settings.mlflow_host}:*",
+        rules.TRAINERS: settings.mlflow_trainers,
+        rules.PROMOTERS: settings.mlflow_promoters,
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "1",

@@ -47,6 +47,10 @@ class Settings(BaseSettings):
     prefect_ui_api_url: str = Field(
         "", description="where browsers find Prefect's API; empty: where the others do"
     )
+    mlflow_trainers: str = Field(
+        "", description="other accounts of MLflow that train, with commas between them"
+    )
+    mlflow_promoters: str = Field("", description="other accounts of MLflow that promote")
     pool: str = Field("patchae", description="work pool of the workers")
     workers: int = Field(2, ge=0, description="workers that are started")
     worker_account: Literal["trainer", "promoter"] = Field(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.stack import accounts, prefect, worker
+from infra.stack import accounts, mlflow, prefect, rules, worker
 from infra.stack.keys import Keys
 from infra.stack.settings import Settings
 
@@ -33,6 +33,16 @@ def test_a_browser_is_told_an_address_of_its_own_and_workers_theirs(
     found = settings(tmp_path, prefect_ui_api_url="https://plant.example/api")
     assert prefect.environment(found, keys)[name] == "https://plant.example/api"
     assert prefect.client_environment(found, keys)["PREFECT_API_URL"] == inside
+
+
+def test_mlflow_is_told_which_other_accounts_train_and_promote(
+    tmp_path: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = settings(tmp_path, mlflow_trainers="ann, bob", mlflow_promoters="cleo")
+    for name, value in mlflow.environment(named, keys).items():
+        monkeypatch.setenv(name, value)
+    roles = [rules.role_of(name) for name in ("ann", "bob", "cleo", "trainer", "dan")]
+    assert roles == ["trainer", "trainer", "promoter", "trainer", "viewer"]
 
 
 def test_whoever_trains_is_told_the_machine_and_not_that_of_whoever_starts_them(
