@@ -106,6 +106,14 @@ def test_a_browser_finds_prefect_where_the_container_publishes_it(given: dict[st
     )
 
 
+@pytest.mark.parametrize("given", [{}, {"STACK_MLFLOW_PORT": "5100"}])
+def test_a_browser_finds_mlflow_where_the_container_publishes_it(given: dict[str, str]) -> None:
+    mlflow = SERVICES["mlflow"]
+    (published,) = mlflow["ports"]
+    where = filled(published, **given).rpartition(":")[0]
+    assert filled(mlflow["environment"]["STACK_MLFLOW_URL"], **given) == f"http://{where}"
+
+
 def test_containers_run_the_commands_of_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every command is one that `python -m infra.stack` understands."""
     ran: list[str] = []

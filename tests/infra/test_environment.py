@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from mlflow.server.security_utils import is_allowed_host_header, should_block_cors_request
+from pydantic import ValidationError
 
 from infra.stack import accounts, mlflow, prefect, rules, worker
 from infra.stack.keys import Keys
@@ -33,6 +35,39 @@ def test_a_browser_is_told_an_address_of_its_own_and_workers_theirs(
     found = settings(tmp_path, prefect_ui_api_url="https://plant.example/api")
     assert prefect.environment(found, keys)[name] == "https://plant.example/api"
     assert prefect.client_environment(found, keys)["PREFECT_API_URL"] == inside
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "origin"),
+    [
+        ("https://mlflow.plant.example", "mlflow.plant.example", "https://mlflow.plant.example"),
+        ("https://Plant.example/", "plant.example:443", "https://plant.example"),
+        ("https://plant.example:443", "plant.example", "https://plant.example"),
+        ("https://plant.example:8443", "plant.example:8443", "https://plant.example:8443"),
+        ("http://plant.example:80", "plant.example", "http://plant.example"),
+        ("http://[fd00::7]:5000", "[fd00::7]:5000", "http://[fd00::7]:5000"),
+        ("", "hall-3:5000", "http://hall-3:5000"),
+        ("https://plant.example", "hall-3:5000", "http://hall-3:5000"),
+    ],
+)
+def test_mlflow_answers_at_its_public_address_and_takes_what_its_own_pages_send(
+    tmp_path: Path, keys: Keys, *, url: str, host: str, origin: str
+) -> None:
+    found = mlflow.environment(settings(tmp_path, mlflow_host="hall-3", mlflow_url=url), keys)
+    hosts = found["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
+    origins = found["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"].split(",")
+    assert is_allowed_host_header(hosts, host)
+    assert not should_block_cors_request(origin, "POST", origins)
+    assert is_allowed_host_header(hosts, "localhost:5000")
+    assert not is_allowed_host_header(hosts, "evil.example")
+    assert not is_allowed_host_header(hosts, "plant.example.evil.example")
+    assert should_block_cors_request("https://evil.example", "POST", origins)
+
+
+@pytest.mark.parametrize("url", ["plant.example", "https://", "http://a:door", "https://a,b", "*"])
+def test_a_public_address_that_is_none_is_said(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ValidationError, match="https://HOST"):
+        settings(tmp_path, mlflow_url=url)
 
 
 def test_mlflow_is_told_which_other_accounts_train_and_promote(
