@@ -91,6 +91,7 @@ def service(settings: Settings, keys: Keys) -> Service:
         "mlflow",
         command(settings),
         ready=lambda: answers(f"{settings.url('mlflow')}/health"),
+        where=settings.url("mlflow"),
         environment=environment(settings, keys),
     )
 

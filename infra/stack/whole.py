@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from infra.stack import accounts, mlflow, postgres, prefect, process, s3, worker
 from infra.stack.keys import Keys
@@ -91,16 +92,14 @@ def status(settings: Settings) -> list[Part]:
         if running is not None:
             for member in (running, *running.children(recursive=True)):
                 try:
-                    memory += member.memory_full_info().pss
+                    memory += own_memory(member.memory_full_info())
                 except psutil.Error:
                     continue
-        found.append(Part(one.name, running is not None, _where(settings, one), memory >> 20))
+        where = one.where or f"pool {settings.pool}"
+        found.append(Part(one.name, running is not None, where, memory >> 20))
     return found
 
 
-def _where(settings: Settings, one: Service) -> str:
-    if one.name == "postgres":
-        return f"{settings.postgres_host}:{settings.ports['postgres']}"
-    if one.name in ("s3", "mlflow", "prefect"):
-        return settings.url(one.name)  # type: ignore[arg-type]
-    return f"pool {settings.pool}"
+def own_memory(info: Any) -> int:
+    """Bytes of a process: with its part of what it shares, where the system tells that (Linux)."""
+    return int(getattr(info, "pss", info.uss))
