@@ -41,8 +41,10 @@ def up(settings: Settings) -> None:
 
     Raises:
         UsageError: something is missing on this machine.
+        ConfigError: the workers' settings are not usable; nothing was started.
         StoreUnreachable: a server does not start; what was started goes on running.
     """
+    given = worker.from_file()
     keys = keys_of(settings)
     postgres.create(settings, keys)
     _start(settings, [postgres.service(settings, keys), s3.service(settings, keys)])
@@ -51,7 +53,7 @@ def up(settings: Settings) -> None:
     _start(settings, [prefect.service(settings, keys), mlflow.service(settings, keys)])
     mlflow.setup(settings, keys)
     accounts.write(settings, keys)
-    _start(settings, worker.services(settings, keys))
+    _start(settings, worker.services(settings, keys, given))
 
 
 def _start(settings: Settings, services: Iterable[Service]) -> None:
