@@ -85,11 +85,14 @@ install: $(STAMP) ## the environment alone
 
 # uv installs in parallel and shows what it does; --no-deps, since the lock is complete. Without
 # compiled files every first command would compile a few thousand of them, one after the other.
+# An environment without pip is one whose making was interrupted.
 $(STAMP): $(LOCK) pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || (echo "patchae needs Python 3.11 or later: make PYTHON=python3.12 ..."; exit 2)
-	@test -x $(BIN)/python || (echo "creating $(VENV)"; $(PYTHON) -m venv $(VENV))
-	@echo "installing about 6 GB of packages from $(LOCK), once; this takes minutes"
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' \
+	  || (echo "patchae needs Python 3.11 to 3.14: make PYTHON=python3.12 ..."; exit 2)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 \
+	  || (echo "creating $(VENV)"; $(PYTHON) -m venv --clear $(VENV)) \
+	  || (echo "$(VENV) could not be made; Debian, Ubuntu: apt-get install python3-venv"; exit 2)
+	@echo "installing about 7.5 GB of packages from $(LOCK), once; this takes minutes"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' $(LOCK))"
 	@$(BIN)/uv pip install --python $(BIN)/python --no-deps --compile-bytecode -r $(LOCK)
 	@$(BIN)/uv pip install --python $(BIN)/python --no-deps --quiet -e .

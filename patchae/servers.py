@@ -15,23 +15,16 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from patchae.asking import ask, content
 from patchae.dataset.dvc_config import remote_address
 from patchae.errors import AccessRefused, ConfigError, PatchaeError, StoreUnreachable, UsageError
 from patchae.project import Project
 from patchae.settings import settings
 
 if TYPE_CHECKING:
-    from requests import Response
-
     from patchae.registry.chain import Kind
     from patchae.registry.ledger import Ledger
 
-SECONDS = 10
-_ADDRESSES = ("MLFLOW_TRACKING_URI", "PREFECT_API_URL", "AWS_ENDPOINT_URL")
-_API = {
-    "MLflow": "set MLFLOW_TRACKING_URI to the server's own address",
-    "Prefect": "set PREFECT_API_URL to the server's API, which ends with /api",
-}
 _NOBODY = "patchae-doctor"
 """A name that no model and no alias has."""
 _GRACE = 1.5
@@ -48,7 +41,7 @@ def mlflow_server() -> str | None:
     Raises:
         NotFitting: its version differs in more than its last part.
         AccessRefused: it does not know the account.
-        StoreUnreachable: it does not answer, or its store of artifacts does not.
+        StoreUnreachable: it does not answer, or the store of artifacts that it serves does not.
     """
     uri = os.environ.get("MLFLOW_TRACKING_URI", "").rstrip("/")
     if not uri.startswith(("http://", "https://")):
@@ -56,31 +49,34 @@ def mlflow_server() -> str | None:
     who = os.environ.get("MLFLOW_TRACKING_USERNAME", "")
     login = (who, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if who else None
     api = f"{uri}/api/2.0"
-    asked = _ask("GET", f"{api}/mlflow-artifacts/artifacts", login=login)
+    asked = ask("GET", f"{api}/mlflow-artifacts/artifacts", login=login)
     if asked.status_code in (401, 403):
         raise AccessRefused(
             f"MLflow does not let the account '{who or 'nobody'}' read",
             where=uri,
             mend="set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
         )
-    told = _fitting("MLflow", _ask("GET", f"{uri}/version", login=login).text, "mlflow", uri)
-    if asked.status_code >= 500:
+    told = _fitting("MLflow", ask("GET", f"{uri}/version", login=login).text, "mlflow", uri)
+    # A server whose clients go to the store themselves says so with 503, and names the option.
+    elsewhere = asked.status_code == 503 and "--serve-artifacts" in asked.text
+    if asked.status_code >= 500 and not elsewhere:
         raise StoreUnreachable(
             f"MLflow cannot read its store of artifacts: it answers {asked.status_code}",
             where=uri,
             mend="look into the server's log: address, key and bucket of its artifacts",
         )
     models = f"{api}/mlflow/registered-models"
-    new = _ask("POST", f"{models}/set-tag", login=login, body={"name": _NOBODY, "key": "k"})
+    new = ask("POST", f"{models}/set-tag", login=login, body={"name": _NOBODY, "key": "k"})
     may = ["read"] if new.status_code == 403 else ["read", "register"]
-    present = _content(_ask("GET", f"{models}/search?max_results=1", login=login), "MLflow", dict)
+    present = content(ask("GET", f"{models}/search?max_results=1", login=login), "MLflow", dict)
     unknown = "; whether aliases, is seen once there is a model"
     for model in present.get("registered_models", ()):  # MLflow does not tell without one
         body = {"name": model["name"], "alias": _NOBODY}
-        moved = _ask("DELETE", f"{models}/alias", login=login, body=body)
+        moved = ask("DELETE", f"{models}/alias", login=login, body=body)
         may += ["move aliases"] if moved.status_code != 403 else []
         unknown = ""
-    return f"{told}, account {who or 'none'}, may {', '.join(may)}{unknown}"
+    past = "; artifacts go past the server (--no-serve-artifacts)" if elsewhere else ""
+    return f"{told}, account {who or 'none'}, may {', '.join(may)}{unknown}{past}"
 
 
 def ledger_server(project: Project) -> str | None:
@@ -150,12 +146,12 @@ def prefect_server() -> str | None:
     url = _prefect()
     if url is None:
         return None
-    told = _ask("GET", f"{url}/admin/version", login=_prefect_login())
+    told = ask("GET", f"{url}/admin/version", login=_prefect_login())
     if told.status_code == 401:
         raise AccessRefused(
             "Prefect does not know this key", where=url, mend="set PREFECT_API_AUTH_STRING"
         )
-    return _fitting("Prefect", _content(told, "Prefect", str), "prefect", url)
+    return _fitting("Prefect", content(told, "Prefect", str), "prefect", url)
 
 
 def workers(pool: str) -> int | None:
@@ -165,7 +161,7 @@ def workers(pool: str) -> int | None:
         StoreUnreachable: Prefect does not answer.
     """
     url = f"{_prefect()}/work_pools/{pool}/workers/filter"
-    answer = _ask("POST", url, login=_prefect_login(), body={})
+    answer = ask("POST", url, login=_prefect_login(), body={})
     if answer.status_code == 404:
         return None
     if answer.status_code != 200:
@@ -174,7 +170,7 @@ def workers(pool: str) -> int | None:
             where=url,
             mend="see the check `prefect`",
         )
-    return [one["status"] for one in _content(answer, "Prefect", list)].count("ONLINE")
+    return [one["status"] for one in content(answer, "Prefect", list)].count("ONLINE")
 
 
 def clocks(project: Project) -> dict[str, float]:
@@ -202,7 +198,7 @@ def _ahead(places: dict[str, str | None]) -> Iterator[tuple[str, float]]:
             continue
         began = time.time()
         try:
-            told = _ask("GET", url).headers.get("Date")
+            told = ask("GET", url).headers.get("Date")
         except PatchaeError:
             continue
         if told:
@@ -228,35 +224,3 @@ def _fitting(name: str, there: str, package: str, where: str) -> str:
             mend=f"install the same on both sides: {package}=={here}",
         )
     return f"{name} {there} at {where}"
-
-
-def _content(answer: Response, name: str, kind: type) -> Any:
-    """What a server's API tells.
-
-    Raises:
-        StoreUnreachable: it is something else, such as a page for people.
-    """
-    with suppress(ValueError):
-        if isinstance(told := answer.json(), kind):
-            return told
-    raise StoreUnreachable(
-        f"what answers here is not {name}'s API (status {answer.status_code})",
-        where=answer.url,
-        mend=_API[name],
-    )
-
-
-def _ask(
-    method: str, url: str, *, login: tuple[str, str] | None = None, body: Any = None
-) -> Response:
-    import requests
-
-    try:
-        return requests.request(method, url, auth=login, json=body, timeout=SECONDS)
-    except requests.RequestException as error:
-        named = [name for name in _ADDRESSES if url.startswith(os.environ.get(name) or "-")]
-        raise StoreUnreachable(
-            f"the server does not answer ({type(error).__name__})",
-            where=url,
-            mend=f"start it, or correct {' or '.join(named)}",
-        ) from None

@@ -21,6 +21,8 @@ import yaml
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from flows.deploying import AUTOMATION
+from flows.deployments import MONITOR, RETRAIN, TIDY, TRAIN_CLASS
 from patchae import config
 from patchae.cli import app
 from patchae.demo import Demo
@@ -97,6 +99,12 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
         assert there.exists(), f"{page.name}: {target}"
         if anchor:
             assert anchor in anchors(there), f"{page.name}: {target}"
+
+
+@each_page
+def test_a_link_that_is_called_by_a_page_leads_to_that_page(page: Path) -> None:
+    for called, target in re.findall(r"\[(\w+\.md)\]\(([^)#]+)", FENCE.sub("", page.read_text())):
+        assert Path(target).name == called, f"{page.name}: {target}"
 
 
 def test_every_page_is_in_the_index() -> None:
@@ -260,6 +268,15 @@ def test_json_of_retrain_demo_and_audit_is_as_documented() -> None:
     check_json("retrain", line_outcome().to_dict())
     check_json("demo", Demo(line_outcome(), (audit,), 20.0).to_dict())
     check_json("audit", audit.to_dict())
+
+
+def test_json_of_deploy_names_every_kind() -> None:
+    rows = {row[0]: row for row in table(sections(ROOT / "docs" / "json.md")["patchae deploy"])}
+    kinds = set(re.findall(r"`([\w-]+)`", "`" + "`".join(rows["deployments[].kind"][2:]) + "`"))
+    assert kinds == {RETRAIN, TRAIN_CLASS, MONITOR, TIDY, AUTOMATION}
+    assert {RETRAIN, TRAIN_CLASS, MONITOR, TIDY} <= set(
+        re.findall(r"`([\w-]+)`", rows["deployments[].name"][2])
+    )
 
 
 def test_every_command_that_prints_json_is_documented_and_no_other() -> None:

@@ -10,7 +10,10 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from flask import Flask
+from mlflow.server.handlers import _list_artifacts_mlflow_artifacts
 
+from patchae import servers
 from patchae.dataset.dvc_config import remote_address
 from patchae.errors import ConfigError, StoreUnreachable
 from patchae.health import CHECKS
@@ -114,6 +117,50 @@ def test_an_address_where_a_page_answers_is_said(
     with pytest.raises(StoreUnreachable, match=r"is not (Prefect|MLflow)'s API") as raised:
         CHECKS[check](project)
     assert says in str(raised.value.mend)
+
+
+class _PastIt(_Pages):
+    """An MLflow server whose clients go to the store of artifacts themselves, or cannot."""
+
+    says = ""
+
+    def do_GET(self) -> None:
+        if "mlflow-artifacts" not in self.path and self.path != "/version":
+            body = b"{}"
+        elif self.path == "/version":
+            body = version("mlflow").encode()
+        else:
+            body = self.says.encode()
+        self.send_response(503 if "mlflow-artifacts" in self.path else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.mark.parametrize("refuses", [_list_artifacts_mlflow_artifacts, None])
+def test_a_server_that_serves_no_artifacts_is_no_broken_one(
+    project: Project, monkeypatch: pytest.MonkeyPatch, refuses: Any
+) -> None:
+    """It says so in MLflow's own words; another 503 stays a finding."""
+    says = "no such bucket"
+    if refuses is not None:
+        monkeypatch.delenv("_MLFLOW_SERVER_SERVE_ARTIFACTS", raising=False)
+        with Flask("mlflow").test_request_context("/api/2.0/mlflow-artifacts/artifacts"):
+            answer = refuses()
+        assert answer.status_code == 503
+        says = answer.get_data(as_text=True)
+    told = type("Told", (_PastIt,), {"says": says})
+    with ThreadingHTTPServer(("127.0.0.1", 0), told) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.server_port}")
+        try:
+            if refuses is None:
+                with pytest.raises(StoreUnreachable, match="cannot read its store of artifacts"):
+                    servers.mlflow_server()
+            else:
+                assert "artifacts go past the server" in str(servers.mlflow_server())
+        finally:
+            server.shutdown()
 
 
 REMOTE = """[core]

@@ -73,7 +73,7 @@ def _server(given: argparse.Namespace, found: Settings) -> Service:
         return mlflow.service(found, keys)
     if given.server == "prefect":
         return prefect.service(found, keys)
-    return worker.service(found, keys, given.name)
+    return worker.service(found, keys, given.name, worker.from_environment())
 
 
 def _become(service: Service) -> None:

@@ -5,10 +5,12 @@ Artifacts go through the server, so that clients need no key of S3 for them.
 
 from __future__ import annotations
 
+import glob
 import sys
 from typing import Any
+from urllib.parse import urlsplit
 
-from infra.stack import s3
+from infra.stack import rules, s3
 from infra.stack.keys import ACCOUNTS, Keys, private
 from infra.stack.process import Service, answers
 from infra.stack.settings import ROOT, Settings
@@ -39,10 +41,36 @@ def environment(settings: Settings, keys: Keys) -> dict[str, str]:
         "MLFLOW_AUTH_ADMIN_USERNAME": ADMIN,
         "MLFLOW_AUTH_ADMIN_PASSWORD": keys["mlflow_admin"],
         "MLFLOW_FLASK_SERVER_SECRET_KEY": keys["mlflow_session"],
-        "MLFLOW_SERVER_ALLOWED_HOSTS": f"localhost:*,127.0.0.1:*,{settings.mlflow_host}:*",
+        **_asked_as(settings),
+        rules.TRAINERS: settings.mlflow_trainers,
+        rules.PROMOTERS: settings.mlflow_promoters,
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "1",
+    }
+
+
+def _asked_as(settings: Settings) -> dict[str, str]:
+    """Which addresses a request may name: the server refuses all others, and pages from elsewhere.
+
+    Behind a proxy that is the proxy's; a browser leaves out the port that goes without saying.
+    """
+    hosts, origins = ["localhost", "127.0.0.1"], []
+    for url in (settings.url("mlflow"), settings.mlflow_url):
+        if not url:
+            continue
+        parts = urlsplit(url)
+        name = str(parts.hostname)
+        host = f"[{name}]" if ":" in name else name
+        said = parts.port in (None, {"http": 80, "https": 443}[parts.scheme])
+        hosts.append(host)
+        origins.append(f"{parts.scheme}://{host}" + ("" if said else f":{parts.port}"))
+    return {
+        # A name with a star is a pattern, where a bracket means something else.
+        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(
+            [*hosts, *(f"{glob.escape(host)}:*" for host in hosts)]
+        ),
+        "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": ",".join(origins),
     }
 
 
@@ -63,6 +91,7 @@ def service(settings: Settings, keys: Keys) -> Service:
         "mlflow",
         command(settings),
         ready=lambda: answers(f"{settings.url('mlflow')}/health"),
+        where=settings.url("mlflow"),
         environment=environment(settings, keys),
     )
 

@@ -102,6 +102,7 @@ def service(settings: Settings, keys: Keys) -> Service:
             *("-c", "max_connections=200", "-c", "log_statement=none"),
         ],
         ready=lambda: _reachable(settings, keys),
+        where=f"{settings.postgres_host}:{settings.ports['postgres']}",
         user=user.pw_uid if user else None,
         group=user.pw_gid if user else None,
         ends_with=signal.SIGINT,  # at once, whoever is connected, and tidily

@@ -56,5 +56,6 @@ def service(settings: Settings, keys: Keys) -> Service:
         "prefect",
         command(settings),
         ready=lambda: answers(f"{settings.url('prefect')}/api/health"),
+        where=settings.url("prefect"),
         environment=environment(settings, keys),
     )

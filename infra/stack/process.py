@@ -29,6 +29,7 @@ _FOREIGN = ("PATCHAE_", "MLFLOW_", "PREFECT_", "AWS_", "PG", "OPENLINEAGE")
 """Of the environment of whoever starts the stack: not for its servers."""
 _PATIENCE = 110
 """Seconds until a server must answer."""
+_MOMENT = 0.5
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Service:
     command: Sequence[str | Path]
     ready: Callable[[], bool]
     environment: Mapping[str, str] = field(default_factory=dict)
+    where: str = ""
+    """Address at which it alone may answer; a worker has none."""
     user: int | None = None
     """Another user to run as, by number."""
     group: int | None = None
@@ -53,9 +56,20 @@ class Service:
 
 
 def start(home: Path, service: Service) -> bool:
-    """Start a service that is not running; whether it was started now."""
+    """Start a service that is not running; whether it was started now.
+
+    Raises:
+        StoreUnreachable: something else answers in its place already.
+    """
     if alive(home, service.name) is not None:
         return False
+    if service.where and service.ready():
+        raise StoreUnreachable(
+            f"{service.name} is not started: something else answers at {service.where}",
+            where=str(home / "run"),
+            mend="`make stack-down` ends what is left of this stack; for anything else,"
+            " infra/stack.env.example shows how to choose another port",
+        )
     folder = home / "run" / service.name
     folder.mkdir(parents=True, exist_ok=True)
     log = home / "logs" / f"{service.name}.log"
@@ -81,11 +95,12 @@ def start(home: Path, service: Service) -> bool:
 
 
 def wait(home: Path, services: Iterable[Service]) -> None:
-    """Wait until all of them are ready.
+    """Wait until all of them are ready, and still run.
 
     Raises:
-        StoreUnreachable: one ended, or takes too long.
+        StoreUnreachable: one ended, whoever answers in its place, or takes too long.
     """
+    services = list(services)
     until = time.monotonic() + _PATIENCE
     for service in services:
         while not service.ready():
@@ -93,12 +108,22 @@ def wait(home: Path, services: Iterable[Service]) -> None:
             if running and time.monotonic() < until:
                 time.sleep(0.2)
                 continue
-            raise StoreUnreachable(
-                f"{service.name} {'takes too long to answer' if running else 'ended at once'}",
-                where=str(home / "logs" / f"{service.name}.log"),
-                mend="look into that file; is something else listening on its port?"
-                " infra/stack.env.example shows how to choose another",
-            )
+            raise _not_up(home, service, "takes too long to answer" if running else "ended at once")
+    # One whose port was taken meanwhile needs a moment to find out.
+    time.sleep(_MOMENT if services else 0)
+    for service in services:
+        if alive(home, service.name) is None:
+            other = f"; something else answers at {service.where}" if service.where else ""
+            raise _not_up(home, service, f"ended at once{other}")
+
+
+def _not_up(home: Path, service: Service, why: str) -> StoreUnreachable:
+    return StoreUnreachable(
+        f"{service.name} {why}",
+        where=str(home / "logs" / f"{service.name}.log"),
+        mend="look into that file; is something else listening on its port?"
+        " infra/stack.env.example shows how to choose another",
+    )
 
 
 def alive(home: Path, name: str) -> psutil.Process | None:

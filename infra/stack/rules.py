@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Role = Literal["viewer", "trainer", "promoter"]
 TRAINERS, PROMOTERS = "STACK_MLFLOW_TRAINERS", "STACK_MLFLOW_PROMOTERS"
-"""Environment: names of accounts, with commas between them; as default, one each."""
+"""Environment: names of accounts beside those of the stack, with commas between them."""
 _ASKING = {"search", "graphql", "get-latest-versions", "batchGet", "metrics", "query"}
 """Last words of paths that are asked with POST and change nothing."""
 _REGISTERING = {"create", "update", "set-tag"}
@@ -25,25 +25,33 @@ _REGISTERING = {"create", "update", "set-tag"}
 
 
 def role_of(name: str) -> Role:
-    """What an account is; one that nobody named only reads."""
-    for role, variable in (("promoter", PROMOTERS), ("trainer", TRAINERS)):
-        if name in (os.environ.get(variable) or role).replace(" ", "").split(","):
-            return "promoter" if role == "promoter" else "trainer"
-    return "viewer"
+    """What an account is: its name says it, or one of the lists; all others only read."""
+
+    def named(role: Role, variable: str) -> bool:
+        return name in (role, *os.environ.get(variable, "").replace(" ", "").split(","))
+
+    if named("promoter", PROMOTERS):
+        return "promoter"
+    return "trainer" if named("trainer", TRAINERS) else "viewer"
 
 
 def allowed(role: Role, method: str, path: str) -> bool:
     """Whether a request may go on; what MLflow itself refuses is refused all the same."""
     words = [word for word in path.split("/") if word]
     last = words[-1] if words else ""
-    if method in ("GET", "HEAD", "OPTIONS") or (method == "POST" and last in _ASKING):
+    if method in ("GET", "HEAD", "OPTIONS"):
         return True
-    if words[-2:] == ["users", "update-password"]:  # MLflow sees to it that it is one's own
+    if "mlflow-artifacts" in words:  # names of files follow, which may be any words
+        return role == "promoter" or (role == "trainer" and method != "DELETE")
+    own_password = words[-2:] == ["users", "update-password"]  # MLflow sees to it that it is
+    if own_password or (method == "POST" and last in _ASKING):
         return True
     if role == "viewer" or {"users", "roles", "permissions"} & set(words):
         return False
-    if role == "promoter":
-        return True
+    return role == "promoter" or _trainer_may(method, words, last)
+
+
+def _trainer_may(method: str, words: list[str], last: str) -> bool:
     if {"registered-models", "model-versions"} & set(words):
         return last in _REGISTERING
     return method != "DELETE" and not last.startswith(("delete", "restore"))

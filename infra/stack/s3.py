@@ -67,6 +67,7 @@ def service(settings: Settings, keys: Keys) -> Service:
         "s3",
         command(folder, settings.s3_host, settings.bind, settings.ports, config),
         ready=lambda: answers(settings.url("s3")) and _lists(settings, keys),
+        where=settings.url("s3"),
         # What it was given is in its files by then; it would go on waiting for itself.
         grace=3,
     )

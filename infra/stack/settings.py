@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from patchae.errors import ConfigError
@@ -25,6 +28,9 @@ SERVERS: tuple[Server, ...] = ("postgres", "s3", "mlflow", "prefect")
 _S3_INNER = ("s3_master", "s3_volume", "s3_filer")
 _GRPC = 10_000
 """SeaweedFS listens as many ports above each of its own."""
+
+
+_ADDRESS = re.compile(r"https?://([\w.-]+|\[[\da-f:]+\])(:\d+)?(/\S*)?", re.IGNORECASE)
 
 
 class Settings(BaseSettings):
@@ -47,6 +53,13 @@ class Settings(BaseSettings):
     prefect_ui_api_url: str = Field(
         "", description="where browsers find Prefect's API; empty: where the others do"
     )
+    mlflow_url: str = Field(
+        "", description="where others than the stack find MLflow; empty: where the stack does"
+    )
+    mlflow_trainers: str = Field(
+        "", description="other accounts of MLflow that train, with commas between them"
+    )
+    mlflow_promoters: str = Field("", description="other accounts of MLflow that promote")
     pool: str = Field("patchae", description="work pool of the workers")
     workers: int = Field(2, ge=0, description="workers that are started")
     worker_account: Literal["trainer", "promoter"] = Field(
@@ -55,6 +68,13 @@ class Settings(BaseSettings):
     machine: str = Field(
         "", description="machine whose places the workers share; empty: by its host name"
     )
+
+    @field_validator("mlflow_url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        if value and (not _ADDRESS.fullmatch(value) or urlsplit(value).port == 0):
+            raise PydanticCustomError("address", "it must be https://HOST or http://HOST:PORT")
+        return value
 
     @cached_property
     def ports(self) -> dict[str, int]:

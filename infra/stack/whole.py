@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from infra.stack import accounts, mlflow, postgres, prefect, process, s3, worker
 from infra.stack.keys import Keys
@@ -40,8 +41,10 @@ def up(settings: Settings) -> None:
 
     Raises:
         UsageError: something is missing on this machine.
+        ConfigError: the workers' settings are not usable; nothing was started.
         StoreUnreachable: a server does not start; what was started goes on running.
     """
+    given = worker.from_file()
     keys = keys_of(settings)
     postgres.create(settings, keys)
     _start(settings, [postgres.service(settings, keys), s3.service(settings, keys)])
@@ -50,7 +53,7 @@ def up(settings: Settings) -> None:
     _start(settings, [prefect.service(settings, keys), mlflow.service(settings, keys)])
     mlflow.setup(settings, keys)
     accounts.write(settings, keys)
-    _start(settings, worker.services(settings, keys))
+    _start(settings, worker.services(settings, keys, given))
 
 
 def _start(settings: Settings, services: Iterable[Service]) -> None:
@@ -91,16 +94,14 @@ def status(settings: Settings) -> list[Part]:
         if running is not None:
             for member in (running, *running.children(recursive=True)):
                 try:
-                    memory += member.memory_full_info().pss
+                    memory += own_memory(member.memory_full_info())
                 except psutil.Error:
                     continue
-        found.append(Part(one.name, running is not None, _where(settings, one), memory >> 20))
+        where = one.where or f"pool {settings.pool}"
+        found.append(Part(one.name, running is not None, where, memory >> 20))
     return found
 
 
-def _where(settings: Settings, one: Service) -> str:
-    if one.name == "postgres":
-        return f"{settings.postgres_host}:{settings.ports['postgres']}"
-    if one.name in ("s3", "mlflow", "prefect"):
-        return settings.url(one.name)  # type: ignore[arg-type]
-    return f"pool {settings.pool}"
+def own_memory(info: Any) -> int:
+    """Bytes of a process: with its part of what it shares, where the system tells that (Linux)."""
+    return int(getattr(info, "pss", info.uss))

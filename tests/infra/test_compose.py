@@ -13,6 +13,7 @@ import yaml
 from jsonschema import Draft7Validator
 
 from infra.stack import __main__ as command
+from infra.stack import worker
 from infra.stack.settings import Settings
 from patchae.errors import PatchaeError
 
@@ -104,6 +105,21 @@ def test_a_browser_finds_prefect_where_the_container_publishes_it(given: dict[st
     assert filled(prefect["environment"]["STACK_PREFECT_UI_API_URL"], **given) == (
         f"http://{where}/api"
     )
+
+
+@pytest.mark.parametrize("given", [{}, {"STACK_MLFLOW_PORT": "5100"}])
+def test_a_browser_finds_mlflow_where_the_container_publishes_it(given: dict[str, str]) -> None:
+    mlflow = SERVICES["mlflow"]
+    (published,) = mlflow["ports"]
+    where = filled(published, **given).rpartition(":")[0]
+    assert filled(mlflow["environment"]["STACK_MLFLOW_URL"], **given) == f"http://{where}"
+
+
+def test_workers_alone_have_the_file_of_workers_where_there_is_one() -> None:
+    file = [{"path": "worker.env", "required": False}]
+    for name, service in SERVICES.items():
+        assert service.get("env_file") == (file if name.startswith("worker-") else None), name
+    assert (ROOT / "infra" / "compose.yaml").parent / file[0]["path"] == worker.FILE
 
 
 def test_containers_run_the_commands_of_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,15 @@ def test_everything_the_image_copies_exists_and_reaches_the_engine() -> None:
         assert any(fnmatch.fnmatch(name, pattern) for pattern in kept), name
 
 
+def test_files_that_may_hold_secrets_reach_neither_git_nor_the_engine() -> None:
+    git, engine = ((ROOT / f".{who}ignore").read_text().splitlines() for who in ("git", "docker"))
+    kept = [line[1:] for line in engine if line.startswith("!")]
+    assert engine[0] == "*"
+    for name in ("infra/stack.env", "infra/worker.env"):
+        assert f"/{name}" in git
+        assert not any(Path(name).is_relative_to(one) for one in kept), name
+
+
 def test_the_image_holds_every_package_of_the_wheel() -> None:
     assert {"patchae", "flows", "requirements.lock", "pyproject.toml"} <= set(copied())
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from infra.stack.rules import TRAINERS, Role, allowed, role_of
+from infra.stack.rules import PROMOTERS as NAMED_PROMOTERS
+from infra.stack.rules import TRAINERS as NAMED_TRAINERS
+from infra.stack.rules import Role, allowed, role_of
 
 API = "/api/2.0/mlflow"
 EVERYBODY: list[Role] = ["viewer", "trainer", "promoter"]
@@ -37,6 +39,11 @@ NOBODY: list[Role] = []
         ("POST", f"{API}/experiments/delete", PROMOTERS),
         ("DELETE", "/api/2.0/mlflow-artifacts/artifacts/1/x", PROMOTERS),
         ("PUT", "/api/2.0/mlflow-artifacts/artifacts/1/metrics", WRITERS),
+        ("POST", "/api/2.0/mlflow-artifacts/mpu/create/1/abc/artifacts/search", WRITERS),
+        ("POST", "/ajax-api/2.0/mlflow-artifacts/mpu/complete/1/abc/artifacts/query", WRITERS),
+        ("PUT", "/api/2.0/mlflow-artifacts/artifacts/1/roles/restored.txt", WRITERS),
+        ("PUT", "/api/2.0/mlflow-artifacts/artifacts/1/users/update-password", WRITERS),
+        ("GET", "/api/2.0/mlflow-artifacts/artifacts/1/search", EVERYBODY),
         ("DELETE", "/api/2.0/mlflow-artifacts/artifacts/1/search", PROMOTERS),
         ("POST", f"{API}/users/create", NOBODY),
         ("POST", "/api/3.0/mlflow/roles/permissions/add", NOBODY),
@@ -49,5 +56,10 @@ def test_who_may(method: str, path: str, who: list[Role]) -> None:
 def test_an_account_that_nobody_named_only_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [role_of(name) for name in EVERYBODY] == EVERYBODY
     assert role_of("somebody") == "viewer"
-    monkeypatch.setenv(TRAINERS, "ann, bob")
-    assert [role_of(name) for name in ("ann", "bob", "trainer")] == ["trainer", "trainer", "viewer"]
+    monkeypatch.setenv(NAMED_TRAINERS, "ann, bob")
+    monkeypatch.setenv(NAMED_PROMOTERS, "cleo")
+    assert [role_of(name) for name in ("ann", "bob", "cleo")] == ["trainer", "trainer", "promoter"]
+    # To name one takes nothing from the accounts of the stack.
+    assert [role_of(name) for name in EVERYBODY] == EVERYBODY
+    monkeypatch.setenv(NAMED_PROMOTERS, "ann, trainer, viewer")
+    assert [role_of(name) for name in ("ann", *EVERYBODY)] == ["promoter"] * 4

@@ -18,7 +18,7 @@ import pytest
 from infra.stack import postgres, process, s3, whole
 from tests.flows.plant import GATES, TINY
 from tests.integration.prefect_server import worker
-from tests.integration.stacked import Stack, processes, running, settings_in
+from tests.integration.stacked import WORKERS_SECRET, Stack, processes, running, settings_in
 from tests.support import write_class
 
 pytestmark = [
@@ -228,7 +228,7 @@ def test_secrets_are_nowhere_but_in_their_files(stack: Stack) -> None:
     home, root = stack.settings.home, stack.plant.project.root
     secrets = [path.read_text() for path in (home / "secrets").iterdir()]
     planted = "planted-6c1d0f2e"
-    secrets.append(planted)
+    secrets += [planted, WORKERS_SECRET]
     commands: list[tuple[str, list[str], dict[str, str]]] = [
         ("promoter", ["deploy"], {}),
         ("promoter", ["retrain", "nuts"], {}),
@@ -243,6 +243,14 @@ def test_secrets_are_nowhere_but_in_their_files(stack: Stack) -> None:
             {"PATCHAE_LEDGER_URL": f"postgresql+psycopg://a:{planted}@127.0.0.1:1/c"},
         ),
     ]
+    given = {
+        name: one.environ().get("PATCHAE_TOKEN")
+        for name in ("mlflow", "prefect", "worker-1", "worker-2")
+        if (one := process.alive(home, name))
+    }
+    assert given == {
+        "mlflow": None, "prefect": None, "worker-1": WORKERS_SECRET, "worker-2": WORKERS_SECRET,
+    }  # fmt: skip
     with Watching() as watching:
         told = [stack.run(account, *words, **more) for account, words, more in commands]
     succeeded = [cmd for cmd, one in zip(commands, told, strict=True) if not one.returncode]
