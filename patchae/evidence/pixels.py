@@ -6,7 +6,7 @@ pixels. Each image is summed up in bins of scores once; a draw only weighs image
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,11 @@ from numpy.typing import NDArray
 
 Weights = NDArray[np.float64]
 Interval = tuple[float, float]
+Row = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], np.float64]
+"""The columns of `Pixels` of one image."""
 
+MOST_EXACT = 256
+"""Images that are measured from every pixel; of more than these, bins must do."""
 _BINS = 2_000
 _TOUCHING = np.ones((3, 3), int)  # pixels that meet at a corner are of one region
 
@@ -35,25 +39,14 @@ class Pixels:
     @classmethod
     def of(cls, masks: NDArray[np.bool_], maps: NDArray[np.float32]) -> Pixels:
         """Sum up masks (N, S, S), True where defective, and anomaly maps (N, S, S)."""
-        from scipy.ndimage import label
-
         edges = _edges(masks, maps)
-        rows: list[list[NDArray[np.float64]]] = []
-        counts = []
-        for mask, map_ in zip(masks, maps, strict=True):
-            bins = len(edges) - np.searchsorted(edges, map_.ravel(), side="right")
-            inside = mask.ravel()
-            shares = np.zeros(mask.size)
-            count = 0
-            if inside.any():
-                numbers, count = label(mask, structure=_TOUCHING)
-                shares[inside] = 1 / np.bincount(numbers.ravel())[numbers.ravel()[inside]]
-            size = len(edges) + 1
-            columns = ((~inside).astype(float), inside.astype(float), shares)
-            rows.append([np.bincount(bins, of, size).astype(np.float64) for of in columns])
-            counts.append(count)
-        free, defective, overlap = (np.stack(column) for column in zip(*rows, strict=True))
-        return cls(free, defective, overlap, np.array(counts, np.float64))
+        return cls.from_rows([_row(edges, *image) for image in zip(masks, maps, strict=True)])
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[Row]) -> Pixels:
+        """Images that were summed up in the same bins."""
+        free, defective, overlap, regions = (np.stack(part) for part in zip(*rows, strict=True))
+        return cls(free, defective, overlap, regions)
 
     def auroc(self, weights: Weights) -> Weights:
         """Pixel AUROC (draws,) where image i counts `weights[:, i]` times (draws, images)."""
@@ -116,9 +109,69 @@ class Pixels:
         return max(0.0, float(low)), min(1.0, float(high))
 
 
+class Collected:
+    """Test images for the measures of pixels: every pixel of a few, and of many what bins hold.
+
+    So that memory does not grow with the test set: an image in bins takes 48 kB.
+    """
+
+    def __init__(self, most: int = MOST_EXACT) -> None:
+        self._most = most
+        self._masks: list[NDArray[np.bool_]] = []
+        self._maps: list[NDArray[np.float32]] = []
+        self._edges: NDArray[np.float64] | None = None
+        self._rows: list[Row] = []
+
+    def add(self, mask: NDArray[np.bool_], map_: NDArray[np.float32]) -> None:
+        """One more image: its mask (S, S), True where defective, and its anomaly map (S, S)."""
+        if self._edges is not None:
+            self._rows.append(_row(self._edges, mask, map_))
+            return
+        self._masks.append(mask)
+        self._maps.append(map_)
+        if len(self._masks) > self._most:
+            images = list(zip(self._masks, self._maps, strict=True))
+            self._edges = _edges(np.stack(self._masks), np.stack(self._maps))
+            self._rows = [_row(self._edges, *image) for image in images]
+            self._masks, self._maps = [], []
+
+    @property
+    def every(self) -> tuple[NDArray[np.bool_], NDArray[np.float32]] | None:
+        """Masks and maps (N, S, S) of all images; None when there are more than `most`, or none."""
+        return (np.stack(self._masks), np.stack(self._maps)) if self._masks else None
+
+    def pixels(self) -> Pixels | None:
+        """All images in bins; None unless they have defective and defect-free pixels."""
+        found: Pixels | None = None
+        if self.every is not None:
+            found = Pixels.of(*self.every)
+        elif self._rows:
+            found = Pixels.from_rows(self._rows)
+        return found if found and found.defective.any() and found.free.any() else None
+
+
+def _row(edges: NDArray[np.float64], mask: NDArray[np.bool_], map_: NDArray[np.float32]) -> Row:
+    """One image summed up in bins; see `Pixels`."""
+    from scipy.ndimage import label
+
+    bins = len(edges) - np.searchsorted(edges, map_.ravel(), side="right")
+    inside = mask.ravel()
+    shares = np.zeros(mask.size)
+    count = 0
+    if inside.any():
+        numbers, count = label(mask, structure=_TOUCHING)
+        shares[inside] = 1 / np.bincount(numbers.ravel())[numbers.ravel()[inside]]
+    free, defective, overlap = (
+        np.bincount(bins, of, len(edges) + 1).astype(np.float64)
+        for of in ((~inside).astype(float), inside.astype(float), shares)
+    )
+    return free, defective, overlap, np.float64(count)
+
+
 def _edges(masks: NDArray[np.bool_], maps: NDArray[np.float32]) -> NDArray[np.float64]:
     """Limits of the bins: half of them where all pixels lie, half where the defective ones do."""
     levels = np.linspace(0, 1, _BINS // 2)
+    defective = maps[masks] if masks.any() else maps
     return np.unique(
-        np.concatenate([np.quantile(maps, levels), np.quantile(maps[masks], levels)])
+        np.concatenate([np.quantile(maps, levels), np.quantile(defective, levels)])
     ).astype(np.float64)

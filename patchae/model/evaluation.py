@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from patchae.evidence.pixels import Pixels
+from patchae.evidence.pixels import Collected
 from patchae.files import Progress, silent
 from patchae.model.detector import PatchAE
 from patchae.model.images import load_mask
@@ -93,56 +94,67 @@ def evaluate(
 
     Returns:
         Metrics: `image_auroc`; `pixel_auroc` and `aupro`, over good images and those with a mask,
-        with 95 % intervals [low, high] under `..._interval`, all None without any mask;
-        `threshold`; `ms_per_image`, reading included; those of `decisions`.
+        from bins of scores where there are more than `evidence.pixels.MOST_EXACT`, with 95 %
+        intervals [low, high] under `..._interval`, all None without any mask; `threshold`;
+        `ms_per_image`, reading included; those of `decisions`.
 
     Raises:
         DataError: an image cannot be read.
     """
     size, step = model.settings.image_size, model.settings.batch_size
     judged: list[Judged] = []
-    maps: list[np.ndarray] = []
-    started = time.perf_counter()
+    maps: dict[str, np.ndarray] = {}
+    collected, seconds = Collected(), 0.0
     for start in range(0, len(images), step):
         batch = images[start : start + step]
-        for image, scored in zip(batch, model.score([folder / i.path for i in batch]), strict=True):
+        started = time.perf_counter()
+        told = model.score([folder / image.path for image in batch])
+        seconds += time.perf_counter() - started
+        for image, scored in zip(batch, told, strict=True):
             judged.append(Judged(image, scored.score, scored.anomalous))
-            maps.append(scored.map)
+            maps[image.path] = scored.map
+            if (mask := _mask(folder, image, size)) is not None:
+                collected.add(mask, scored.map)
+        shown = {judged[i].image.path for i in _worth_a_look(judged, model.threshold, keep_maps)}
+        maps = {path: map_ for path, map_ in maps.items() if path in shown}
         progress("judging", len(judged), len(images))
-    seconds = time.perf_counter() - started
     labels = [image.label for image in images]
     metrics: dict[str, Any] = {
         "image_auroc": auroc(labels, [j.score for j in judged]),
-        **_of_pixels(folder, images, maps, size),
+        **_of_pixels(collected),
         "threshold": model.threshold,
         "ms_per_image": 1000 * seconds / max(1, len(images)),
         **decisions(labels, [j.anomalous for j in judged], [i.defect for i in images]),
     }
-    order = sorted(range(len(judged)), key=lambda i: margin(judged[i], model.threshold))
-    half = keep_maps // 2
-    shown = order if len(order) <= keep_maps else order[:half] + order[-half:]
-    return Evaluation(tuple(judged), metrics, {images[i].path: maps[i] for i in shown})
+    return Evaluation(tuple(judged), metrics, maps)
 
 
-def _of_pixels(
-    folder: Path, images: Sequence[TestImage], maps: Sequence[np.ndarray], size: int
-) -> dict[str, Any]:
+def _worth_a_look(judged: Sequence[Judged], threshold: float, most: int) -> list[int]:
+    """Which of the images, from the worst decision to the best: half of each end."""
+    order = sorted(range(len(judged)), key=lambda i: margin(judged[i], threshold))
+    half = most // 2
+    return order if len(order) <= most else order[:half] + order[-half:]
+
+
+def _mask(folder: Path, image: TestImage, size: int) -> NDArray[np.bool_] | None:
+    """Defective pixels (size, size); None where they are not known."""
+    if image.mask is not None:
+        return load_mask(folder / image.mask, size)
+    return None if image.label else np.zeros((size, size), bool)
+
+
+def _of_pixels(collected: Collected) -> dict[str, Any]:
     """How well the maps tell defective pixels, and how sure that is."""
     names = ("pixel_auroc", "pixel_auroc_interval", "aupro", "aupro_interval")
-    masks, seen = [], []
-    for image, map_ in zip(images, maps, strict=True):
-        if image.mask is not None:
-            masks.append(load_mask(folder / image.mask, size))
-        elif image.label == 0:
-            masks.append(np.zeros((size, size), bool))
-        else:
-            continue
-        seen.append(map_)
-    if not any(mask.any() for mask in masks) or all(mask.all() for mask in masks):
+    pixels, every = collected.pixels(), collected.every
+    if pixels is None:
         return dict.fromkeys(names)
-    together, values = np.stack(masks), np.stack(seen)
-    pixels = Pixels.of(together, values)
-    area, overlap = auroc(together.ravel(), values.ravel()), aupro(together, values)
+    if every is not None:
+        masks, maps = every
+        area, overlap = auroc(masks.ravel(), maps.ravel()), aupro(masks, maps)
+    else:
+        once = np.ones((1, len(pixels.regions)))
+        area, overlap = float(pixels.auroc(once)[0]), float(pixels.aupro(once)[0])
     limits = (pixels.interval(pixels.auroc, area), pixels.interval(pixels.aupro, overlap))
     sure, found = ([*one] if one else None for one in limits)
     return dict(zip(names, (area, sure, overlap, found), strict=True))

@@ -7,7 +7,7 @@ from math import nan
 import numpy as np
 import pytest
 
-from patchae.evidence.pixels import Pixels
+from patchae.evidence.pixels import Collected, Pixels
 from patchae.model.metrics import aupro, auroc
 
 Drawn = tuple[np.ndarray, np.ndarray]
@@ -32,6 +32,37 @@ def test_the_bins_give_what_every_pixel_gives(seed: int) -> None:
     pixels, once = Pixels.of(masks, maps), np.ones((1, 20))
     assert pixels.auroc(once)[0] == pytest.approx(auroc(masks.ravel(), maps.ravel()), abs=2e-3)
     assert pixels.aupro(once)[0] == pytest.approx(aupro(masks, maps), abs=5e-3)
+
+
+@pytest.mark.parametrize("most", [3, 16, 39])
+def test_many_images_give_in_bins_what_every_pixel_gives(most: int) -> None:
+    masks, maps = drawn(40, 3)
+    collected = Collected(most)
+    for mask, map_ in zip(masks, maps, strict=True):
+        collected.add(mask, map_)
+    pixels, once = collected.pixels(), np.ones((1, 40))
+    assert collected.every is None
+    assert pixels is not None
+    assert pixels.auroc(once)[0] == pytest.approx(auroc(masks.ravel(), maps.ravel()), abs=2e-3)
+    assert pixels.aupro(once)[0] == pytest.approx(aupro(masks, maps), abs=5e-3)
+
+
+def test_of_few_images_every_pixel_is_kept() -> None:
+    masks, maps = drawn(5, 3)
+    collected = Collected(5)
+    for mask, map_ in zip(masks, maps, strict=True):
+        collected.add(mask, map_)
+    assert collected.every is not None
+    assert (collected.every[0] == masks).all()
+    assert (collected.every[1] == maps).all()
+
+
+@pytest.mark.parametrize("images", [0, 3, 12])
+def test_without_defective_pixels_there_is_nothing_to_measure(images: int) -> None:
+    collected = Collected(6)
+    for number in range(images):
+        collected.add(np.zeros((8, 8), bool), np.full((8, 8), number, np.float32))
+    assert collected.pixels() is None
 
 
 def test_a_weight_of_two_is_the_image_twice() -> None:
