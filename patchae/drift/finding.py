@@ -56,6 +56,8 @@ class Drift:
     """Whether they were of a folder that somebody named, and not what the scoring service kept."""
     asked: bool = False
     """Whether a retraining was asked for because of it."""
+    white: int | None = None
+    """Value that counts as white in a 16-bit file, as the champion has it; None: not known."""
 
     @property
     def ended(self) -> datetime:

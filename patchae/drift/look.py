@@ -150,6 +150,7 @@ def look(
         confirmed=compare.confirmed(readings, again, level),
         seen=seen,
         folder=folder is not None,
+        white=detector.white,
     )
     worst = [files[index] for index in _worst(reference, recent, readings)]
     ordinary = [project.data / path for path in reference.paths[:SHOWN]]

@@ -19,6 +19,7 @@ from patchae.registry.standing import champion_of
 from patchae.registry.verdict import Finding, Verdict
 from patchae.registry.wording import sentence
 from patchae.report import templating, text
+from patchae.report.rows import readable
 from patchae.types import Sha256
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def render(sources: Sources, pages: Sequence[str] = ()) -> str:
         sources: what the bundle is made from.
         pages: other pages for people in the bundle, to be linked to, such as `model-card.html`.
     """
-    audit, entries = sources.audit, sources.entries
+    audit, entries = sources.audit, readable(sources.entries)
     record, sha256 = _record(sources)
     newest = sources.rows[-1] if sources.rows else None
     standing = {version: alias for alias, version in champion_of(entries).aliases().items()}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from patchae.errors import PatchaeError, UsageError
 from patchae.evidence.scores import read_scores
 from patchae.lineage.gather import audit_model
 from patchae.lineage.last_audit import last_audit, remember
+from patchae.lineage.ledger_view import LedgerView, view
 from patchae.lineage.material import Audit as Proven
 from patchae.lineage.material import State
 from patchae.lineage.record import digest, load
@@ -39,7 +41,9 @@ from patchae.report.content import (
     Move,
     Reason,
     Score,
+    Unread,
 )
+from patchae.report.rows import readable, reasons_of
 
 _LINK_STATES: dict[State, LinkState] = {
     "intact": "holds",
@@ -55,24 +59,27 @@ def line_report(
     classes: Iterable[str],
     failed: Mapping[str, str] | None = None,
     *,
-    anew: bool = True,
+    book: LedgerView | None = None,
+    audits: Mapping[str, Audit] | None = None,
 ) -> LineReport:
     """The report of a line as it stands now.
 
     Args:
         classes: the classes of the line.
         failed: why a class could not be finished in the last run, by class.
-        anew: audit every champion for it; False: show what the last audit of each found.
+        book: the ledger, where it was read already.
+        audits: what `audited` found just now; for any other champion the last audit is shown.
 
     Raises:
         StoreUnreachable: MLflow or the ledger cannot be used.
     """
-    reports = [
-        _class_report(
-            project, tracking, line.model_name(name), name, (failed or {}).get(name), anew=anew
-        )
-        for name in classes
-    ]
+    book = book or view(Ledger.of(project))
+    reports = []
+    for name in classes:
+        model = line.model_name(name)
+        made = _class_report(tracking, model, name, readable(book.of(model)))
+        last = _last_audit(project, model, made.champion, audits or {})
+        reports.append(replace(made, failed=(failed or {}).get(name), audit=last))
     schedule = line.schedule
     return LineReport(
         line=line.name,
@@ -86,15 +93,8 @@ def line_report(
 
 
 def _class_report(
-    project: Project,
-    tracking: Tracking,
-    model: str,
-    class_name: str,
-    failed: str | None,
-    *,
-    anew: bool,
+    tracking: Tracking, model: str, class_name: str, entries: Sequence[Entry]
 ) -> ClassReport:
-    entries = Ledger.of(project).entries(model)
     champion = champion_of(entries).current
     last = last_verdict(entries)
     history = [
@@ -108,25 +108,30 @@ def _class_report(
         )
         for move in reversed(moves(entries))
     ]
+    candidate = _model_report(tracking, model, last) if last else None
     other = last_verdict(entries, champion) if champion else None
     return ClassReport(
         class_name=class_name,
         model=model,
         champion=champion,
         champion_since=history[0].time if history else None,
-        candidate=_model_report(tracking, model, last) if last else None,
+        candidate=candidate,
+        unread=_unread(last) if last and candidate is None else None,
         champion_report=_model_report(tracking, model, other)
         if other and last and other.body["version"] != last.body["version"]
         else None,
-        failed=failed,
         history=tuple(history),
-        audit=_audit(project, tracking, model, champion, anew=anew) if champion else None,
-        life=f"life-{class_name}.html" if entries else None,
+        life=f"life-{class_name}.html",
     )
 
 
+def _unread(row: Entry) -> Unread:
+    words = reasons_of(row) or "its reasons cannot be read"
+    return Unread(row.body["version"], row.body["outcome"], words)
+
+
 def _model_report(tracking: Tracking, model: str, row: Entry) -> ModelReport | None:
-    """None when the run's artifacts are damaged: the audit beside it says so."""
+    """None when the run's artifacts or the row are damaged: the audit beside it says so."""
     try:
         folder = tracking.artifacts(tracking.version(model, row.body["version"]))
         record = load((folder / "lineage.json").read_text())
@@ -202,18 +207,42 @@ def _maps(folder: Path, scores: list[Score]) -> tuple[HeatMap, ...]:
     )
 
 
-def _audit(
-    project: Project, tracking: Tracking, model: str, version: str, *, anew: bool
-) -> Audit | None:
-    if not anew:
-        last = last_audit(project, model, version)
-        return shown(last.audit, last.time) if last else None
+def audited(
+    project: Project, tracking: Tracking, line: Line, classes: Iterable[str]
+) -> dict[str, Audit]:
+    """Audit the champion of every class, and keep what was found; by model.
+
+    It takes a while, in which others may write pages, and a champion may change.
+
+    Raises:
+        StoreUnreachable: the ledger cannot be used.
+    """
+    book, found = view(Ledger.of(project)), dict[str, Audit]()
+    for model in map(line.model_name, classes):
+        if champion := champion_of(readable(book.of(model))).current:
+            found[model] = _audit(project, tracking, model, champion)
+    return found
+
+
+def _audit(project: Project, tracking: Tracking, model: str, version: str) -> Audit:
+    moment = datetime.now(UTC)
     try:
         found = audit_model(project, tracking, model)
     except PatchaeError as error:
-        return Audit(version, (AuditLink("audit", "Audit", "unknown", error.what),))
-    remember(project, found)
-    return shown(found)
+        return Audit(version, (AuditLink("audit", "Audit", "unknown", error.what),), moment)
+    remember(project, found, moment)
+    return shown(found, moment)
+
+
+def _last_audit(
+    project: Project, model: str, champion: str | None, audits: Mapping[str, Audit]
+) -> Audit | None:
+    if champion is None:
+        return None
+    if (made := audits.get(model)) and made.version == champion:
+        return made
+    last = last_audit(project, model, champion)
+    return shown(last.audit, last.time) if last else None
 
 
 def shown(found: Proven, time: datetime | None = None) -> Audit:

@@ -20,8 +20,8 @@ Interval = tuple[float, float]
 Outcome = Literal["promote", "hold", "reject"]
 """Outcome of a verdict, as in `patchae.registry.gates`."""
 
-State = Literal["promoted", "held", "rejected", "failed", "untrained"]
-"""What became of a class."""
+State = Literal["promoted", "held", "rejected", "failed", "untrained", "unknown"]
+"""What became of a class; unknown: an altered row of the ledger says something else."""
 
 LinkState = Literal["holds", "broken", "unknown"]
 """Whether a link of an audit is proven, disproven, or could not be checked."""
@@ -216,6 +216,17 @@ class Audit:
 
 
 @dataclass(frozen=True)
+class Unread:
+    """The last verdict as the ledger has it, on a version whose evidence cannot be read."""
+
+    version: str
+    outcome: Outcome
+    """Or whatever an altered row says."""
+    words: str
+    """Its reasons, as a clause without a full stop."""
+
+
+@dataclass(frozen=True)
 class ClassReport:
     """One class of a line: what is deployed, what was judged last, and how it came to that."""
 
@@ -236,14 +247,21 @@ class ClassReport:
     audit: Audit | None = None
     """Audit of the champion; None: not audited for this report."""
     life: str | None = None
-    """File name of the page on the model's life, beside this one; None: nothing has happened."""
+    """File name of the page on the model's life, beside this one; None: there is none."""
+    unread: Unread | None = None
+    """The version judged last, where there is no `candidate` since its evidence cannot be read."""
+
+    @property
+    def judged(self) -> ModelReport | Unread | None:
+        """The version judged last, whichever field holds it."""
+        return self.candidate or self.unread
 
     @property
     def state(self) -> State:
         """What became of the class; a failure outweighs an older verdict."""
         if self.failed is not None:
             return "failed"
-        return _STATE_OF[self.candidate.outcome] if self.candidate else "untrained"
+        return _STATE_OF.get(self.judged.outcome, "unknown") if self.judged else "untrained"
 
     @property
     def deployed(self) -> ModelReport | None:

@@ -5,8 +5,6 @@ One file beside the images of the look, that works without a network or a script
 
 from __future__ import annotations
 
-import base64
-from io import BytesIO
 from pathlib import Path
 
 from patchae.drift import store
@@ -14,6 +12,7 @@ from patchae.drift.finding import Drift
 from patchae.files import write_text
 from patchae.project import Project
 from patchae.report import templating, text
+from patchae.report.thumbnails import thumbnail
 
 _SIDE = 320
 WORDS = {"promoted": "No drift", "held": "Seen once", "rejected": "Drift"}
@@ -47,8 +46,8 @@ def write_drift_page(project: Project, drift: Drift) -> Path:
             drift=drift,
             state=state_of(drift),
             means=MEANS,
-            worst=[_picture(folder / name) for name in drift.worst],
-            ordinary=[_picture(folder / name) for name in drift.ordinary],
+            worst=[thumbnail(folder / name, _SIDE, 85, drift.white) for name in drift.worst],
+            ordinary=[thumbnail(folder / name, _SIDE, 85, drift.white) for name in drift.ordinary],
         )
     )
     path = drift_page(project, drift)
@@ -59,17 +58,3 @@ def write_drift_page(project: Project, drift: Drift) -> Path:
 def state_of(drift: Drift) -> str:
     """The state of a look, as pages colour it."""
     return "rejected" if drift.confirmed else "held" if drift.drifted else "promoted"
-
-
-def _picture(file: Path) -> str | None:
-    from PIL import Image
-
-    try:
-        with Image.open(file) as image:
-            small = image.convert("RGB")
-            small.thumbnail((_SIDE, _SIDE))
-            content = BytesIO()
-            small.save(content, "JPEG", quality=85)
-    except Exception:  # noqa: BLE001 - a damaged image is no reason to have no page
-        return None
-    return "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode()

@@ -5,21 +5,18 @@ One file that works without a network or a script. Equal records and images give
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from patchae.dataset.picture import MAX_PIXELS
 from patchae.files import write_text
 from patchae.project import Project
 from patchae.report import LOCK, templating, text
+from patchae.report.thumbnails import thumbnail
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-    from PIL import Image
 
     from patchae.dataset.validation.record import Check, ValidationRecord
 
@@ -65,7 +62,7 @@ def write_images_page(
             Finding(
                 check,
                 _STATES[check.word],
-                tuple((path, _thumbnail(project.data / path)) for path in check.paths),
+                tuple((path, thumbnail(project.data / path, _SIDE, 80)) for path in check.paths),
             )
             for check in sorted(record.checks, key=lambda check: check.severity)
             if not check.passed
@@ -85,29 +82,3 @@ def write_images_page(
 
 def _environment() -> Environment:
     return templating.environment(WORDS=_WORDS, STATES=_STATES, count=text.count)
-
-
-def _thumbnail(path: Path) -> str | None:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                return None
-            small = image.convert("RGB") if not image.mode.startswith("I;16") else _levelled(image)
-            small.thumbnail((_SIDE, _SIDE))
-            content = BytesIO()
-            small.save(content, "JPEG", quality=80)
-    except Exception:  # noqa: BLE001 - damaged files are what this page is about
-        return None
-    return "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode()
-
-
-def _levelled(image: Image.Image) -> Image.Image:
-    """A 16-bit image from its own black to its own white."""
-    import numpy as np
-    from PIL import Image
-
-    pixels = np.asarray(image).astype(np.float32)
-    low, high = float(pixels.min()), float(pixels.max())
-    return Image.fromarray(((pixels - low) / max(high - low, 1) * 255).astype(np.uint8))

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from patchae.registry.chain import Entry
 from patchae.registry.standing import moves
-from patchae.registry.verdict import Verdict
-from patchae.registry.wording import explain
+from patchae.report.rows import readable, reasons_of
 
 if TYPE_CHECKING:
     from patchae.report.now import Now
@@ -44,6 +43,7 @@ class Event:
     seq: int
     time: datetime
     what: Happened
+    """Or whatever an altered row says."""
     version: str
     actor: str
     host: str
@@ -91,9 +91,10 @@ def life_of(model: str, entries: Sequence[Entry], generated: datetime) -> Life:
         entries: its rows of the ledger, in their order.
         generated: now, with a zone.
     """
-    found = (event_of(entry, entries) for entry in entries)
+    rows = readable(entries)
+    found = (event_of(row, rows) for row in rows)
     events = tuple(event for event in found if event)
-    return Life(model, generated, events, _spans(moves(entries)))
+    return Life(model, generated, events, _spans(moves(rows)))
 
 
 def render(life: Life, report: str, now: Now | None = None, *, home: bool = False) -> str:
@@ -129,13 +130,18 @@ def render(life: Life, report: str, now: Now | None = None, *, home: bool = Fals
 
 
 def event_of(entry: Entry, entries: Sequence[Entry]) -> Event | None:
-    """What a row tells; None for one that only confirms another. `entries`: those of its model."""
+    """What a row tells; None for one that only confirms another.
+
+    Args:
+        entry: the row, `readable`.
+        entries: those of its model.
+    """
     body = entry.body
     what: Happened
     if entry.kind == "registered":
         what, version, why = "registered", body["version"], f"MLflow run {body['run_id']}"
     elif entry.kind == "verdict":
-        what, version, why = "judged", body["version"], _verdict(body)
+        what, version, why = "judged", body["version"], _verdict(entry)
     elif entry.kind == "move":
         what, version, why = body["why"], body["to"], body["reason"]
     elif entry.kind == "retired":
@@ -153,11 +159,9 @@ def event_of(entry: Entry, entries: Sequence[Entry]) -> Event | None:
     )
 
 
-def _verdict(body: dict[str, Any]) -> str:
-    try:
-        return f"{body['outcome']}: {explain(Verdict.from_body(body))}"
-    except (LookupError, TypeError, ValueError):  # a forged row; the audit says so
-        return str(body["outcome"])
+def _verdict(row: Entry) -> str:
+    outcome, reasons = row.body["outcome"], reasons_of(row)
+    return outcome if reasons is None else f"{outcome}: {reasons}"
 
 
 def _spans(moved: Sequence[Entry]) -> tuple[Span, ...]:

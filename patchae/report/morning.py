@@ -21,12 +21,11 @@ from patchae.project import Project
 from patchae.registry.chain import Entry
 from patchae.registry.ledger import Ledger
 from patchae.registry.standing import champion_of, last_verdict, moves
-from patchae.registry.verdict import Verdict
-from patchae.registry.wording import explain
 from patchae.report.collect import shown
 from patchae.report.failures import failures
 from patchae.report.looks import last_look
 from patchae.report.now import Judged, Now, Plant, in_order
+from patchae.report.rows import readable, reasons_of
 from patchae.report.traffic import traffic
 from patchae.report.week import Traffic
 
@@ -48,7 +47,7 @@ def plant(project: Project, book: LedgerView | None = None, now: datetime | None
     moment = (now or datetime.now(UTC)).astimezone(UTC)
     book = book or view(Ledger.of(project))
     by_model: dict[str, list[Entry]] = defaultdict(list)
-    for entry in book.entries:
+    for entry in readable(book.entries):
         by_model[entry.model].append(entry)
     lines = load_lines(project.lines_file)
     present = present_classes(project.data)
@@ -98,14 +97,17 @@ def _stands(
         generated=now,
         champion=champion,
         since=datetime.fromisoformat(moved[-1].time) if moved else None,
-        judged=_judged(last) if last else None,
+        judged=_judged(last, moved) if last else None,
         audit=shown(audit.audit, audit.time) if audit else None,
     )
 
 
-def _judged(row: Entry) -> Judged:
-    try:
-        words = explain(Verdict.from_body(row.body))
-    except (LookupError, TypeError, ValueError):  # a forged row; the audit says so
-        words = "its reasons cannot be read"
-    return Judged(row.body["version"], row.body["outcome"], datetime.fromisoformat(row.time), words)
+def _judged(row: Entry, moved: list[Entry]) -> Judged:
+    version, newest = row.body["version"], moved[-1] if moved else None
+    return Judged(
+        version,
+        row.body["outcome"],
+        datetime.fromisoformat(row.time),
+        reasons_of(row) or "its reasons cannot be read",
+        overruled=newest is not None and newest.seq > row.seq and newest.body["to"] == version,
+    )

@@ -53,6 +53,8 @@ class Judged:
     time: datetime
     words: str
     """Its reasons, as a clause without a full stop."""
+    overruled: bool = False
+    """Somebody made this very version champion after it."""
 
 
 @dataclass(frozen=True)
@@ -173,9 +175,10 @@ class Now:
         judged = self.judged
         if judged is None or judged.outcome == "promote" or self.champion is None:
             return None  # without a champion it is named above
-        stays = f" Version {self.champion} stays." if judged.version != self.champion else ""
-        rank = Rank.REJECTED if judged.outcome == "reject" else Rank.HELD
-        return Need(rank, f"{_refusal(judged)}{stays}")
+        rank = Rank.HELD if judged.outcome == "hold" else Rank.REJECTED
+        if judged.version != self.champion:
+            return Need(rank, f"{_refusal(judged)} Version {self.champion} stays.")
+        return None if judged.overruled else Need(rank, _refusal(judged, deployed=True))
 
     def _silent(self) -> Need | None:
         last = self.traffic.last if self.traffic else None
@@ -184,9 +187,14 @@ class Now:
         return Need(Rank.SILENT, f"No image was judged since {last:%Y-%m-%d %H:%M %Z}.")
 
 
-def _refusal(judged: Judged) -> str:
-    became = {"promote": "passed its gates", "hold": "is on hold", "reject": "was rejected"}
-    return f"Version {judged.version} {became[judged.outcome]}: {judged.words}."
+def _refusal(judged: Judged, *, deployed: bool = False) -> str:
+    became = {
+        "promote": "passed its gates",
+        "hold": "was put on hold" if deployed else "is on hold",
+        "reject": "was rejected",
+    }.get(judged.outcome, f"has the verdict '{judged.outcome}'")  # of an altered row
+    yet = ", yet is deployed" if deployed else ""
+    return f"Version {judged.version} {became}{yet}: {judged.words}."
 
 
 @dataclass(frozen=True)

@@ -77,16 +77,20 @@ def write(report: LineReport, path: Path) -> Path:
 
 
 def headline(item: ClassReport) -> str:
-    """What became of a class and what is deployed now, in two sentences."""
+    """What became of a class and what is deployed now, in two sentences or three."""
     deployed = f"Version {item.champion} is deployed." if item.champion else "Nothing is deployed."
     if item.failed is not None:
         return f"The last run could not finish this class. {deployed}"
-    judged = item.candidate
+    judged = item.judged
     if judged is None:
         return f"No version has been judged yet. {deployed}"
+    odd = f"has the verdict '{judged.outcome}'"  # of an altered row
+    unread = "" if item.candidate else " Its evidence cannot be read."
     if judged.version == item.champion:
-        return f"Version {judged.version} {_DEPLOYED[judged.outcome]}"
-    return f"Version {judged.version} {_NOT_DEPLOYED[judged.outcome]} {deployed}"
+        became = _DEPLOYED.get(judged.outcome, f"{odd}, yet is deployed.")
+        return f"Version {judged.version} {became}{unread}"
+    became = _NOT_DEPLOYED.get(judged.outcome, f"{odd}.")
+    return f"Version {judged.version} {became}{unread} {deployed}"
 
 
 def _environment(report: LineReport) -> Environment:

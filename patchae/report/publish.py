@@ -17,9 +17,13 @@ from patchae.files import write_bytes
 
 INDEX = "index.html"
 _DRAFT = ".draft"
-_OURS = (INDEX, "life-", "drift-", ".images.html.")
-"""How the names of what is made anew begin, in the folder of a line; the last is what a killed
-`patchae validate` leaves. Whatever else lies there is of others and stays."""
+_OURS = (INDEX, "life-", "drift-")
+"""How the names of what is made anew begin, in the folder of a line."""
+_LEFT = ".images.html."
+"""How the name of what a killed `patchae validate` leaves begins; it may hold nothing yet."""
+_MADE = b'<meta name="generator" content="patchae'
+"""What every page of ours has in its head. Whatever has not is of others and stays."""
+_HEAD = 2048
 
 
 @contextmanager
@@ -41,7 +45,7 @@ def renewed(site: Path) -> Iterator[Path]:
 def remove_others(site: Path, lines: Collection[str]) -> None:
     """Remove the pages of lines that are no more, and their folders if nothing else lies there."""
     for index in site.glob(f"[!.]*/{INDEX}"):
-        if (folder := index.parent).name not in lines:
+        if (folder := index.parent).name not in lines and _is_ours(index):
             _remove_ours(folder, (), also=("images.html",))
             with suppress(OSError):  # others put something there
                 folder.rmdir()
@@ -62,8 +66,21 @@ def _put(draft: Path, site: Path) -> None:
 
 
 def _remove_ours(folder: Path, kept: Collection[str], also: tuple[str, ...] = ()) -> None:
-    ours = [path for path in folder.iterdir() if path.name.startswith((*_OURS, *also))]
+    ours = [
+        path
+        for path in folder.iterdir()
+        if path.name.startswith(_LEFT) or (path.name.startswith((*_OURS, *also)) and _is_ours(path))
+    ]
     # By its index the next call knows a folder that this one did not finish.
     for path in sorted(ours, key=lambda path: path.name == INDEX):
         if path.name not in kept and path.is_file():
             path.unlink(missing_ok=True)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file is a page that patchae made."""
+    try:
+        with path.open("rb") as file:
+            return _MADE in file.read(_HEAD)
+    except OSError:  # gone, a folder, or not ours to read
+        return False

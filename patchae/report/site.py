@@ -21,8 +21,8 @@ from patchae.project import Project
 from patchae.registry.ledger import Ledger
 from patchae.registry.tracking import Tracking
 from patchae.report import LOCK, failures, page
-from patchae.report.collect import line_report
-from patchae.report.content import LineReport
+from patchae.report.collect import audited, line_report
+from patchae.report.content import Audit, LineReport
 from patchae.report.images_page import images_page
 from patchae.report.life import life_of, render
 from patchae.report.looks import page_of
@@ -60,7 +60,7 @@ def write_site(project: Project, tracking: Tracking) -> Plant:
         lines = load_lines(project.lines_file).lines
         with renewed(project.reports) as draft:
             for line in lines:
-                report = _report(project, tracking, line, anew=False)
+                report = _report(project, tracking, line, book)
                 told = images_page(project, line.name).is_file()
                 _write(_pages(report, found, book, home=True, images=told), draft / line.name)
                 _looks(project, found, line, draft / line.name)
@@ -96,11 +96,14 @@ def write_report(
         StoreBusy: another process has been writing pages for too long.
     """
     failures.remember(project, line.name, failed or {}, finished)
-    report = _report(project, tracking, line, anew=True)
+    # To audit takes a while, so it is done before; all that is shown is gathered under the lock, or
+    # pages that another process writes meanwhile would be newer than these and be replaced by them.
+    audits = audited(project, tracking, line, line_classes(project, line))
     path = report_path(project, line.name)
     with project.lock(LOCK):
         book = view(Ledger.of(project))
         found = plant(project, book)
+        report = _report(project, tracking, line, book, audits)
         told = images_page(project, line.name).is_file()
         with renewed(project.reports) as draft:
             _write(_pages(report, found, book, home=True, images=told), draft / line.name)
@@ -112,9 +115,16 @@ def write_report(
     return path
 
 
-def _report(project: Project, tracking: Tracking, line: Line, *, anew: bool) -> LineReport:
+def _report(
+    project: Project,
+    tracking: Tracking,
+    line: Line,
+    book: LedgerView,
+    audits: Mapping[str, Audit] | None = None,
+) -> LineReport:
     told = {name: one.why for name, one in failures.failures(project, line.name).items()}
-    return line_report(project, tracking, line, line_classes(project, line), told, anew=anew)
+    classes = line_classes(project, line)
+    return line_report(project, tracking, line, classes, told, book=book, audits=audits)
 
 
 def _pages(

@@ -13,6 +13,7 @@ from patchae.report.life import WORDS as EVENTS
 from patchae.report.life import Event, event_of
 from patchae.report.now import Now, Plant
 from patchae.report.rendering import page
+from patchae.report.rows import readable
 from patchae.report.sparkline import sparkline_svg
 
 if TYPE_CHECKING:
@@ -30,10 +31,11 @@ def start_page(plant: Plant) -> str:
 
 def ledger_page(plant: Plant, entries: Sequence[Entry]) -> str:
     """The newest rows of the ledger, and whether its chain holds."""
+    told = readable(entries)
     by_model: dict[str, list[Entry]] = {}
-    for entry in entries:
+    for entry in told:
         by_model.setdefault(entry.model, []).append(entry)
-    newest = entries[-ROWS:][::-1]
+    newest = told[-ROWS:][::-1]
     events: list[tuple[Entry, Event]] = [
         (entry, event) for entry in newest if (event := event_of(entry, by_model[entry.model]))
     ]

@@ -11,13 +11,14 @@ import asyncio
 import base64
 import binascii
 import json
+import re
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
 from patchae.predictions.record import as_text
@@ -26,6 +27,7 @@ BINARY = "application/octet-stream"
 _STRUCTURE, _MOST_STRUCTURE = (b"[", b"{", b",", b":"), 1000
 """What makes up JSON, and how much of it there may be for each image; names have it, too."""
 _PIECE = 1024 * 1024
+_LINE_END = re.compile(rb"[ \t]*(?:\r?\n|\Z)")
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ class Budget:
         """The whole body of a request, held for the length of the block.
 
         Raises:
-            HTTPException: 408 too slow, 411 or 413 too large, 429 too much of others is held.
+            HTTPException: 408 too slow, 411 or 413 too large, 429 too much of others is held, 499
+                the asker hung up.
         """
         taken = 0
         try:
@@ -93,6 +96,9 @@ class Budget:
             raise HTTPException(
                 408, f"the body was not there after {self.limits.body_s:g} s"
             ) from None
+        except ClientDisconnect:
+            # Nobody reads it; it is what is counted, and no failure of the service.
+            raise HTTPException(499, "the asker hung up before the body was there") from None
         finally:
             self.held -= taken
 
@@ -136,6 +142,7 @@ def _too_many(limits: Limits) -> HTTPException:
 async def _of_form(request: Request, body: bytes, limits: Limits) -> list[File]:
     from starlette.datastructures import UploadFile
 
+    _require_end(request, body)
     again = Request(request.scope, _replayed(body))
     try:
         async with again.form(
@@ -150,6 +157,25 @@ async def _of_form(request: Request, body: bytes, limits: Limits) -> list[File]:
         if "Too many files" in str(error.detail):
             raise _too_many(limits) from None
         raise HTTPException(400, f"not multipart/form-data: {error.detail}") from None
+
+
+def _require_end(request: Request, body: bytes) -> None:
+    """Refuse a form that was cut off: its last file is not whole, and would be left out silently.
+
+    Behind the closing boundary a line break and an epilogue may stand (RFC 2046, section 5.1.1).
+    """
+    from python_multipart.multipart import parse_options_header
+
+    _, options = parse_options_header(request.headers.get("content-type"))
+    boundary = options.get(b"boundary")
+    if boundary is None:
+        return  # what reads the form says so
+    closing = b"\r\n--" + boundary + b"--"
+    at = 0 if body.startswith(closing[2:]) else body.find(closing) + 2
+    if at == 1 or not _LINE_END.match(body, at + len(closing) - 2):
+        raise HTTPException(
+            400, "not multipart/form-data: it ends before its closing boundary; send it whole"
+        )
 
 
 def _replayed(body: bytes) -> Receive:

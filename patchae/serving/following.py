@@ -24,6 +24,8 @@ from patchae.serving.proving import Keys, named
 FOLLOW_S = 5.0
 AGAIN_S = 60.0
 """A version that could not be served is tried again after so long."""
+CLOSE_S = 30.0
+"""How long the end of the service waits for a look that is under way."""
 _log = logging.getLogger("patchae.serving")
 
 
@@ -78,15 +80,16 @@ class Following:
             PatchaeError: one cannot be served; nothing is followed.
         """
         for slot in self.slots.values():
-            self._look(slot)
+            while slot.champion is None:
+                self._look(slot)
         self.seen = time.time()
         self._thread.start()
 
     def close(self) -> None:
-        """Follow no longer."""
+        """Follow no longer; a look that takes longer than `CLOSE_S` ends with the process."""
         self._ended.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(CLOSE_S)
 
     def _work(self) -> None:
         while not self._ended.wait(self._every_s):
@@ -145,6 +148,8 @@ class Following:
         except Exception as error:
             slot.refused = Refusal(version, time.monotonic(), _why(error))
             raise
+        if named(self._tracking, self._ledger, slot.name) != version:
+            return  # to load takes a while; the next look finds who is champion now
         slot.champion, slot.refused = made, None
         self._changed(made)
 

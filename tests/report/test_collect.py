@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from patchae.report.collect import line_report
+from patchae.report.collect import audited, line_report
 from patchae.report.content import ClassReport, LineReport
 from tests.flows.plant import Works, the_works
 
@@ -20,8 +20,10 @@ def works(tmp_path_factory: pytest.TempPathFactory) -> Works:
 
 def report(works: Works, failed: dict[str, str] | None = None) -> LineReport:
     """The report of the line as it stands."""
-    line = works.plant.read("works")
-    return line_report(works.plant.project, works.tracking(), line, ["disc", "lens"], failed)
+    project, line, classes = works.plant.project, works.plant.read("works"), ["disc", "lens"]
+    tracking = works.tracking()
+    audits = audited(project, tracking, line, classes)
+    return line_report(project, tracking, line, classes, failed, audits=audits)
 
 
 def lens(works: Works) -> ClassReport:
@@ -58,6 +60,7 @@ def test_the_audit_stands_beside_its_champion(works: Works) -> None:
     assert audit is not None
     assert audit.version == "2"
     assert {link.state for link in audit.links} == {"holds"}
+    assert audit.time is not None
 
 
 def test_why_a_class_failed_stands_with_what_it_still_has(works: Works) -> None:
@@ -87,5 +90,6 @@ def test_damaged_artifacts_leave_a_report_whose_audit_says_so(
     scores.write_bytes(content)
     found = lens(works)
     assert found.candidate is None
+    assert (found.state, found.unread and found.unread.version) == ("promoted", "2")
     assert found.audit is not None
     assert "broken" in {link.state for link in found.audit.links}

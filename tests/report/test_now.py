@@ -126,6 +126,13 @@ def test_what_is_in_order_is_not_mentioned(now: Now) -> None:
     assert (now.needs, now.rank) == ((), Rank.CALM)
 
 
+def test_a_hold_that_somebody_overruled_is_in_order_until_it_is_judged_again() -> None:
+    hold = Judged("3", "hold", NOW, "too few images", overruled=True)
+    assert replace(CALM, judged=hold).needs == ()
+    (need,) = replace(CALM, judged=replace(hold, overruled=False)).needs
+    assert need.sentence == "Version 3 was put on hold, yet is deployed: too few images."
+
+
 def test_one_class_can_need_several_things_the_worst_first() -> None:
     now = replace(REJECTED, audit=BROKEN.audit, looked=DRIFTED.looked)
     assert [need.rank for need in now.needs] == [Rank.BROKEN, Rank.DRIFT, Rank.REJECTED]

@@ -262,6 +262,18 @@ def test_an_audit_is_as_good_as_its_weakest_link(
     assert Audit("1", links).state == expected
 
 
+def test_an_audit_says_when_it_was_made_and_the_line_the_oldest_of_all() -> None:
+    old = replace(audit(), time=NOW - timedelta(days=40))
+    new = replace(audit(), time=NOW - timedelta(days=1))
+    page = Page(
+        render(line(replace(PROMOTED, audit=new), replace(PROMOTED, class_name="b", audit=old)))
+    )
+    assert "As it was found at 2026-11-22 16:09 CET." in page.words
+    assert "As it was found at 2026-10-14 16:09 CEST." in page.words
+    assert "the oldest of 2026-10-14 16:09 CEST" in page.words
+    assert "the oldest of" not in Page(render(line(PROMOTED))).words
+
+
 def test_full_digests_can_be_found_and_copied(full: Page) -> None:
     for digest in ("ab" * 32, "cd" * 32, "1f" * 16 + ".dir"):
         assert digest in full.words

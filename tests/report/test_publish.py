@@ -12,6 +12,7 @@ import pytest
 from patchae.files import write_text
 from patchae.report.publish import remove_others, renewed
 
+MADE = '<meta name="generator" content="patchae">'
 PAGES = ("hall/life-a.html", "hall/index.html", "ledger.html", "index.html")
 WRITE = """
 import os, signal, sys
@@ -42,7 +43,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 def written(site: Path) -> dict[str, str]:
     """Every page and its text, also what is hidden."""
     return {
-        path.relative_to(site).as_posix(): path.read_text()
+        path.relative_to(site).as_posix(): path.read_text().removeprefix(MADE)
         for path in site.rglob("*")
         if path.is_file() and ".draft" not in path.parts
     }
@@ -52,7 +53,7 @@ def write(site: Path, text: str, *pages: str) -> None:
     """A site with some pages."""
     with renewed(site) as draft:
         for page in pages:
-            write_text(draft / page, text)
+            write_text(draft / page, MADE + text)
 
 
 @pytest.mark.parametrize("last", range(len(PAGES) + 1))
@@ -81,9 +82,20 @@ def test_pages_that_cannot_be_made_leave_those_before(tmp_path: Path) -> None:
 
 def test_a_line_that_is_no_more_goes_and_what_others_put_there_stays(tmp_path: Path) -> None:
     write(tmp_path, "old", *PAGES, "yard/index.html", "yard/life-b.html", "gone/index.html")
-    others = ("hall/images.html", "hall/.htaccess", "yard/notes.txt", "logo.svg", "css/site.css")
-    for name in (*others, "yard/images.html", "hall/.images.html.x1y2"):
+    others = (
+        "hall/images.html",
+        "hall/life-of-others.html",
+        "grafana/index.html",
+        "grafana/images.html",
+        "hall/.htaccess",
+        "yard/notes.txt",
+        "logo.svg",
+        "css/site.css",
+    )
+    for name in others:
         write_text(tmp_path / name, "old")
+    for name in ("yard/images.html", "hall/.images.html.x1y2"):
+        write_text(tmp_path / name, MADE)
     write(tmp_path, "new", *PAGES)
     remove_others(tmp_path, {"hall"})
     assert written(tmp_path) == dict.fromkeys(PAGES, "new") | dict.fromkeys(others, "old")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlparse
 
 import pytest
@@ -18,14 +19,16 @@ from patchae.predictions.log import PredictionLog
 from patchae.predictions.record import Prediction
 from patchae.project import Project
 from patchae.registry.ledger import Ledger
-from patchae.report import failures, site
+from patchae.report import LOCK, failures, site
 from patchae.report.drift_page import drift_page, write_drift_page
-from patchae.report.images_page import images_page
+from patchae.report.images_page import images_page, write_images_page
 from patchae.report.looks import last_look
 from patchae.report.morning import plant
 from patchae.report.site import report_path, start_path, write_report, write_site
-from tests.flows.plant import Works, the_works
+from tests.flows.plant import Plant, Works, the_works
 from tests.report.test_page import Page
+
+GENERATOR = '<meta name="generator" content="patchae'
 
 
 @pytest.fixture
@@ -178,12 +181,74 @@ def test_what_others_put_beside_the_pages_stays(works: Works) -> None:
     images = images_page(project, "works")
     write_text(images, "<p>of validation</p>")
     stale = report_path(project, "works").with_name("life-gone.html")
-    write_text(stale, "<p>of a class that is no more</p>")
+    write_text(stale, '<meta name="generator" content="patchae">')
     write_site(project, works.tracking())
     assert images.read_text() == "<p>of validation</p>"
     assert "images.html" in Page(report_path(project, "works").read_text()).all("href")
     assert not stale.exists()
     images.unlink()
+
+
+@pytest.fixture
+def hall(tmp_path: Path) -> Plant:
+    """A line whose first training failed for one class; of the other one nothing is known yet."""
+    made = Plant(tmp_path / "plant")
+    made.line("hall", "disc", "lens")
+    failures.remember(made.project, "hall", {"disc": "2 images cannot be decoded"}, ())
+    return made
+
+
+def test_classes_of_which_the_ledger_knows_nothing_have_a_page_that_is_led_to(hall: Plant) -> None:
+    write_site(hall.project, hall.tracking())
+    folder = hall.project.reports
+    assert dead_links(folder) == []
+    assert (folder / "hall" / "life-disc.html").is_file()
+    assert (folder / "hall" / "life-lens.html").is_file()
+
+
+def test_pages_that_others_made_stay_wherever_they_lie(hall: Plant) -> None:
+    other = hall.project.reports / "grafana" / "index.html"
+    write_text(other, "<h1>not of patchae</h1>")
+    write_site(hall.project, hall.tracking())
+    assert other.read_text() == "<h1>not of patchae</h1>"
+
+
+def test_every_kind_of_page_says_who_made_it(hall: Plant) -> None:
+    project, moment = hall.project, "2026-11-25T05:00:00+00:00"
+    look = Drift("hall.lens", "1", moment, moment, moment, 240, (), ())
+    write_drift_page(project, store.save(project, look, [], []))
+    write_images_page(project, "hall", "v", [], {})
+    write_site(project, hall.tracking())
+    pages = {path.name: path.read_text() for path in project.reports.rglob("*.html")}
+    assert {"life-disc.html", "drift-lens.html", "images.html", "ledger.html"} <= set(pages)
+    assert [name for name, text in pages.items() if GENERATOR not in text[:2048]] == []
+    hall.project.lines_file.write_text("lines:\n  yard:\n    classes: [disc]\n")
+    write_site(project, hall.tracking())
+    assert not (project.reports / "hall").exists()
+
+
+def test_what_changes_while_a_report_waits_for_another_stands_on_all_of_its_pages(
+    hall: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its audits take a while, and so may whoever writes pages just now."""
+    project, ledger = hall.project, hall.ledger
+    body = {"to": "1", "from": None, "why": "promoted", "reason": "", "verdict": None}
+    ledger.append("move", "hall.lens", body, "ann")
+    ledger.append("move", "hall.lens", {**body, "to": "2", "from": "1"}, "ann")
+    locked = Project.lock
+
+    def waits(project: Project, name: str, **more: Any) -> Any:
+        if name == LOCK:
+            back = {**body, "to": "1", "from": "2", "why": "rolled_back"}
+            ledger.append("move", "hall.lens", back, "ann")
+        return locked(project, name, **more)
+
+    tracking = hall.tracking()
+    monkeypatch.setattr(Project, "lock", waits)
+    path = write_report(project, tracking, hall.read("hall"))
+    assert "Version 1 is deployed." in Page(path.read_text()).words
+    assert "Version 1 is live" in Page(path.with_name("life-lens.html").read_text()).words
+    assert "version 1" in Page(start_path(project).read_text()).words
 
 
 def test_a_site_that_cannot_be_made_leaves_the_one_before(

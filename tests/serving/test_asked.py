@@ -67,6 +67,37 @@ def test_names_may_have_what_json_is_made_of() -> None:
     assert [one.name for one in found] == ["[{,:}]" * 80] * 64
 
 
+FORM = b'--x\r\nContent-Disposition: form-data; name="i"; filename="%d.png"\r\n\r\n%d\r\n'
+TWO = FORM % (1, 1) + FORM % (2, 2)
+
+
+def files(body: bytes) -> list[bytes]:
+    """What is found in a form."""
+    found = files_of(request("multipart/form-data; boundary=x"), body, Limits())
+    return [one.content for one in asyncio.run(found)]
+
+
+@pytest.mark.parametrize("after", [b"", b"\r\n", b"  \r\n", b"\r\nan epilogue\r\n--x\r\n"])
+def test_whatever_may_follow_a_closing_boundary_changes_nothing(after: bytes) -> None:
+    assert files(TWO + b"--x--" + after) == [b"1", b"2"]
+
+
+def test_a_form_that_was_cut_off_anywhere_is_no_form() -> None:
+    """Else its last file would be left out, and the others be answered as if they were all."""
+    whole = TWO + b"--x--"
+    for length in range(len(whole)):
+        with pytest.raises(HTTPException) as found:
+            files(whole[:length])
+        assert found.value.status_code == 400
+        assert "closing boundary" in found.value.detail
+
+
+def test_what_looks_like_a_closing_boundary_within_a_line_closes_nothing() -> None:
+    for body in (FORM % (1, 1) + b"--x--y", FORM % (1, 1) + b"y--x--\r\n"):
+        with pytest.raises(HTTPException, match="closing boundary"):
+            files(body)
+
+
 def test_json_is_read_beside_the_loop_that_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes a moment there is a moment in which nobody is answered, /healthz neither."""
     threads: list[threading.Thread] = []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 
+import pytest
+
 from tests.serving.conftest import LENS, TOKEN, Service, until
 
 
@@ -34,11 +36,23 @@ def test_a_length_above_the_limit_is_refused_before_anything_is_sent(service: Se
         assert b" 413 " in one.recv(200)
 
 
-def test_a_client_that_goes_away_leaves_nothing(service: Service) -> None:
+def counted(service: Service, code: int) -> float:
+    """Requests that were answered so."""
+    told = service.parts.gauges.registry.get_sample_value
+    return told("patchae_requests_total", {"model": LENS, "code": str(code)}) or 0
+
+
+def test_a_client_that_goes_away_leaves_nothing_and_is_no_failure(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone_before, failed_before = counted(service, 499), counted(service, 500)
     for _ in range(20):
         with connect(service) as gone:
             gone.sendall(head(100_000) + bytes(50_000))
-    until(lambda: service.parts.budget.held == 0)
+    until(lambda: counted(service, 499) == gone_before + 20)
+    assert service.parts.budget.held == 0
+    assert counted(service, 500) == failed_before
+    assert "Traceback" not in caplog.text
     assert service.version()
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -18,6 +19,7 @@ from patchae.registry.promotion import override, rollback
 from patchae.registry.standing import champion_of, last_verdict, moves
 from patchae.registry.tracking import Tracking
 from patchae.serving import following
+from patchae.serving.champion import Champion
 from tests.flows.plant import Works
 from tests.serving.conftest import LENS, Service, running, until
 
@@ -173,6 +175,63 @@ def test_what_cannot_be_loaded_is_not_tried_again_at_once(
         until(lambda: service.parts.following.seen > looked + 1, patience=20)
         assert tries == [second]
         assert "RuntimeError: out of memory" in service.problems()[LENS]
+
+
+def test_a_version_that_is_rolled_back_while_it_is_loaded_answers_nobody(
+    works: Works, tracking: Tracking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = champion(works)
+    second = {"1": "2", "2": "1"}[first]
+    answered: list[str] = []
+    loaded: list[str] = []
+    real = following.load
+
+    def load_and_roll_back(*given: Any, **named: Any) -> Champion:
+        made = real(*given, **named)
+        loaded.append(made.version)
+        if made.version == second:
+            move(works, tracking, first)
+        return made
+
+    monkeypatch.setattr(following, "load", load_and_roll_back)
+    looking = following.Following(
+        works.plant.project,
+        tracking,
+        [LENS],
+        every_s=0.05,
+        changed=lambda champion: answered.append(champion.version),
+    )
+    looking.start()
+    try:
+        move(works, tracking, second)
+        until(lambda: loaded == [first, second])
+        looked = time.time()
+        until(lambda: looking.seen > looked)
+    finally:
+        looking.close()
+    assert answered == [first]
+    assert looking.slots[LENS].problem is None
+
+
+def test_a_look_that_never_ends_does_not_keep_the_service_from_ending(
+    works: Works, tracking: Tracking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answer = threading.Event(), threading.Event()
+
+    def silent(_: Tracking) -> None:
+        asked.set()
+        answer.wait()
+
+    monkeypatch.setattr(Tracking, "probe", silent)
+    monkeypatch.setattr(following, "CLOSE_S", 0.01)
+    looking = following.Following(works.plant.project, tracking, [], every_s=0.01)
+    looking.start()
+    asked.wait()
+    try:
+        looking.close()
+        assert not answer.is_set(), "it is still under way"
+    finally:
+        answer.set()
 
 
 def test_a_model_without_champion_or_with_a_broken_audit_is_not_started(

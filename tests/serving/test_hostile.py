@@ -99,6 +99,14 @@ def noise(side: int) -> bytes:
 
 TEXT = base64.b64encode(png()).decode()
 BOUND = "multipart/form-data; boundary=x"
+FORM = (
+    b"".join(
+        b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n%s\r\n'
+        % png()
+        for _ in range(2)
+    )
+    + b"--x--\r\n"
+)
 HOSTILE: dict[str, tuple[int, Ask]] = {
     "empty body": (422, raw(b"")),
     "text": (422, raw(b"hello")),
@@ -142,7 +150,9 @@ HOSTILE: dict[str, tuple[int, Ask]] = {
     "no images": (422, as_json({"images": []})),
     "too many images": (413, as_json({"images": [{"data": TEXT}] * 5})),
     "a form without a boundary": (400, typed(b"--x", "multipart/form-data")),
-    "a form cut short": (422, typed(b"--x\r\nContent-Disposition: form-da", BOUND)),
+    "a form cut short": (400, typed(b"--x\r\nContent-Disposition: form-da", BOUND)),
+    "a form whose last file is cut short": (400, typed(FORM[:-30], BOUND)),
+    "a form without its closing boundary": (400, typed(FORM.removesuffix(b"--\r\n"), BOUND)),
     "a form without files": (422, typed(b"--x--\r\n", BOUND)),
     "too many files": (413, form(*[("image", png())] * 5)),
     "one bad file of three": (422, form(("a", png()), ("b", b"no"), ("c", png()))),

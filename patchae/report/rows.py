@@ -1,0 +1,43 @@
+"""Rows of the ledger as pages read them: words where words belong.
+
+Whoever alters a row can put anything into it, and the page that says so must be made all the same.
+So what is no text where a text belongs is shown as the JSON that stands there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from patchae.files import canonical_json
+from patchae.registry.chain import Entry
+from patchae.registry.verdict import Verdict
+from patchae.registry.wording import explain
+
+_TEXTS = ("version", "outcome", "to", "from", "why", "reason", "run_id")
+
+
+def readable(entries: Iterable[Entry]) -> list[Entry]:
+    """The same rows, fit to be shown. Law: rows as patchae writes them stay as they are."""
+    return [_readable(entry) for entry in entries]
+
+
+def reasons_of(row: Entry) -> str | None:
+    """The reasons of a verdict in words; None where they cannot be read: the audit says so."""
+    try:
+        return explain(Verdict.from_body(row.body))
+    except (LookupError, TypeError, ValueError, ArithmeticError):
+        return None
+
+
+def _readable(entry: Entry) -> Entry:
+    body = entry.body
+    other: dict[str, Any] = {
+        key: canonical_json(body[key])
+        for key in _TEXTS
+        if not isinstance(body.get(key, ""), str) and not (key == "from" and body[key] is None)
+    }
+    if not isinstance(body.get("files", {}), dict):
+        other["files"] = {canonical_json(body["files"]): {}}
+    return replace(entry, body={**body, **other}) if other else entry
