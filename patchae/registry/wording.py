@@ -19,13 +19,14 @@ def explain(verdict: Verdict) -> str:
 
 
 def explain_row(body: Mapping[str, Any]) -> str:
-    """The same of the body of a verdict's row; its own codes, where this patchae knows them not."""
+    """The same of the body of a row, whatever it holds: somebody altered it, or a newer patchae
+    wrote it. What cannot be read is told in its own codes."""
     try:
         return explain(Verdict.from_body(body))
-    except ValueError:
+    except (LookupError, TypeError, ValueError, ArithmeticError):
         reasons = body.get("reasons")
         codes = ", ".join(map(str, reasons)) if isinstance(reasons, list) else ""
-        return f"{codes or 'no reason is given'} (not known to this version of patchae)"
+        return f"its reasons cannot be read{f' ({codes})' if codes else ''}"
 
 
 def sentence(finding: Finding, evidence: dict[str, object] | None = None) -> str:

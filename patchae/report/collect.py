@@ -26,7 +26,7 @@ from patchae.registry.ledger import Ledger
 from patchae.registry.standing import champion_of, last_verdict, moves
 from patchae.registry.tracking import Tracking
 from patchae.registry.verdict import Verdict
-from patchae.registry.wording import sentence
+from patchae.registry.wording import explain_row, sentence
 from patchae.report.content import (
     Audit,
     AuditLink,
@@ -43,7 +43,7 @@ from patchae.report.content import (
     Score,
     Unread,
 )
-from patchae.report.rows import readable, reasons_of
+from patchae.report.rows import readable
 
 _LINK_STATES: dict[State, LinkState] = {
     "intact": "holds",
@@ -126,7 +126,7 @@ def _class_report(
 
 
 def _unread(row: Entry) -> Unread:
-    words = reasons_of(row) or "its reasons cannot be read"
+    words = explain_row(row.body)
     return Unread(row.body["version"], row.body["outcome"], words)
 
 

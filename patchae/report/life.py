@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Literal
 
 from patchae.registry.chain import Entry
 from patchae.registry.standing import moves
-from patchae.report.rows import readable, reasons_of
+from patchae.registry.wording import explain_row
+from patchae.report.rows import readable
 
 if TYPE_CHECKING:
     from patchae.report.now import Now
@@ -160,8 +161,7 @@ def event_of(entry: Entry, entries: Sequence[Entry]) -> Event | None:
 
 
 def _verdict(row: Entry) -> str:
-    outcome, reasons = row.body["outcome"], reasons_of(row)
-    return outcome if reasons is None else f"{outcome}: {reasons}"
+    return f"{row.body['outcome']}: {explain_row(row.body)}"
 
 
 def _spans(moved: Sequence[Entry]) -> tuple[Span, ...]:

@@ -21,11 +21,12 @@ from patchae.project import Project
 from patchae.registry.chain import Entry
 from patchae.registry.ledger import Ledger
 from patchae.registry.standing import champion_of, last_verdict, moves
+from patchae.registry.wording import explain_row
 from patchae.report.collect import shown
 from patchae.report.failures import failures
 from patchae.report.looks import last_look
 from patchae.report.now import Judged, Now, Plant, in_order
-from patchae.report.rows import readable, reasons_of
+from patchae.report.rows import readable
 from patchae.report.traffic import traffic
 from patchae.report.week import Traffic
 
@@ -108,6 +109,6 @@ def _judged(row: Entry, moved: list[Entry]) -> Judged:
         version,
         row.body["outcome"],
         datetime.fromisoformat(row.time),
-        reasons_of(row) or "its reasons cannot be read",
+        explain_row(row.body),
         overruled=newest is not None and newest.seq > row.seq and newest.body["to"] == version,
     )

@@ -12,8 +12,6 @@ from typing import Any
 
 from patchae.files import canonical_json
 from patchae.registry.chain import Entry
-from patchae.registry.verdict import Verdict
-from patchae.registry.wording import explain
 
 _TEXTS = ("version", "outcome", "to", "from", "why", "reason", "run_id")
 
@@ -21,14 +19,6 @@ _TEXTS = ("version", "outcome", "to", "from", "why", "reason", "run_id")
 def readable(entries: Iterable[Entry]) -> list[Entry]:
     """The same rows, fit to be shown. Law: rows as patchae writes them stay as they are."""
     return [_readable(entry) for entry in entries]
-
-
-def reasons_of(row: Entry) -> str | None:
-    """The reasons of a verdict in words; None where they cannot be read: the audit says so."""
-    try:
-        return explain(Verdict.from_body(row.body))
-    except (LookupError, TypeError, ValueError, ArithmeticError):
-        return None
 
 
 def _readable(entry: Entry) -> Entry:

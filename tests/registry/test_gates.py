@@ -306,8 +306,8 @@ def test_what_is_no_verdict_is_refused(body: dict[str, object]) -> None:
 
 def test_a_row_of_a_newer_patchae_is_told_in_its_own_codes() -> None:
     body = {**judge(evidence(), Gates()).to_body("1", scores_sha256=""), "reasons": ["too_heavy"]}
-    assert explain_row(body) == "too_heavy (not known to this version of patchae)"
-    assert explain_row({}) == "no reason is given (not known to this version of patchae)"
+    assert explain_row(body) == "its reasons cannot be read (too_heavy)"
+    assert explain_row({}) == "its reasons cannot be read"
 
 
 @pytest.mark.parametrize("change", [{"n_good": "20"}, {"colour": 1}, {"image_auroc": 0.9}])

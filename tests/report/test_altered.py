@@ -107,7 +107,7 @@ def test_what_it_says_is_shown_as_it_stands(hall: Hall) -> None:
     for name in ("ledger", "life", "line", "bundle"):
         assert "moved by night" in made[name].words, name
     made = hall.pages(altered(7, "outcome", "approve"))
-    assert "Version 3 has the verdict 'approve': its reasons cannot be read." in made["start"].words
+    assert "Version 3 has the verdict 'approve': its reasons cannot be read" in made["start"].words
     assert "Version 3 has the verdict 'approve'. Its evidence cannot be read." in made["line"].words
     assert "Not proven" in made["line"].words
     assert "null" in hall.pages(altered(6, "files", None))["ledger"].words
