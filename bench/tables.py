@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean, geometric_mean
 from typing import Any
 
+from bench.ablations import WHOLE, of_ablations
 from bench.methods import REFERENCE
 from patchae.intervals import newcombe_interval
 
@@ -64,6 +65,8 @@ def of_methods(results: Path) -> str:
     }
     if means:
         parts += [f"### Mean over {', '.join(rows)}", methods_table(means, titles)]
+    if parted := of_ablations(content):
+        parts += [f"### {titles[WHOLE]} without one of its parts", table(*parted)]
     if shares := ratios(rows):
         parts += [f"### Relative to {titles[REFERENCE]}", ratio_table(shares, titles)]
     for name, of_class in rows.items():

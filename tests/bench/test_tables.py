@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bench import pages
+from bench.ablations import of_ablations
 from bench.pages import SECTIONS, rendered
 from bench.product_pages import of_sizes
 from bench.tables import of_methods, significant
@@ -83,6 +84,31 @@ def test_a_row_is_the_mean_over_seeds_and_classes(tmp_path: Path) -> None:
     assert shares["Ours"][0] == "0.141"  # the geometric mean of 10 / 200 and 40 / 100
     assert shares["PatchCore"] == ["1.00"] * 5
     assert list(shares)[1:] == ["PatchCore", "Ours"]  # in the order of the methods
+
+
+def test_a_part_that_is_taken_out_is_compared_seed_by_seed() -> None:
+    whole = [run(0.90, 1, seed=0), run(0.80, 1, seed=1)]
+    content = {
+        "titles": {"patch-ae": "Whole", "frozen": "Frozen", "as-is": "As is"},
+        "classes": {
+            "nut": {"methods": {"patch-ae": whole, "frozen": [run(0.70, 1, seed=1)]}},
+            "bolt": {
+                "methods": {
+                    "patch-ae": whole,
+                    "frozen": [run(0.84, 1, seed=0), run(0.82, 1, seed=1)],
+                    "as-is": [run(0.95, 1, seed=0)],
+                }
+            },
+        },
+    }
+    assert of_ablations(content) == (
+        ["method", "mean (lowest to highest seed)", "nut", "bolt"],
+        [["As is", "-", "-", "+0.0500"], ["Frozen", "-0.0400", "-0.1000", "-0.0200"]],
+    )
+    content["classes"]["nut"]["methods"]["frozen"] = content["classes"]["bolt"]["methods"]["frozen"]
+    _, (_, frozen) = of_ablations(content) or ([], [[], []])
+    assert frozen[1] == "-0.0200 (-0.0600 to +0.0200)"
+    assert of_ablations({**content, "classes": {"nut": {"methods": {}}}}) is None
 
 
 def test_a_method_that_lacks_a_class_has_no_mean(tmp_path: Path) -> None:
