@@ -27,11 +27,12 @@ class Captured:
     new: tuple[str, ...]
     """Paths of new images, relative to data/."""
     known: int
-    """Images that the class has already, in train or test."""
+    """Images that the class has already, in train or test, or has had: one that was edited in its
+    place keeps its name, and the original that lies in the drop folder does not come back."""
     copies: int
     """Images that are there more than once in the drop folder."""
     ignored: int
-    """Files that are no images."""
+    """Files that are no images, and folders that are links: nobody looks into them."""
 
 
 def capture(
@@ -79,7 +80,7 @@ def capture(
         known = copies = 0
         for path, picture in zip(found, pictures, strict=True):
             target = f"{class_name}/train/{GOOD}/{picture.sha256[:16]}{path.suffix.lower()}"
-            if picture.sha256 in have:
+            if picture.sha256 in have or (project.data / target).exists():
                 known += 1
             elif picture.sha256 in taken:
                 copies += 1
@@ -92,10 +93,11 @@ def capture(
 
 
 def _files(folder: Path) -> tuple[list[Path], int]:
-    """The images under a folder, sorted, and the number of other files."""
+    """The images under a folder, sorted, and the number of other files and linked folders."""
     found, ignored = [], 0
     for parent, inside, files in os.walk(folder):
         inside[:] = sorted(name for name in inside if not name.startswith("."))
+        ignored += sum((Path(parent) / name).is_symlink() for name in inside)
         for name in sorted(files):
             if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES:
                 found.append(Path(parent) / name)
@@ -109,6 +111,8 @@ def _copy(project: Project, new: dict[str, tuple[Path, Picture]], progress: Prog
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
     try:
+        for folder in {(project.data / target).parent for target in new}:
+            folder.mkdir(parents=True, exist_ok=True)
         for done, (target, (source, picture)) in enumerate(new.items(), start=1):
             draft = staging / Path(target).name
             shutil.copyfile(source, draft)

@@ -41,7 +41,8 @@ class Labelled:
     new: tuple[str, ...]
     """Paths of new images, relative to data/."""
     known: tuple[str, ...]
-    """Images that the class has already, as they were given."""
+    """Images that the class has already, as they were given; or has had under this label: one that
+    was edited in its place keeps its name, and the original does not come back over it."""
 
 
 def split_of(sha256: str, label: str) -> str:
@@ -125,6 +126,9 @@ def bring_back(
             split = split_of(picture.sha256, label)
             name = f"{picture.sha256[:16]}{_suffix(path, picture)}"
             target = f"{class_name}/{split}/{label}/{name}"
+            if (project.data / target).exists():
+                already.append(str(path))
+                continue
             new[target] = (path, picture.sha256)
         if not dry_run:
             rows = _rows(class_name, label, actor, new)
