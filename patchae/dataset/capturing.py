@@ -15,6 +15,7 @@ from patchae.dataset.importing import refusal, staging_folder
 from patchae.dataset.layout import GOOD, IMAGE_SUFFIXES, images
 from patchae.dataset.picture import Picture
 from patchae.dataset.reading import read_pictures
+from patchae.dataset.unfinished import require_finished
 from patchae.errors import DataError
 from patchae.files import Progress, sha256_file, silent
 from patchae.project import Project
@@ -49,7 +50,8 @@ def capture(
     on: what has arrived is known by its content.
 
     Raises:
-        DataError: there is no such folder or class, or an image is damaged; nothing was copied.
+        DataError: there is no such folder or class, an image is damaged, or a pull was cut off;
+            nothing was copied.
         StoreBusy: another process works on `data/` for too long.
     """
     if not folder.is_dir():
@@ -58,6 +60,7 @@ def capture(
         )
     found, ignored = _files(folder)
     with project.lock("data"):
+        require_finished(project)
         present = images(project.data, class_name)  # DataError: no such class
         own = [(str(project.data / image.path), False) for image in present]
         have = {

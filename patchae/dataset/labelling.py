@@ -22,6 +22,7 @@ from patchae.dataset.importing import refusal, staging_folder
 from patchae.dataset.layout import GOOD, IMAGE_SUFFIXES, images
 from patchae.dataset.picture import Picture
 from patchae.dataset.reading import read_pictures
+from patchae.dataset.unfinished import require_finished
 from patchae.errors import DataError
 from patchae.files import Progress, sha256_file, silent
 from patchae.project import Project
@@ -80,8 +81,8 @@ def bring_back(
 
     Raises:
         DataError: a file is no image, or one of a type that data/ does not hold, the label is no
-            name, or the class has an image of the same content under another label; nothing was
-            copied.
+            name, the class has an image of the same content under another label, or a pull was
+            cut off; nothing was copied.
         StoreBusy: another process works on `data/` for too long.
     """
     if not _NAME.fullmatch(label):
@@ -90,6 +91,7 @@ def bring_back(
             mend="use letters, digits, '_' and '-', at most 64; or 'good'",
         )
     with project.lock("data"):
+        require_finished(project)
         present = images(project.data, class_name)  # DataError: no such class
         own = [(str(project.data / image.path), False) for image in present]
         known = {

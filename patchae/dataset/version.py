@@ -22,6 +22,7 @@ from patchae.dataset.dvc_store import Store
 from patchae.dataset.importing import staging_folder
 from patchae.dataset.objects import NOTHING_KNOWN, State
 from patchae.dataset.pin import read_pin, write_pin
+from patchae.dataset.unfinished import require_finished
 from patchae.errors import DataError, UsageError
 from patchae.files import Progress, silent
 from patchae.project import Project
@@ -58,7 +59,8 @@ def snapshot(
     committed, and nothing else, whatever is staged. `clock` says when the version was made.
 
     Raises:
-        DataError: there is nothing in `data/`, Git tracks it, or it changes meanwhile.
+        DataError: there is nothing in `data/`, Git tracks it, it changes meanwhile, or a pull was
+            cut off.
         StoreBusy: another process holds the images or DVC for too long.
         StoreUnreachable: the remote does not answer, or `clock` does not.
         ConfigError: DVC cannot use its configuration.
@@ -71,6 +73,7 @@ def snapshot(
             mend="git init, or leave the commit out",
         )
     with project.lock("data"):
+        require_finished(project)
         # Nobody imports or pulls while this lock is held: what lies there was left by a kill.
         shutil.rmtree(staging_folder(project), ignore_errors=True)
         before = read_pin(project.data_dvc)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +16,7 @@ from patchae.dataset.history import Change, find, versions
 from patchae.dataset.restoring import pull
 from patchae.dataset.upkeep import Flaw, examine
 from patchae.dataset.version import pinned_version, snapshot
-from patchae.errors import DataError, UsageError
+from patchae.errors import DataError, StoreUnreachable, UsageError
 from patchae.files import digests_of
 from patchae.project import Project
 from patchae.types import DataVersion
@@ -160,6 +161,21 @@ def test_images_in_no_version_are_never_lost(plant: Project) -> None:
     assert digests_of(plant.data) == before
     pull(plant, first, force=True)
     assert not own.exists()
+
+
+def test_images_of_a_snapshot_that_never_pinned_them_are_in_no_version(plant: Project) -> None:
+    first, _ = first_and_second(plant)
+    own = plant.data / "bolt" / "train" / "good" / "own.png"
+    write_image(own, 55)
+
+    def silent_clock() -> datetime:
+        raise StoreUnreachable("the ledger does not answer")
+
+    with pytest.raises(StoreUnreachable):
+        snapshot(plant, clock=silent_clock)  # by now the remote holds the image
+    with pytest.raises(DataError, match=r"would be lost: bolt/train/good/own\.png"):
+        pull(plant, first)
+    assert own.exists()
 
 
 def stored(plant: Project, path: str, *, cache: bool) -> Path:
