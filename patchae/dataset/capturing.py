@@ -6,13 +6,12 @@ camera called them. Nothing is moved or removed in the drop folder.
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from patchae.dataset.importing import refusal, staging_folder
-from patchae.dataset.layout import GOOD, IMAGE_SUFFIXES, images
+from patchae.dataset.layout import GOOD, IMAGE_SUFFIXES, images, walked
 from patchae.dataset.picture import Picture
 from patchae.dataset.reading import read_pictures
 from patchae.dataset.unfinished import require_finished
@@ -50,8 +49,8 @@ def capture(
     on: what has arrived is known by its content.
 
     Raises:
-        DataError: there is no such folder or class, an image is damaged, or a pull was cut off;
-            nothing was copied.
+        DataError: there is no such folder or class, a folder cannot be read, an image is damaged,
+            or a pull was cut off; nothing was copied.
         StoreBusy: another process works on `data/` for too long.
     """
     if not folder.is_dir():
@@ -98,7 +97,7 @@ def capture(
 def _files(folder: Path) -> tuple[list[Path], int]:
     """The images under a folder, sorted, and the number of other files and linked folders."""
     found, ignored = [], 0
-    for parent, inside, files in os.walk(folder):
+    for parent, inside, files in walked(folder):
         inside[:] = sorted(name for name in inside if not name.startswith("."))
         ignored += sum((Path(parent) / name).is_symlink() for name in inside)
         for name in sorted(files):

@@ -13,7 +13,6 @@ from patchae.dataset.capturing import capture
 from patchae.dataset.importing import import_folder
 from patchae.dataset.layout import images
 from patchae.dataset.restoring import pull
-from patchae.dataset.sample import write_sample
 from patchae.dataset.validation.strays import strays
 from patchae.dataset.version import snapshot
 from patchae.errors import DataError
@@ -30,8 +29,8 @@ def close(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
 
     def refusing(really: Callable[..., Any]) -> Callable[..., Any]:
         def ask(path: Any = ".") -> Any:
-            if os.fspath(path) in closed:
-                raise PermissionError(13, "Permission denied", os.fspath(path))
+            if str(path) in closed:
+                raise PermissionError(13, "Permission denied", str(path))
             return really(path)
 
         return ask
