@@ -20,7 +20,7 @@ from pathlib import Path
 
 from patchae.dataset.importing import refusal, staging_folder
 from patchae.dataset.layout import GOOD, IMAGE_SUFFIXES, images
-from patchae.dataset.picture import Picture
+from patchae.dataset.picture import SUFFIXES, Picture
 from patchae.dataset.reading import read_pictures
 from patchae.dataset.unfinished import require_finished
 from patchae.errors import DataError
@@ -29,8 +29,6 @@ from patchae.project import Project
 
 LOG = "feedback.jsonl"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "MPO": ".jpg", "BMP": ".bmp", "TIFF": ".tif"}
-"""What a file is called by what it holds, where its own name does not say it."""
 TEST_SHARE = 4
 """Of so many good images one is for testing."""
 
@@ -141,7 +139,7 @@ def bring_back(
 def _suffix(path: Path, picture: Picture) -> str | None:
     """That of the name if the layout knows it, else that of the type; None: it has neither."""
     own = path.suffix.lower()
-    return own if own in IMAGE_SUFFIXES else _SUFFIXES.get(picture.kind)
+    return own if own in IMAGE_SUFFIXES else SUFFIXES.get(picture.kind)
 
 
 def _problem_of_type(path: Path, picture: Picture) -> str | None:
