@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -176,6 +176,19 @@ def test_images_of_a_snapshot_that_never_pinned_them_are_in_no_version(plant: Pr
     with pytest.raises(DataError, match=r"would be lost: bolt/train/good/own\.png"):
         pull(plant, first)
     assert own.exists()
+
+
+def test_no_version_is_dated_before_the_one_before_it(plant: Project) -> None:
+    noon = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+    made = []
+    for number, hour in enumerate((0, -2, 1)):  # the clock is set back, and right again
+        write_image(plant.data / "bolt" / "train" / "good" / f"new {number}.png", 900 + number)
+        when = noon + timedelta(hours=hour)
+        made.append(snapshot(plant, clock=lambda when=when: when).version)
+    assert [entry.version for entry in version_log.entries(plant)][-3:] == made
+    assert [one.version for one in versions(plant)][:3] == made[::-1]
+    times = [datetime.fromisoformat(entry.made) for entry in version_log.entries(plant)]
+    assert times[-3:] == [noon, noon, noon + timedelta(hours=1)]
 
 
 def stored(plant: Project, path: str, *, cache: bool) -> Path:
