@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -21,7 +21,8 @@ def fetch_prefix(address: str, target: Path, progress: Progress = silent) -> int
     """Bring the images under `s3://bucket/prefix` into an empty folder; returns files left out.
 
     Raises:
-        DataError: the address is none, there is nothing, or a key cannot be a file name.
+        DataError: the address is none, there is nothing, or a key cannot be a file name, or two of
+            them only the same one.
         StoreUnreachable: the store does not answer, or refuses.
     """
     bucket, prefix = split(address)
@@ -36,8 +37,8 @@ def fetch_prefix(address: str, target: Path, progress: Progress = silent) -> int
             where=address,
             mend="check bucket and prefix: aws s3 ls",
         )
-    files = [(f"{SCHEME}{bucket}/{key}", target / _relative(key, start)) for key in images]
-    fetch(files, progress)
+    places = placed(images, start)
+    fetch([(f"{SCHEME}{bucket}/{key}", target / place) for key, place in places.items()], progress)
     return sum(not key.endswith("/") for key in keys) - len(images)
 
 
@@ -132,13 +133,42 @@ def split(address: str) -> tuple[str, str]:
     Raises:
         DataError: the address is no such thing.
     """
-    parts = urlsplit(address, allow_fragments=False)
-    bucket, key = parts.netloc, address.removeprefix(f"{SCHEME}{parts.netloc}").strip("/")
+    try:
+        bucket = urlsplit(address, allow_fragments=False).netloc
+    except ValueError:  # a bracket that is not closed
+        bucket = ""
+    key = address.removeprefix(f"{SCHEME}{bucket}").strip("/")
     if not address.startswith(SCHEME) or not bucket:
         raise DataError(
             "not an address in S3", where=address, mend="write it as s3://bucket/prefix"
         )
     return bucket, key
+
+
+def placed(keys: Iterable[str], start: str) -> dict[str, PurePosixPath]:
+    """Where each object goes, by its key: below a folder that stands for the keys' common start.
+
+    Raises:
+        DataError: a key cannot be the name of a file, or two would be one file, or a file and a
+            folder.
+    """
+    users: dict[PurePosixPath, str] = {}
+    for key in keys:
+        path = _relative(key, start)
+        if path in users:
+            raise _clash(users[path], key)
+        users[path] = key
+    for path, key in users.items():
+        if inside := next((parent for parent in path.parents if parent in users), None):
+            raise _clash(users[inside], key)
+    return {key: path for path, key in users.items()}
+
+
+def _clash(one: str, other: str) -> DataError:
+    return DataError(
+        f"the keys {one!r} and {other!r} cannot both be files",
+        mend="rename or remove one of the objects",
+    )
 
 
 def _relative(key: str, start: str) -> PurePosixPath:

@@ -6,15 +6,15 @@ camera called them. Nothing is moved or removed in the drop folder.
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from patchae.dataset.importing import refusal, staging_folder
-from patchae.dataset.layout import GOOD, IMAGE_SUFFIXES, images
+from patchae.dataset.layout import GOOD, IMAGE_SUFFIXES, images, walked
 from patchae.dataset.picture import Picture
 from patchae.dataset.reading import read_pictures
+from patchae.dataset.unfinished import require_finished
 from patchae.errors import DataError
 from patchae.files import Progress, sha256_file, silent
 from patchae.project import Project
@@ -27,11 +27,12 @@ class Captured:
     new: tuple[str, ...]
     """Paths of new images, relative to data/."""
     known: int
-    """Images that the class has already, in train or test."""
+    """Images that the class has already, in train or test, or has had: one that was edited in its
+    place keeps its name, and the original that lies in the drop folder does not come back."""
     copies: int
     """Images that are there more than once in the drop folder."""
     ignored: int
-    """Files that are no images."""
+    """Files that are no images, and folders that are links: nobody looks into them."""
 
 
 def capture(
@@ -48,7 +49,8 @@ def capture(
     on: what has arrived is known by its content.
 
     Raises:
-        DataError: there is no such folder or class, or an image is damaged; nothing was copied.
+        DataError: there is no such folder or class, a folder cannot be read, an image is damaged,
+            or a pull was cut off; nothing was copied.
         StoreBusy: another process works on `data/` for too long.
     """
     if not folder.is_dir():
@@ -57,6 +59,7 @@ def capture(
         )
     found, ignored = _files(folder)
     with project.lock("data"):
+        require_finished(project)
         present = images(project.data, class_name)  # DataError: no such class
         own = [(str(project.data / image.path), False) for image in present]
         have = {
@@ -79,7 +82,7 @@ def capture(
         known = copies = 0
         for path, picture in zip(found, pictures, strict=True):
             target = f"{class_name}/train/{GOOD}/{picture.sha256[:16]}{path.suffix.lower()}"
-            if picture.sha256 in have:
+            if picture.sha256 in have or (project.data / target).exists():
                 known += 1
             elif picture.sha256 in taken:
                 copies += 1
@@ -92,10 +95,11 @@ def capture(
 
 
 def _files(folder: Path) -> tuple[list[Path], int]:
-    """The images under a folder, sorted, and the number of other files."""
+    """The images under a folder, sorted, and the number of other files and linked folders."""
     found, ignored = [], 0
-    for parent, inside, files in os.walk(folder):
+    for parent, inside, files in walked(folder):
         inside[:] = sorted(name for name in inside if not name.startswith("."))
+        ignored += sum((Path(parent) / name).is_symlink() for name in inside)
         for name in sorted(files):
             if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES:
                 found.append(Path(parent) / name)
@@ -109,6 +113,8 @@ def _copy(project: Project, new: dict[str, tuple[Path, Picture]], progress: Prog
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
     try:
+        for folder in {(project.data / target).parent for target in new}:
+            folder.mkdir(parents=True, exist_ok=True)
         for done, (target, (source, picture)) in enumerate(new.items(), start=1):
             draft = staging / Path(target).name
             shutil.copyfile(source, draft)

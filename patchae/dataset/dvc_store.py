@@ -8,7 +8,6 @@ What is written is what DVC itself would write: `dvc pull`, `dvc checkout`, `dvc
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from patchae.dataset.dvc_sides import Sides, callback
+from patchae.dataset.layout import walked
 from patchae.errors import DataError, StoreSilent
 from patchae.files import Progress, silent
 from patchae.types import DataVersion
@@ -46,7 +46,8 @@ class Store(Sides):
         """Hash what `data/` holds. DVC remembers hashes by path, size and time of change.
 
         Raises:
-            DataError: a file cannot be read, or is not there any more; or a folder is a link.
+            DataError: a file or a folder cannot be read, or is not there any more; or a folder is a
+                link.
         """
         from dvc_data.hashfile.build import IgnoreInCollectedDirError, build
 
@@ -194,6 +195,7 @@ class Store(Sides):
 
 
 def _linked_folders(folder: Path) -> Iterator[Path]:
-    """DVC does not look into them, while whoever reads images by their class does."""
-    for parent, names, _ in os.walk(folder):
+    """DVC does not look into them, while whoever reads images by their class does; and it leaves
+    out a folder that it cannot read, at which this stops."""
+    for parent, names, _ in walked(folder):
         yield from (path for name in sorted(names) if (path := Path(parent, name)).is_symlink())

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from patchae.dataset.incoming import Incoming, examine, holds_images, placed, walk
 from patchae.dataset.layout import GROUND_TRUTH, folders
+from patchae.dataset.unfinished import require_finished
 from patchae.errors import DataError
 from patchae.files import Progress, sha256_file, silent
 from patchae.project import Project
@@ -55,11 +56,13 @@ def import_folder(
     everything is checked and nothing is copied.
 
     Raises:
-        DataError: the source is not usable, with all of its problems; nothing was imported.
+        DataError: the source is not usable, with all of its problems, or a pull was cut off;
+            nothing was imported.
         StoreBusy: another process works on `data/` for too long.
     """
     _refuse_own_data(project, source)
     with project.lock("data"):
+        require_finished(project)
         examined = [
             examine(class_name, folder, progress)
             for class_name, folder in _chosen(source, classes, name).items()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from patchae.dataset.layout import (
     folders,
     image_files,
     images,
+    walked,
 )
 from patchae.dataset.picture import Picture
 from patchae.dataset.reading import read_pictures
@@ -113,7 +113,7 @@ def placed(folder: Path) -> list[str]:
 
 def walk(folder: Path) -> Iterator[str]:
     """Every file under a folder, POSIX and relative to it."""
-    for parent, _, files in os.walk(folder):
+    for parent, _, files in walked(folder):
         for file in files:
             yield (Path(parent) / file).relative_to(folder).as_posix()
 

@@ -20,16 +20,15 @@ from pathlib import Path
 
 from patchae.dataset.importing import refusal, staging_folder
 from patchae.dataset.layout import GOOD, IMAGE_SUFFIXES, images
-from patchae.dataset.picture import Picture
+from patchae.dataset.picture import SUFFIXES, Picture
 from patchae.dataset.reading import read_pictures
+from patchae.dataset.unfinished import require_finished
 from patchae.errors import DataError
 from patchae.files import Progress, sha256_file, silent
 from patchae.project import Project
 
 LOG = "feedback.jsonl"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "MPO": ".jpg", "BMP": ".bmp", "TIFF": ".tif"}
-"""What a file is called by what it holds, where its own name does not say it."""
 TEST_SHARE = 4
 """Of so many good images one is for testing."""
 
@@ -41,7 +40,8 @@ class Labelled:
     new: tuple[str, ...]
     """Paths of new images, relative to data/."""
     known: tuple[str, ...]
-    """Images that the class has already, as they were given."""
+    """Images that the class has already, as they were given; or has had under this label: one that
+    was edited in its place keeps its name, and the original does not come back over it."""
 
 
 def split_of(sha256: str, label: str) -> str:
@@ -79,8 +79,8 @@ def bring_back(
 
     Raises:
         DataError: a file is no image, or one of a type that data/ does not hold, the label is no
-            name, or the class has an image of the same content under another label; nothing was
-            copied.
+            name, the class has an image of the same content under another label, or a pull was
+            cut off; nothing was copied.
         StoreBusy: another process works on `data/` for too long.
     """
     if not _NAME.fullmatch(label):
@@ -89,6 +89,7 @@ def bring_back(
             mend="use letters, digits, '_' and '-', at most 64; or 'good'",
         )
     with project.lock("data"):
+        require_finished(project)
         present = images(project.data, class_name)  # DataError: no such class
         own = [(str(project.data / image.path), False) for image in present]
         known = {
@@ -125,6 +126,9 @@ def bring_back(
             split = split_of(picture.sha256, label)
             name = f"{picture.sha256[:16]}{_suffix(path, picture)}"
             target = f"{class_name}/{split}/{label}/{name}"
+            if (project.data / target).exists():
+                already.append(str(path))
+                continue
             new[target] = (path, picture.sha256)
         if not dry_run:
             rows = _rows(class_name, label, actor, new)
@@ -135,7 +139,7 @@ def bring_back(
 def _suffix(path: Path, picture: Picture) -> str | None:
     """That of the name if the layout knows it, else that of the type; None: it has neither."""
     own = path.suffix.lower()
-    return own if own in IMAGE_SUFFIXES else _SUFFIXES.get(picture.kind)
+    return own if own in IMAGE_SUFFIXES else SUFFIXES.get(picture.kind)
 
 
 def _problem_of_type(path: Path, picture: Picture) -> str | None:

@@ -41,7 +41,8 @@ def images(data: Path, class_name: str) -> list[ImageFile]:
     """Every image of a class, sorted by path; images of `test` carry their mask if there is one.
 
     Raises:
-        DataError: the class has no folder or no images, or a name is not valid UTF-8.
+        DataError: the class has no folder or no images, one of its folders cannot be read, or a
+            name is not valid UTF-8.
     """
     root = data / class_name
     found = [
@@ -62,12 +63,30 @@ def images(data: Path, class_name: str) -> list[ImageFile]:
 
 
 def folders(parent: Path) -> list[Path]:
-    """The folders in a folder that are not hidden, sorted; none if there is no such folder."""
-    if not parent.is_dir():
-        return []
-    return sorted(
-        child for child in parent.iterdir() if not child.name.startswith(".") and child.is_dir()
-    )
+    """The folders in a folder that are not hidden, sorted; none if there is no such folder.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        if not parent.is_dir():
+            return []
+        return sorted(
+            child for child in parent.iterdir() if not child.name.startswith(".") and child.is_dir()
+        )
+    except OSError as error:
+        raise _unreadable(error) from None
+
+
+def walked(
+    folder: Path, *, followlinks: bool = False
+) -> Iterator[tuple[str, list[str], list[str]]]:
+    """As `os.walk`; no folder, nothing to walk. That leaves out without a word what it cannot read.
+
+    Raises:
+        DataError: a folder cannot be read.
+    """
+    return os.walk(folder, onerror=_stop, followlinks=followlinks)
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -139,6 +158,21 @@ def _files(folder: Path) -> frozenset[str]:
             return frozenset(entry.name for entry in entries if entry.is_file())
     except (FileNotFoundError, NotADirectoryError):
         return frozenset()
+    except OSError as error:
+        raise _unreadable(error) from None
+
+
+def _stop(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise _unreadable(error)
+
+
+def _unreadable(error: OSError) -> DataError:
+    return DataError(
+        f"a folder cannot be read: {error.strerror}",
+        where=str(error.filename),
+        mend="correct its permissions, then run the command again",
+    )
 
 
 def _said(path: str, folder: Path) -> str:

@@ -25,7 +25,10 @@ from typing import Any
 import numpy as np
 
 from patchae.dataset.bucket import SCHEME, fetch
-from patchae.dataset.layout import GOOD, GROUND_TRUTH
+from patchae.dataset.importing import refusal
+from patchae.dataset.layout import GOOD, GROUND_TRUTH, IMAGE_SUFFIXES
+from patchae.dataset.picture import SUFFIXES as SUFFIXES_OF_KINDS
+from patchae.dataset.picture import read_picture
 from patchae.errors import DataError
 from patchae.files import Progress, sha256_file, silent
 
@@ -68,7 +71,7 @@ def lay_out(
         progress: called as images arrive.
 
     Raises:
-        DataError: a line is not what it must be, or an image is nowhere.
+        DataError: a line is not what it must be, or an image is nowhere, or of no type of data/.
         StoreUnreachable: S3 does not answer, or refuses.
     """
     parts = [(manifest, _lines(manifest), False)]
@@ -79,6 +82,11 @@ def lay_out(
     total = sum(len(lines) for _, lines, _ in parts)
     for file, lines, judges in parts:
         files = _gathered(file, lines, fetched, progress)
+        if nameless := [line.image for line in lines if not _suffix(files[line.image])]:
+            problems = [
+                f"{one}: neither its name nor its content is of a type of data/" for one in nameless
+            ]
+            raise refusal(file, problems)
         for line in lines:
             number += 1
             image = files[line.image]
@@ -96,10 +104,16 @@ def _drawn(image: Path) -> bool:
     return int(sha256_file(image)[:8], 16) / 16**8 < TEST_SHARE
 
 
+def _suffix(image: Path) -> str | None:
+    """That of the name if the layout knows it, else that of the content; None: it has neither."""
+    own = image.suffix.lower()
+    return own if own in IMAGE_SUFFIXES else SUFFIXES_OF_KINDS.get(read_picture(image).kind)
+
+
 def _place(
     line: _Line, image: Path, mask: Path | None, folder: Path, name: str, *, to_judge: bool
 ) -> None:
-    suffix = image.suffix.lower()
+    suffix = _suffix(image)
     if not line.anomalous:
         _copy(image, folder / ("test" if to_judge else "train") / GOOD / f"{name}{suffix}")
         return
@@ -116,17 +130,16 @@ def _place(
 
 def _marked(mask: Path, colours: Mapping[str, str]) -> tuple[list[str], np.ndarray]:
     """The kinds of anomaly in a mask, and where they are (H, W), bool."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
-    try:
-        with Image.open(mask) as opened:
-            pixels = np.asarray(opened.convert("RGB")).astype(np.uint32)
-    except (OSError, UnidentifiedImageError) as error:
+    if problem := read_picture(mask, as_mask=True).problem:
         raise DataError(
-            f"a mask of the manifest cannot be read: {error}",
+            f"a mask of the manifest cannot be read: {problem}",
             where=str(mask),
             mend="copy it again, or remove its reference from the manifest",
-        ) from None
+        )
+    with Image.open(mask) as opened:
+        pixels = np.asarray(opened.convert("RGB")).astype(np.uint32)
     codes = (pixels[..., 0] << 16) | (pixels[..., 1] << 8) | pixels[..., 2]
     marked, kinds = np.zeros(codes.shape, bool), []
     for colour, kind in colours.items():
@@ -196,7 +209,7 @@ def _lines(manifest: Path) -> list[_Line]:
         if line.strip():
             try:
                 found.append(_parsed(json.loads(line)))
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
                 raise DataError(
                     f"line {number} is not one of Lookout for Vision: {error}",
                     where=str(manifest),
@@ -214,6 +227,9 @@ def _parsed(line: Any) -> _Line:
     labels = [key for key in line if f"{key}-metadata" in line and key not in {"source-ref", _MASK}]
     if not isinstance(image, str) or len(labels) != 1 or line[labels[0]] not in {0, 1}:
         raise ValueError("it has no source-ref, or not one label of 0 or 1")
+    mask = line.get(_MASK)
+    if not isinstance(mask, str | None):
+        raise ValueError(f"{_MASK} is not an address")  # noqa: TRY004 - told with the others
     map_ = line.get(_MASK_FACTS, {}).get("internal-color-map", {})
     colours = {
         kind["hex-color"]: kind["class-name"]
@@ -222,4 +238,4 @@ def _parsed(line: Any) -> _Line:
     }
     for colour in colours:
         int(colour.removeprefix("#"), 16)
-    return _Line(image, line[labels[0]] == 1, line.get(_MASK), colours)
+    return _Line(image, line[labels[0]] == 1, mask, colours)

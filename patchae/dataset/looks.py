@@ -61,7 +61,8 @@ def look(image: Image.Image) -> Looks:
     """Measure a decoded image of any mode."""
     red, blue = 0.0, 0.0
     if image.mode.startswith("I;16"):
-        grey: NDArray[Any] = np.asarray(image)
+        # A TIFF may have its bytes in the other order, and `_half` reads two pixels as one number.
+        grey: NDArray[Any] = np.asarray(image).astype(np.uint16, copy=False)
         counts, full = np.bincount(grey.ravel(), minlength=2), 65_535
     else:
         if len(image.getbands()) > 2 or image.mode == "P":

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from patchae.dataset.looks import Looks
 
+SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "MPO": ".jpg", "BMP": ".bmp", "TIFF": ".tif"}
+"""What a file is called by what it holds (Pillow's name), where its own name does not say it."""
 MAX_PIXELS = 100_000_000
 """Larger images are not decoded: a file of a few kilobytes can claim to be one."""
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I;16L", "I;16B")
@@ -136,8 +138,10 @@ def picture_of(content: bytes, *, as_mask: bool = False, sha256: Sha256 | None =
         Image.DecompressionBombWarning,
     ) as error:
         problem = f"{TOO_MANY_PIXELS}: {error}".splitlines()[0]
+    except MemoryError:  # says nothing of the image: it must not be remembered of it
+        raise
     except Exception as error:  # noqa: BLE001 - Pillow's decoders raise a dozen kinds
-        problem = f"truncated or damaged: {error or type(error).__name__}".splitlines()[0]
+        problem = f"truncated or damaged: {str(error) or type(error).__name__}".splitlines()[0]
     return Picture(sha256, md5, len(content), kind=kind, problem=problem)
 
 

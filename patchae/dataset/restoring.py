@@ -4,21 +4,24 @@ Three steps, so that nothing is lost and nothing is half done: what would be ove
 a version (or the caller insists); every object is fetched and hashed before the first file is
 touched; then files are put in place one by one, each in one move from the hidden folder that an
 import uses too. After a `kill -9` the same call ends well, since what it had put in place is right,
-what it replaces is in a version, and what lies in the hidden folder goes first.
+what it replaces is in a version, and what lies in the hidden folder goes first; until then nobody
+makes a version of the mixture, see `patchae.dataset.unfinished`.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from patchae.dataset import version_log
+from patchae.dataset import history, version_log
 from patchae.dataset.dvc_repo import open_store
 from patchae.dataset.dvc_store import Store
 from patchae.dataset.importing import staging_folder
-from patchae.dataset.pin import write_pin
+from patchae.dataset.pin import read_pin, write_pin
+from patchae.dataset.unfinished import pulling, unfinished
 from patchae.dataset.version import read_listing
 from patchae.errors import DataError
 from patchae.files import Progress, silent
@@ -73,18 +76,19 @@ def pull(
         here = {path: md5 for path, md5 in here.items() if _in_scope(path, classes)}
         stale = {path: md5 for path, md5 in here.items() if wanted.get(path) != md5}
         if not force:
-            _require_versioned(project, store, stale)
+            _require_versioned(project, store, stale, version)
         missing = {path: md5 for path, md5 in wanted.items() if here.get(path) != md5}
         fetched = _fetch(project, store, missing, version, progress)
-        _write(store, missing, project.data, drafts, progress)
         removed = [path for path in stale if path not in wanted]
-        for path in removed:
-            (project.data / path).unlink(missing_ok=True)
-        _remove_empty(project.data, removed)
-        if classes is None:
-            size = sum((project.data / path).stat().st_size for path in wanted)
-            write_pin(project.data_dvc, version, files=len(wanted), size=size)
-            version_log.note(project, version, len(wanted), size, version_log.own_clock())
+        with pulling(project, version, classes):
+            _write(store, missing, project.data, drafts, progress)
+            for path in removed:
+                (project.data / path).unlink(missing_ok=True)
+            _remove_empty(project.data, removed)
+            if classes is None:
+                size = sum((project.data / path).stat().st_size for path in wanted)
+                write_pin(project.data_dvc, version, files=len(wanted), size=size)
+                version_log.note(project, version, len(wanted), size, version_log.own_clock())
     return Restored(
         version=version,
         classes=tuple(classes) if classes is not None else None,
@@ -154,17 +158,43 @@ def _chosen(
     return {path: md5 for path, md5 in files.items() if _in_scope(path, classes)}
 
 
-def _require_versioned(project: Project, store: Store, stale: Mapping[str, str]) -> None:
+def _require_versioned(
+    project: Project, store: Store, stale: Mapping[str, str], version: DataVersion
+) -> None:
     """Nothing may be overwritten that cannot be had back."""
-    held = store.held(stale.values())
-    lost = sorted(path for path, md5 in stale.items() if md5 not in held)
+    safe = store.held(stale.values()) & _named(project, store, set(stale.values()), version)
+    lost = sorted(path for path, md5 in stale.items() if md5 not in safe)
     if lost:
         more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        # A snapshot would refuse, too, before this pull is finished.
+        keep = (
+            "move them out of data/ to keep them"
+            if unfinished(project)
+            else "patchae snapshot keeps them as a version"
+        )
         raise DataError(
             f"data/ holds images that are in no version and would be lost: {lost[0]}{more}",
             where=str(project.data),
-            mend="patchae snapshot keeps them as a version; --force gives them up",
+            mend=f"{keep}; --force gives them up",
         )
+
+
+def _named(project: Project, store: Store, md5s: set[str], version: DataVersion) -> set[str]:
+    """Those that a version names by which they can be had back: the one that is wanted, the pinned
+    one, and all that are known here.
+
+    That an object is stored proves nothing: a snapshot stores objects before it pins them, and may
+    never come to that.
+    """
+    known = [version, *([pin] if (pin := read_pin(project.data_dvc)) else [])]
+    known += [one for _, one in reversed(history.timeline(project))]
+    found: set[str] = set()
+    for one in dict.fromkeys(known):
+        if found == md5s:
+            break
+        with suppress(DataError):  # neither side has its listing: it brings nothing back
+            found |= md5s & set(read_listing(store, project, one).values())
+    return found
 
 
 def _fetch(

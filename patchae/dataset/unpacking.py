@@ -55,12 +55,16 @@ def unpack(archive: Path, target: Path, progress: Progress = silent) -> int:
     """Unpack the images of an archive into an empty folder; returns how many files were left out.
 
     Raises:
-        DataError: the archive is damaged, or holds what must not be unpacked; the target may then
-            hold a part of it.
+        DataError: the archive is not there, is damaged, or holds what must not be unpacked; the
+            target may then hold a part of it.
     """
     zipped = archive.suffix.lower() == ".zip"
     entries = _of_zip if zipped else _of_tar
     try:
+        if not archive.exists():
+            raise DataError(
+                "there is no such file", where=str(archive), mend="name an archive or a folder"
+            )
         if not (zipfile.is_zipfile(archive) if zipped else _is_tar(archive)):
             raise _refused(archive, "it is not what its name says, or damaged")
         return _write(archive, entries(archive), target, progress)
@@ -72,13 +76,10 @@ def unpack(archive: Path, target: Path, progress: Progress = silent) -> int:
         EOFError,
         NotImplementedError,
         RuntimeError,
+        ValueError,  # a name that is not the UTF-8 that it says, a sparse map without numbers
     ) as error:
         raise _refused(archive, f"it is damaged: {error}") from None
     except OSError as error:
-        if isinstance(error, FileNotFoundError) and not archive.exists():
-            raise DataError(
-                "there is no such file", where=str(archive), mend="name an archive or a folder"
-            ) from None
         raise _refused(archive, f"it cannot be unpacked: {error}") from None
 
 

@@ -9,7 +9,6 @@ that finds objects missing from the remote brings them there.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -20,8 +19,10 @@ from patchae.dataset import git, version_log
 from patchae.dataset.dvc_repo import config_text, initialise, open_store, with_git
 from patchae.dataset.dvc_store import Store
 from patchae.dataset.importing import staging_folder
+from patchae.dataset.layout import walked
 from patchae.dataset.objects import NOTHING_KNOWN, State
 from patchae.dataset.pin import read_pin, write_pin
+from patchae.dataset.unfinished import require_finished
 from patchae.errors import DataError, UsageError
 from patchae.files import Progress, silent
 from patchae.project import Project
@@ -58,7 +59,8 @@ def snapshot(
     committed, and nothing else, whatever is staged. `clock` says when the version was made.
 
     Raises:
-        DataError: there is nothing in `data/`, Git tracks it, or it changes meanwhile.
+        DataError: there is nothing in `data/`, Git tracks it, it changes meanwhile, a folder of it
+            cannot be read, or a pull was cut off.
         StoreBusy: another process holds the images or DVC for too long.
         StoreUnreachable: the remote does not answer, or `clock` does not.
         ConfigError: DVC cannot use its configuration.
@@ -71,6 +73,7 @@ def snapshot(
             mend="git init, or leave the commit out",
         )
     with project.lock("data"):
+        require_finished(project)
         # Nobody imports or pulls while this lock is held: what lies there was left by a kill.
         shutil.rmtree(staging_folder(project), ignore_errors=True)
         before = read_pin(project.data_dvc)
@@ -167,7 +170,7 @@ def read_object(project: Project, md5: str) -> bytes | None:
 
 
 def _any_file(folder: Path) -> bool:
-    return any(files for _, _, files in os.walk(folder, followlinks=True))
+    return any(files for _, _, files in walked(folder, followlinks=True))
 
 
 def _own_files(project: Project) -> list[str]:

@@ -40,11 +40,16 @@ def note(
 ) -> bool:
     """Append a version unless it is the last one noted; whether it was appended.
 
+    Law: no version is dated before the one noted before it, even where a clock was set back: which
+    of two is the older one decides about promotions.
+
     The caller holds the project's lock `data`.
     """
     known = entries(project)
     if known and known[-1].version == version:
         return False
+    if known:
+        made = max(made, datetime.fromisoformat(known[-1].made))
     entry = Entry(version, made.isoformat(timespec="seconds"), files, size)
     line = canonical_json(asdict(entry)) + "\n"
     file = project.versions

@@ -50,6 +50,39 @@ def test_new_images_arrive_under_names_of_their_content(
     assert (again.new, again.known) == ((), 5)
 
 
+def test_an_image_that_was_edited_in_its_place_stays_as_it_is(
+    project: Project, source: Path, tmp_path: Path
+) -> None:
+    import_source(project, str(source))
+    write_image(tmp_path / "drop" / "a.png", 70)
+    (name,) = capture(project, "bolt", tmp_path / "drop").new
+    write_image(project.data / name, 71)
+    edited = digests_of(project.data)
+    again = capture(project, "bolt", tmp_path / "drop")
+    assert (again.new, again.known) == ((), 1)
+    assert digests_of(project.data) == edited
+
+
+def test_a_class_without_training_images_gets_a_folder_for_them(
+    project: Project, tmp_path: Path
+) -> None:
+    write_image(project.data / "bolt" / "test" / "good" / "000.png", 70)
+    write_image(tmp_path / "drop" / "a.png", 71)
+    (name,) = capture(project, "bolt", tmp_path / "drop").new
+    assert (project.data / name).is_file()
+
+
+def test_a_linked_folder_is_not_looked_into_and_counts_as_ignored(
+    project: Project, source: Path, tmp_path: Path
+) -> None:
+    import_source(project, str(source))
+    write_image(tmp_path / "days" / "monday" / "a.png", 70)
+    write_image(tmp_path / "drop" / "b.png", 71)
+    (tmp_path / "drop" / "latest").symlink_to(tmp_path / "days" / "monday")
+    done = capture(project, "bolt", tmp_path / "drop")
+    assert (len(done.new), done.ignored) == (1, 1)
+
+
 def test_one_damaged_image_stops_a_capture(project: Project, source: Path, tmp_path: Path) -> None:
     import_source(project, str(source))
     drop = tmp_path / "drop"

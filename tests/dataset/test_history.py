@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +16,7 @@ from patchae.dataset.history import Change, find, versions
 from patchae.dataset.restoring import pull
 from patchae.dataset.upkeep import Flaw, examine
 from patchae.dataset.version import pinned_version, snapshot
-from patchae.errors import DataError, UsageError
+from patchae.errors import DataError, StoreUnreachable, UsageError
 from patchae.files import digests_of
 from patchae.project import Project
 from patchae.types import DataVersion
@@ -160,6 +161,34 @@ def test_images_in_no_version_are_never_lost(plant: Project) -> None:
     assert digests_of(plant.data) == before
     pull(plant, first, force=True)
     assert not own.exists()
+
+
+def test_images_of_a_snapshot_that_never_pinned_them_are_in_no_version(plant: Project) -> None:
+    first, _ = first_and_second(plant)
+    own = plant.data / "bolt" / "train" / "good" / "own.png"
+    write_image(own, 55)
+
+    def silent_clock() -> datetime:
+        raise StoreUnreachable("the ledger does not answer")
+
+    with pytest.raises(StoreUnreachable):
+        snapshot(plant, clock=silent_clock)  # by now the remote holds the image
+    with pytest.raises(DataError, match=r"would be lost: bolt/train/good/own\.png"):
+        pull(plant, first)
+    assert own.exists()
+
+
+def test_no_version_is_dated_before_the_one_before_it(plant: Project) -> None:
+    noon = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+    made = []
+    for number, hour in enumerate((0, -2, 1)):  # the clock is set back, and right again
+        write_image(plant.data / "bolt" / "train" / "good" / f"new {number}.png", 900 + number)
+        when = noon + timedelta(hours=hour)
+        made.append(snapshot(plant, clock=lambda when=when: when).version)
+    assert [entry.version for entry in version_log.entries(plant)][-3:] == made
+    assert [one.version for one in versions(plant)][:3] == made[::-1]
+    times = [datetime.fromisoformat(entry.made) for entry in version_log.entries(plant)]
+    assert times[-3:] == [noon, noon, noon + timedelta(hours=1)]
 
 
 def stored(plant: Project, path: str, *, cache: bool) -> Path:

@@ -14,7 +14,7 @@ from PIL import Image
 from patchae.dataset.labelling import LOG, Labelled, bring_back, split_of
 from patchae.dataset.layout import images
 from patchae.errors import DataError
-from patchae.files import sha256_file
+from patchae.files import digests_of, sha256_file
 from patchae.project import Project
 from tests.support import write_class, write_image
 
@@ -97,6 +97,17 @@ def test_an_image_of_a_type_that_data_does_not_hold_is_refused(project: Project)
     with pytest.raises(DataError, match=r"part 0\.webp: WEBP is no type of data/"):
         back(project, "dent", file.with_suffix(".webp"))
     assert not (project.data / "cap" / "test" / "dent").exists()
+
+
+def test_an_image_that_was_edited_in_its_place_stays_as_it_is(project: Project) -> None:
+    (file,) = written(project.root / "new", 1)
+    (name,) = back(project, "dent", file).new
+    write_image(project.data / name, 71)
+    edited, said = digests_of(project.data), (project.root / LOG).read_text()
+    again = back(project, "dent", file)
+    assert (again.new, again.known) == ((), (str(file),))
+    assert digests_of(project.data) == edited
+    assert (project.root / LOG).read_text() == said
 
 
 KILLED = """

@@ -59,6 +59,14 @@ def test_a_16_bit_image_looks_like_its_8_bit_twin_but_darker() -> None:
     assert look(Image.fromarray(saturated)).white == 1
 
 
+def test_the_order_of_bytes_does_not_show() -> None:
+    pixels = np.asarray(scene().convert("L")).astype(np.uint16) * 16
+    little = Image.fromarray(pixels)
+    swapped = pixels.astype(">u2").tobytes()
+    big = Image.frombytes("I;16B", (pixels.shape[1], pixels.shape[0]), swapped)
+    assert (big.mode, look(big)) == ("I;16B", look(little))
+
+
 @pytest.mark.parametrize("bits", [10, 12, 14, 16])
 @pytest.mark.parametrize("aligned", ["right", "left"])
 def test_white_is_the_largest_value_of_a_camera(bits: int, aligned: str) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from patchae.dataset import picture, picture_cache, reading
 from patchae.dataset.picture import Picture, read_picture
@@ -201,6 +202,26 @@ def test_a_cache_that_cannot_be_used_stops_nobody(tmp_path: Path, files: list[As
     (tmp_path / "file").touch()
     found = read(files, cache=tmp_path / "file" / "pictures.db")
     assert found == read(files)
+
+
+def test_memory_that_runs_out_says_nothing_of_an_image(
+    tmp_path: Path, files: list[Asked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = [file for file in files if file[0].name != "damaged.png"]
+
+    def fail(error: BaseException) -> Callable[..., None]:
+        def load(*_: Any) -> None:
+            raise error
+
+        return load
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ImageFile.ImageFile, "load", fail(MemoryError()))
+        with pytest.raises(MemoryError):
+            read(whole, cache=tmp_path / "cache.db")
+    assert all(picture.problem is None for picture in read(whole, cache=tmp_path / "cache.db"))
+    monkeypatch.setattr(ImageFile.ImageFile, "load", fail(ValueError()))
+    assert read(whole)[0].problem == "truncated or damaged: ValueError", "even if it says nothing"
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")

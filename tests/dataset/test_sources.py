@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from patchae.dataset import unpacking
+from patchae.dataset import bucket, unpacking
 from patchae.dataset.sources import import_source
 from patchae.dataset.unpacking import unpack
 from patchae.errors import ConfigError, DataError, StoreUnreachable, UsageError
@@ -145,6 +145,24 @@ def _zip(tmp_path: Path, *members: tuple[str, bytes, int]) -> Path:
     return archive
 
 
+def _zip_of_bytes(tmp_path: Path, name: bytes) -> Path:
+    """A zip with a name of bytes that it calls UTF-8."""
+    stand_in = "é" + "x" * (len(name) - 2)  # as long
+    archive = _zip(tmp_path, (stand_in, b"x", 0))
+    archive.write_bytes(archive.read_bytes().replace(stand_in.encode(), name))
+    return archive
+
+
+def _sparse(tmp_path: Path, places: str) -> Path:
+    """A tar of one sparse file, whose map is a text."""
+    archive = tmp_path / "evil.tar"
+    with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as opened:
+        info = tarfile.TarInfo("a.png")
+        info.pax_headers = {"GNU.sparse.map": places, "GNU.sparse.size": str(10**30)}
+        opened.addfile(info)
+    return archive
+
+
 REG, SYM, CHR, LNK = tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.CHRTYPE, tarfile.LNKTYPE
 EVIL: dict[str, Callable[[Path], Path]] = {
     "out of the target": lambda path: _tar(path, ("../x.png", b"x", REG)),
@@ -162,6 +180,9 @@ EVIL: dict[str, Callable[[Path], Path]] = {
     "zip: twice": lambda path: _zip(path, ("x.png", b"a", 0), ("X.png", b"b", 0)),
     "a name of megabytes": lambda path: _tar(path, ("a" * 2_000_000 + ".png", b"x", REG)),
     "a header of megabytes": lambda path: _with_header(path, "a" * 2_000_000),
+    "zip: UTF-8 that is none": lambda path: _zip_of_bytes(path, b"\xff\xfe.png"),
+    "a sparse map without numbers": lambda path: _sparse(path, "x,y"),
+    "a sparse map out of all bounds": lambda path: _sparse(path, f"{10**30},{10**30}"),
     "no archive": lambda path: _written(path / "evil.zip", b"PK but no zip"),
     "no tar": lambda path: _written(path / "evil.tar.xz", b"\xfd7zXZ\x00 and then nothing"),
     "nothing": lambda path: _written(path / "evil.tar", b""),
@@ -316,7 +337,40 @@ def test_a_test_manifest_is_what_is_judged_with(project: Project, tmp_path: Path
     assert len(list((data / "test" / "good").iterdir())) == 4
 
 
+def test_an_image_without_a_suffix_gets_that_of_its_content(
+    project: Project, tmp_path: Path
+) -> None:
+    manifest = lookout(tmp_path)
+    bare = tmp_path / "bucket" / "bare"
+    shutil.copy(tmp_path / "bucket/img/part 0/0.png", bare)
+    Image.open(bare).convert("L").save(bare, "PNG")
+    line = {"source-ref": "s3://old-bucket/bare", "x": 1, "x-metadata": {}}
+    manifest.write_text(manifest.read_text() + json.dumps(line) + "\n")
+    assert import_source(project, str(manifest), name="pcb").images == 31
+    assert [one.name for one in (project.data / "pcb/test/anomaly").glob("*bare*")] == [
+        "00031-bare.png"
+    ]
+    bare.write_bytes(b"no image")
+    with pytest.raises(DataError, match="s3://old-bucket/bare: neither its name nor its content"):
+        import_source(project, str(manifest), name="other")
+
+
+@pytest.mark.parametrize("mask", ["too many pixels", "damaged"])
+def test_a_mask_that_cannot_be_decoded_is_told(project: Project, tmp_path: Path, mask: str) -> None:
+    manifest = lookout(tmp_path)
+    file = tmp_path / "bucket/masks/24.png"
+    if mask == "damaged":
+        file.write_bytes(file.read_bytes()[:60])
+    else:
+        Image.new("1", (20_000, 20_000)).save(file)
+    with pytest.raises(DataError, match=f"a mask of the manifest cannot be read: .*{mask}"):
+        import_source(project, str(manifest), name="pcb")
+
+
 BROKEN = {
+    "a mask that is a number": '{"source-ref": "m.manifest", "x": 1, "x-metadata": {}, '
+    '"anomaly-mask-ref": 5}',
+    "lists in lists": "[" * 100_000,
     "no JSON": "{",
     "no object": "[1]",
     "no image": '{"anomaly-label": 1, "anomaly-label-metadata": {}}',
@@ -361,6 +415,31 @@ def test_a_manifest_needs_a_name_and_a_test_manifest_a_manifest(
 def test_a_file_of_another_kind_is_not_taken_for_a_missing_folder(project: Project) -> None:
     with pytest.raises(DataError, match="neither an archive nor a manifest"):
         import_source(project, str(project.lines_file))
+
+
+@pytest.mark.parametrize("name", ["nowhere.zip", "nowhere.tar.gz"])
+def test_an_archive_that_is_not_there_is_not_called_damaged(project: Project, name: str) -> None:
+    with pytest.raises(DataError, match="there is no such file") as caught:
+        import_source(project, name)
+    assert caught.value.where == name
+
+
+def test_an_address_with_a_lone_bracket_is_none(project: Project) -> None:
+    with pytest.raises(DataError, match="not an address in S3"):
+        import_source(project, "s3://[x/y")
+
+
+def test_two_keys_are_never_one_file() -> None:
+    told = bucket.placed(["p/good/1.png", "p/good/2.png"], "p/")
+    assert {key: str(path) for key, path in told.items()} == {
+        "p/good/1.png": "good/1.png",
+        "p/good/2.png": "good/2.png",
+    }
+    for one, other in (("p/good//1.png", "p/good/1.png"), ("p/a.png", "p/a.png/b.png")):
+        with pytest.raises(DataError) as caught:
+            bucket.placed([one, other], "p/")
+        assert repr(one) in str(caught.value)
+        assert repr(other) in str(caught.value)
 
 
 def test_a_bucket_that_cannot_be_reached_is_a_store_that_cannot(

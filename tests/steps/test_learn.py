@@ -82,12 +82,14 @@ def test_an_image_changed_meanwhile_gives_no_model(plant: Plant) -> None:
     made = job_of(plant.project, "camera", "cog")
     require_unchanged(made, made.manifest)
     write_image(plant.first_train("cog"), 6_000_000)
-    with pytest.raises(DataError, match="changed while it was in use"):
+    with pytest.raises(DataError, match="changed while it was in use") as caught:
         train_class(made)
+    assert f"touch {plant.first_train('cog')}" in str(caught.value.mend)
     assert not made.trained.exists()
     plant.first_train("cog").unlink()
-    with pytest.raises(DataError):
+    with pytest.raises(DataError) as caught:
         require_unchanged(made, made.manifest)
+    assert "touch" not in str(caught.value.mend), "which would make an empty image"
 
 
 def test_a_mask_changed_meanwhile_is_noticed(plant: Plant) -> None:

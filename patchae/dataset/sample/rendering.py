@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from patchae.dataset.layout import walked
 from patchae.dataset.sample import mesh, seal, tablet, washer
 from patchae.dataset.sample.fixedpoint import ONE
 from patchae.dataset.sample.png import encode
@@ -93,8 +94,8 @@ def _files(product: Product) -> Iterator[tuple[str, bytes]]:
 def _clear_the_way(folder: Path, product: Product) -> None:
     # remove what an interrupted write left behind; refuse everything else that is not ours
     ours = {folder / path for path in _paths(product)}
-    for path in sorted(folder.rglob("*")):
-        if path in ours or path.is_dir():
+    for path in sorted(Path(parent, name) for parent, _, files in walked(folder) for name in files):
+        if path in ours:
             continue
         final, dot, _ = path.name.removeprefix(".").rpartition(".")
         if path.name.startswith(".") and dot and path.parent / final in ours:

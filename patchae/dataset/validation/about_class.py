@@ -52,9 +52,9 @@ def about_counts(rules: Validation) -> tuple[Statement, ...]:
         Statement(
             f"enough_{part}",
             f"There are enough images in {folder}",
-            f"at least {least}",
+            f"at least {least}, copies not counted",
             mend,
-            (expect("column_sum_to_be_between", part, min_value=least),),
+            (expect("column_sum_to_be_between", f"{part}_once", min_value=least),),
         )
         for part, folder, least, mend in parts
     )

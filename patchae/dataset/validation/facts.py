@@ -43,6 +43,8 @@ def facts(manifest: pd.DataFrame, class_name: str, near_copy: float = 0.25) -> p
     good                    it is sorted as good
     train_good, test_good, test_defect
                             it belongs to that part
+    train_good_once, test_good_once, test_defect_once
+                            it does, and is the first of its content there: copies show nothing more
     good_seen               it is good and was decoded
     mask_seen               it has a mask, which was decoded and is to be judged
     both_seen               both of these
@@ -58,7 +60,7 @@ def facts(manifest: pd.DataFrame, class_name: str, near_copy: float = 0.25) -> p
     sharper                 sharpness in units of the median of train/good
     width, height, mask_width, mask_height
                             pixels; 0 where unknown
-    mode                    Pillow mode; "" where unknown
+    mode                    Pillow mode; "" where unknown; I;16 whatever the order of its bytes
     mask_coverage           share of marked pixels, 0 to 1; 0 where there is none or it is unknown
 
     Args:
@@ -93,13 +95,17 @@ def facts(manifest: pd.DataFrame, class_name: str, near_copy: float = 0.25) -> p
     looks = manifest[list(_LOOKS)].astype("float64").fillna(0.0)
     hashes = manifest["perceptual_hash"].where(image_seen & ~leaked)
     sizes = ["width", "height", "mask_width", "mask_height"]
+    parts = {
+        "train_good": in_train & good,
+        "test_good": in_test & good,
+        "test_defect": in_test & ~good,
+    }
     added: dict[str, Any] = {
         "image_seen": image_seen,
         "in_train": in_train,
         "good": good,
-        "train_good": in_train & good,
-        "test_good": in_test & good,
-        "test_defect": in_test & ~good,
+        **parts,
+        **{f"{part}_once": it & ~content.where(it).duplicated() for part, it in parts.items()},
         "good_seen": good & image_seen,
         "mask_seen": mask_seen,
         "both_seen": image_seen & mask_seen,
@@ -109,7 +115,7 @@ def facts(manifest: pd.DataFrame, class_name: str, near_copy: float = 0.25) -> p
         "nearly_leaked": near_copies(hashes, in_train, in_test, near_copy),
         "conflicting": conflicting,
         "copied": manifest.duplicated(["split", "sha256"], keep=False) & ~conflicting,
-        "mode": manifest["mode"].fillna(""),
+        "mode": manifest["mode"].fillna("").replace(dict.fromkeys(("I;16B", "I;16L"), "I;16")),
         "mask_coverage": manifest["mask_coverage"].fillna(0.0),
         **{column: manifest[column].fillna(0) for column in sizes},
         **{column: looks[column] for column in _LOOKS},

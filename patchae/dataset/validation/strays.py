@@ -6,14 +6,13 @@ hidden files are passed over; everything else that is no image or mask of the la
 
 from __future__ import annotations
 
-import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from patchae.dataset.layout import GROUND_TRUTH, IMAGE_SUFFIXES
+from patchae.dataset.layout import GROUND_TRUTH, IMAGE_SUFFIXES, walked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +50,7 @@ def table(found: Mapping[str, str]) -> pd.DataFrame:
 
 
 def _files(data: Path, class_name: str) -> Iterator[str]:
-    for parent, folders, files in os.walk(data / class_name):
+    for parent, folders, files in walked(data / class_name):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         within = Path(parent).relative_to(data).as_posix()
         for name in files:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from patchae.config import Validation
     from patchae.project import Project
 
+_PARTS = ("train_good", "test_good", "test_defect")
 _LIBRARIES = ("great_expectations", "pillow", "numpy", "pandas")
 
 
@@ -62,6 +63,7 @@ def validate(
     digest = ClassDigest("")
     outcomes: dict[str, Outcome] = {}
     now: Appearance | None = None
+    counts = Counts(0, 0, 0)
     try:
         from patchae.dataset.manifest import class_digest
         from patchae.dataset.validation import drift
@@ -79,9 +81,10 @@ def validate(
             "class": drift.table(f"{class_name}/train/good", now, past),
         }
         outcomes = evaluate(tables, suite)
+        counts = Counts(*(int(frame[part].sum()) for part in _PARTS))
         checks = _checks(suite, outcomes, manifest, rules)
     except Exception as error:  # noqa: BLE001 - whatever goes wrong, nothing was proven
-        now, checks = None, (_evaluated([describe(error)]),)
+        now, counts, checks = None, Counts(0, 0, 0), (_evaluated([describe(error)]),)
     return ValidationRecord(
         class_name=class_name,
         data_version=version,
@@ -89,7 +92,7 @@ def validate(
         compared_with=before.data_version if before else None,
         passed=not any(check.word == "FAILED" for check in checks),
         checks=checks,
-        counts=_counts(outcomes),
+        counts=counts,
         appearance=now,
         strays_sha256=digest_json(dict(strays or {})),
         rules=rules.model_dump(mode="json"),
@@ -152,13 +155,6 @@ def _versions() -> dict[str, str]:
     return {name: installed_version(name) for name in _LIBRARIES}
 
 
-def _counts(outcomes: Mapping[str, Outcome]) -> Counts:
-    # A check that is ignored counts nothing, and a record without checks neither.
-    found = {code: outcome.found for code, outcome in outcomes.items()}
-    parts = ("train_good", "test_good", "test_defect")
-    return Counts(*(found.get(f"enough_{part}", 0) for part in parts))
-
-
 def _checks(
     suite: Sequence[Statement],
     outcomes: Mapping[str, Outcome],
@@ -195,8 +191,11 @@ def _check(
     rules: Validation,
 ) -> Check:
     outcome, expected = outcomes[statement.code], statement.expected
-    counts = _counts(outcomes)
-    good, defective = counts.test_good, counts.test_defect
+    # A check that is ignored counts nothing.
+    good, defective = (
+        outcomes[code].found if code in outcomes else 0
+        for code in ("enough_test_good", "enough_test_defect")
+    )
     if outcome.problem:
         expected = f"{expected}; could not be checked: {outcome.problem}"
     elif statement.code in {"decodable", "masks_decodable"} and not outcome.met:

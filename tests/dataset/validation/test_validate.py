@@ -747,3 +747,27 @@ def test_facts_leave_no_hole_where_a_check_looks() -> None:
     }
     with_holes = {column for column in spoken_of if frame[column].isna().any()}
     assert with_holes == {"mask"}  # there a hole is the statement itself
+
+
+def test_copies_are_images_and_not_enough_of_them() -> None:
+    manifest = good_class()
+    for part in ("train/good", "test/good", "test/hole"):
+        rows = manifest["path"].str.contains(f"/{part}/")
+        manifest.loc[rows, "sha256"] = hashlib.sha256(part.encode()).hexdigest()
+    rules = Validation(severity={"enough_train_good": "ignore"})
+    record = validate(manifest, "bolt", rules, VERSION)
+    assert record.counts == Counts(24, 6, 6), "as the manifest lists them, whatever is ignored"
+    assert {one.code for one in record.checks if one.word == "FAILED"} == {
+        "enough_test_good",
+        "enough_test_defect",
+    }
+    assert check(record, "enough_test_good").found == 1
+    alone = check(validate(good_class(), "bolt", RULES, VERSION), "enough_test_good").expected
+    assert check(record, "enough_test_good").expected != alone, "of one image little is known"
+
+
+def test_the_order_of_bytes_of_a_16_bit_image_is_no_other_mode() -> None:
+    manifest = good_class()
+    manifest["mode"] = ["I;16", "I;16B"] * (len(manifest) // 2)
+    record = validate(manifest, "bolt", Validation(modes=("I;16",)), VERSION)
+    assert (check(record, "allowed_mode").passed, check(record, "same_mode").passed) == (True, True)
