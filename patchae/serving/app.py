@@ -83,9 +83,11 @@ def service(parts: Parts) -> FastAPI:
         mask: Annotated[bool, Query(description="draw what lies above the threshold")] = False,
     ) -> Scores:
         """Judge images by the champion of a model: all of a request by the same version."""
-        champion = champion_of(parts, model)
+        champion_of(parts, model)  # whoever asks for what is not there is told before the body
         async with parts.budget.body(request) as body:
             request.state.arrived = arrived = time.perf_counter()
+            # Only now: a body may take a while to come, and another may be champion by then.
+            champion = champion_of(parts, model)
             files = await files_of(request, body, parts.limits)
             try:
                 async with asyncio.timeout(parts.limits.answer_s):

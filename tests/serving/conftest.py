@@ -108,7 +108,7 @@ def service(works: Works) -> Iterator[Service]:
         all_bytes=2_000_000,
         images=4,
         pixels=1_000_000,
-        body_s=1.0,
+        body_s=5.0,
         answer_s=20.0,
     )
     works.tracking()

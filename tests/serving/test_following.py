@@ -19,6 +19,7 @@ from patchae.registry.promotion import override, rollback
 from patchae.registry.standing import champion_of, last_verdict, moves
 from patchae.registry.tracking import Tracking
 from patchae.serving import following
+from patchae.serving.asked import Limits
 from patchae.serving.champion import Champion
 from tests.flows.plant import Works
 from tests.serving.conftest import LENS, Service, running, until
@@ -78,6 +79,30 @@ def load(service: Service, clients: int = 3) -> Iterator[list[tuple[int, set[str
         ended.set()
         for one in threads:
             one.join()
+
+
+def test_a_body_that_comes_after_a_promotion_is_judged_by_the_new_champion(
+    works: Works, tracking: Tracking
+) -> None:
+    first = champion(works)
+    second = {"1": "2", "2": "1"}[first]
+    before = sum(1 for _ in predictions(works.plant.project, model=LENS))
+    with running(works.plant.project, LENS, limits=Limits(body_s=120.0)) as service:
+        content = service.image().read_bytes()
+
+        def slowly() -> Iterator[bytes]:
+            yield content[:100]
+            move(works, tracking, second)
+            until(lambda: service.version() == second)
+            yield content[100:]
+
+        with httpx.Client(base_url=service.client.base_url, timeout=60) as camera:
+            told = camera.post(
+                f"/v1/score/{LENS}", content=slowly(), headers={"Content-Type": "image/png"}
+            )
+        assert told.json()["version"] == second
+    decided = list(predictions(works.plant.project, model=LENS))[before:]
+    assert disputed(decided, moves(works.plant.ledger.entries(LENS))) == []
 
 
 def test_promotion_rollback_and_trouble_under_load(

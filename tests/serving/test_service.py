@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from io import BytesIO
+from typing import Any
 
 import httpx
 import numpy as np
@@ -21,6 +22,7 @@ from patchae.predictions.reading import predictions
 from patchae.registry.loading import load_version
 from patchae.serving import pictures
 from patchae.serving.app import service as application
+from patchae.serving.engine import LARGEST_BATCH
 from tests.flows.plant import Works
 from tests.serving.conftest import DISC, LENS, Service, running, until
 
@@ -115,7 +117,7 @@ def test_models_health_and_metrics(service: Service) -> None:
     told = service.client.get("/v1/models").json()["models"]
     assert {one["model"] for one in told} == {LENS, DISC}
     assert told[0]["image_size"] == 64
-    bare = httpx.Client(base_url=service.client.base_url)
+    bare = httpx.Client(base_url=service.client.base_url, timeout=60)
     assert bare.get("/healthz").text == "ok\n"
     assert bare.get("/readyz").json() == {"ready": True, "problems": {}}
     assert bare.get("/metrics").status_code == 401
@@ -185,8 +187,8 @@ def test_images_are_kept_for_looks_at_drift(works: Works) -> None:
         for number in range(6):
             service.post(service.image("good", number).read_bytes())
         service.post(service.image("good", 0).read_bytes())
-        (day,) = (service.project.recent / LENS).iterdir()
-        kept = {file.name for file in day.iterdir()}
+        days = (service.project.recent / LENS).iterdir()
+        kept = {file.name for day in days for file in day.iterdir()}
         images = [service.image("good", number) for number in (0, 2)]
         assert kept == {f"{sha256_file(image)}.png" for image in images}
 
@@ -225,9 +227,19 @@ def test_an_error_in_a_model_is_an_answer_and_the_next_one_is_judged(
         assert service.version()
 
 
-def test_told_to_end_it_answers_what_it_has(works: Works) -> None:
+def test_told_to_end_it_answers_what_it_has(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
     answers: list[int] = []
+    go_on = threading.Event()
     with running(works.plant.project, LENS) as service:
+        champion = service.parts.following.slots[LENS].champion
+        assert champion
+        real = champion.ask
+
+        def held(*given: Any) -> Any:
+            go_on.wait(120)
+            return real(*given)
+
+        monkeypatch.setitem(champion.__dict__, "ask", held)
         content = service.image().read_bytes()
         body = json.dumps({"images": [{"data": base64.b64encode(content).decode()}] * 40}).encode()
 
@@ -243,7 +255,9 @@ def test_told_to_end_it_answers_what_it_has(works: Works) -> None:
         threads = [threading.Thread(target=ask) for _ in range(3)]
         for one in threads:
             one.start()
-        until(lambda: service.parts.engine.waiting)
+        # All have their places but those of the batch that the model has.
+        until(lambda: service.parts.engine.waiting >= 3 * 40 - LARGEST_BATCH)
+        go_on.set()
     for one in threads:
         one.join()
     assert answers == [200] * 3
