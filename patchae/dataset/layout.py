@@ -89,6 +89,16 @@ def walked(
     return os.walk(folder, onerror=_stop, followlinks=followlinks)
 
 
+def files_below(folder: Path) -> Iterator[Path]:
+    """Every file below a folder, in no order; none if there is no such folder.
+
+    Raises:
+        DataError: a folder cannot be read.
+    """
+    for parent, _, names in walked(folder):
+        yield from (Path(parent, name) for name in names)
+
+
 def image_files(folder: Path) -> list[Path]:
     """The image files directly in a folder, sorted; none if there is no such folder."""
     return [folder / name for name in sorted(_files(folder)) if is_image_name(name)]

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from patchae.config import DriftPolicy
-from patchae.dataset.layout import IMAGE_SUFFIXES
+from patchae.dataset.layout import IMAGE_SUFFIXES, files_below
 from patchae.drift import compare, store
 from patchae.drift.finding import Drift, Reading
 from patchae.drift.numbers import numbers_of
@@ -169,7 +169,7 @@ def _recent(
     after = since.timestamp() if since else -math.inf
     found = [
         (changed, path.name, path)
-        for path in root.rglob("*")
+        for path in files_below(root)
         if path.suffix.lower() in IMAGE_SUFFIXES
         and path.is_file()
         and (changed := path.stat().st_mtime) > after

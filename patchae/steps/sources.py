@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from patchae.dataset import bucket
-from patchae.dataset.layout import IMAGE_SUFFIXES
+from patchae.dataset.layout import IMAGE_SUFFIXES, files_below
 from patchae.errors import DataError, StoreUnreachable
 from patchae.predictions.record import as_text
 
@@ -33,7 +33,7 @@ def listed(source: str) -> Iterator[Item]:
     root = Path(source)
     if not root.is_dir():
         raise DataError("no such folder", where=source, mend="name a folder of images")
-    for path in sorted(root.rglob("*")):
+    for path in sorted(files_below(root)):
         if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
             told = path.stat()
             name = path.relative_to(root).as_posix()

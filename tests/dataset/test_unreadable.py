@@ -17,6 +17,7 @@ from patchae.dataset.validation.strays import strays
 from patchae.dataset.version import snapshot
 from patchae.errors import DataError
 from patchae.project import Project
+from patchae.steps.sources import listed
 from tests.support import write_class, write_image
 
 pytestmark = pytest.mark.usefixtures("no_dvc_settings")
@@ -45,6 +46,16 @@ def refused(folder: Path, step: Callable[[], object]) -> None:
     with pytest.raises(DataError, match="a folder cannot be read: Permission denied") as caught:
         step()
     assert caught.value.where == str(folder)
+
+
+def test_an_unreadable_folder_stops_whoever_scores_a_folder(
+    tmp_path: Path, close: Callable[[Path], None]
+) -> None:
+    write_image(tmp_path / "new" / "a.png", 1)
+    write_image(tmp_path / "new" / "night" / "b.png", 2)
+    assert [item.name for item in listed(str(tmp_path / "new"))] == ["a.png", "night/b.png"]
+    close(tmp_path / "new" / "night")
+    refused(tmp_path / "new" / "night", lambda: list(listed(str(tmp_path / "new"))))
 
 
 @pytest.mark.parametrize("closed", ["bolt", "bolt/test", "bolt/test/hole"])

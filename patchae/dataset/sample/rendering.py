@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from patchae.dataset.layout import walked
+from patchae.dataset.layout import files_below
 from patchae.dataset.sample import mesh, seal, tablet, washer
 from patchae.dataset.sample.fixedpoint import ONE
 from patchae.dataset.sample.png import encode
@@ -94,7 +94,7 @@ def _files(product: Product) -> Iterator[tuple[str, bytes]]:
 def _clear_the_way(folder: Path, product: Product) -> None:
     # remove what an interrupted write left behind; refuse everything else that is not ours
     ours = {folder / path for path in _paths(product)}
-    for path in sorted(Path(parent, name) for parent, _, files in walked(folder) for name in files):
+    for path in sorted(files_below(folder)):
         if path in ours:
             continue
         final, dot, _ = path.name.removeprefix(".").rpartition(".")
