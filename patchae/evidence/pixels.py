@@ -39,8 +39,7 @@ class Pixels:
     @classmethod
     def of(cls, masks: NDArray[np.bool_], maps: NDArray[np.float32]) -> Pixels:
         """Sum up masks (N, S, S), True where defective, and anomaly maps (N, S, S)."""
-        edges = _edges(masks, maps)
-        return cls.from_rows([_row(edges, *image) for image in zip(masks, maps, strict=True)])
+        return cls.from_rows(_rows(_edges(masks, maps), masks, maps))
 
     @classmethod
     def from_rows(cls, rows: Sequence[Row]) -> Pixels:
@@ -130,9 +129,9 @@ class Collected:
         self._masks.append(mask)
         self._maps.append(map_)
         if len(self._masks) > self._most:
-            images = list(zip(self._masks, self._maps, strict=True))
-            self._edges = _edges(np.stack(self._masks), np.stack(self._maps))
-            self._rows = [_row(self._edges, *image) for image in images]
+            masks, maps = np.stack(self._masks), np.stack(self._maps)
+            self._edges = _edges(masks, maps)
+            self._rows = _rows(self._edges, masks, maps)
             self._masks, self._maps = [], []
 
     @property
@@ -142,12 +141,16 @@ class Collected:
 
     def pixels(self) -> Pixels | None:
         """All images in bins; None unless they have defective and defect-free pixels."""
-        found: Pixels | None = None
-        if self.every is not None:
-            found = Pixels.of(*self.every)
-        elif self._rows:
-            found = Pixels.from_rows(self._rows)
+        every = self.every
+        rows = self._rows if every is None else _rows(_edges(*every), *every)
+        found = Pixels.from_rows(rows) if rows else None
         return found if found and found.defective.any() and found.free.any() else None
+
+
+def _rows(
+    edges: NDArray[np.float64], masks: NDArray[np.bool_], maps: NDArray[np.float32]
+) -> list[Row]:
+    return [_row(edges, *image) for image in zip(masks, maps, strict=True)]
 
 
 def _row(edges: NDArray[np.float64], mask: NDArray[np.bool_], map_: NDArray[np.float32]) -> Row:

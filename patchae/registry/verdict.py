@@ -80,7 +80,7 @@ MEANING: dict[Reason, str] = {
     Reason.VALIDATION_FAILED: "The images of its class did not pass validation.",
     Reason.LINEAGE_INCOMPLETE: "Its lineage record does not say everything that made it.",
     Reason.OLDER_DATA: "Its data version is older than the champion's.",
-    Reason.AUROC_BELOW_MINIMUM: ("The interval of its image AUROC lies below `min_image_auroc`."),
+    Reason.AUROC_BELOW_MINIMUM: "The interval of its image AUROC lies below `min_image_auroc`.",
     Reason.WORSE_THAN_CHAMPION: (
         "The interval of its difference to the champion lies wholly beyond `max_drop`."
     ),

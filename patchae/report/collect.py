@@ -126,8 +126,7 @@ def _class_report(
 
 
 def _unread(row: Entry) -> Unread:
-    words = explain_row(row.body)
-    return Unread(row.body["version"], row.body["outcome"], words)
+    return Unread(row.body["version"], row.body["outcome"], explain_row(row.body))
 
 
 def _model_report(tracking: Tracking, model: str, row: Entry) -> ModelReport | None:
