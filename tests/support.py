@@ -84,3 +84,21 @@ def patchae(
         code = end.code or 0
     out, err = capsys.readouterr()
     return code, out, err
+
+
+DYING = """
+import os, signal, sys
+
+def die_at(left, touches, work):
+    def touched(event, arguments):
+        nonlocal left
+        if event in touches:
+            left -= 1
+            if left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+    sys.addaudithook(touched)
+    work()
+    os._exit(0)
+"""
+"""Source for a process of its own: does some work, and kills itself when it touches the disk again
+after `left` touches."""

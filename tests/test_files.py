@@ -23,6 +23,7 @@ from patchae.files import (
     write_json,
     write_text,
 )
+from tests.support import DYING
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -115,8 +116,10 @@ def test_a_new_folder_replaces_the_old_one_whole(tmp_path: Path) -> None:
 
 # A process that kills itself at its n-th touch of the disk, for every n until the work is done.
 # It prints what each death left behind, then what the next call made of it.
-_KILLED = """
-import itertools, json, os, signal, sys
+_KILLED = (
+    DYING
+    + """
+import itertools, json
 from pathlib import Path
 from patchae.files import folder_in_one_step, write_text
 
@@ -132,17 +135,6 @@ def state(target):
         return {file.name: file.read_text() for file in target.iterdir()}
     return target.read_text() if target.exists() else None
 
-def die_at(left, work):
-    def touched(event, arguments):
-        nonlocal left
-        if event in TOUCHES:
-            left -= 1
-            if left < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-    sys.addaudithook(touched)
-    work()
-    os._exit(0)
-
 work = {"folder": folder, "file": write_text}[sys.argv[2]]
 for n in itertools.count():
     target = Path(sys.argv[1]) / f"target{n}"
@@ -150,7 +142,7 @@ for n in itertools.count():
         work(target, "old")
     child = os.fork()
     if child == 0:
-        die_at(n, lambda: work(target, "new"))
+        die_at(n, TOUCHES, lambda: work(target, "new"))
     _, status = os.waitpid(child, 0)
     left = state(target)
     work(target, "next")
@@ -159,6 +151,7 @@ for n in itertools.count():
     if not os.WIFSIGNALED(status):
         break
 """
+)
 
 
 @pytest.mark.parametrize("before", ["create", "replace"])

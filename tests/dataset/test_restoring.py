@@ -21,7 +21,7 @@ from patchae.errors import DataError
 from patchae.files import digests_of
 from patchae.project import Project
 from patchae.types import DataVersion
-from tests.support import write_class, write_image
+from tests.support import DYING, write_class, write_image
 
 pytestmark = pytest.mark.usefixtures("no_dvc_settings")
 
@@ -64,8 +64,10 @@ def test_a_pull_that_is_killed_while_it_writes_can_be_run_again(
     assert snapshot(project).version == version
 
 
-TOUCHED = """
-import itertools, json, os, signal, sys
+TOUCHED = (
+    DYING
+    + """
+import itertools, json
 from pathlib import Path
 from patchae.dataset.restoring import pull
 from patchae.dataset.version import snapshot
@@ -76,22 +78,11 @@ from patchae.project import Project
 TOUCHES = {"os.rename", "os.remove", "shutil.rmtree"}
 project, first, second = Project(Path(sys.argv[1])), sys.argv[2], sys.argv[3]
 
-def die_at(left):
-    def touched(event, arguments):
-        nonlocal left
-        if event in TOUCHES:
-            left -= 1
-            if left < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-    sys.addaudithook(touched)
-    pull(project, first)
-    os._exit(0)
-
 for n in itertools.count():
     pull(project, second)
     child = os.fork()
     if child == 0:
-        die_at(n)
+        die_at(n, TOUCHES, lambda: pull(project, first))
     _, status = os.waitpid(child, 0)
     try:
         now = snapshot(project).version
@@ -104,6 +95,7 @@ for n in itertools.count():
     if not os.WIFSIGNALED(status):
         break
 """
+)
 
 
 def test_a_pull_killed_at_any_touch_of_the_disk_never_leaves_a_mixture_to_be_pinned(
