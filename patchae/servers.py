@@ -19,6 +19,7 @@ from patchae.asking import ask, content
 from patchae.dataset.dvc_config import remote_address
 from patchae.errors import AccessRefused, ConfigError, PatchaeError, StoreUnreachable, UsageError
 from patchae.project import Project
+from patchae.registry.mlflow_answers import is_server
 from patchae.settings import settings
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def mlflow_server() -> str | None:
         StoreUnreachable: it does not answer, or the store of artifacts that it serves does not.
     """
     uri = os.environ.get("MLFLOW_TRACKING_URI", "").rstrip("/")
-    if not uri.startswith(("http://", "https://")):
+    if not is_server(uri):
         return None
     who = os.environ.get("MLFLOW_TRACKING_USERNAME", "")
     login = (who, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if who else None
@@ -183,7 +184,7 @@ def clocks(project: Project) -> dict[str, float]:
         address = remote_address(project)
     uri = os.environ.get("MLFLOW_TRACKING_URI", "").rstrip("/")
     places = {
-        "MLflow": f"{uri}/health" if uri.startswith("http") else None,
+        "MLflow": f"{uri}/health" if is_server(uri) else None,
         "Prefect": f"{_prefect()}/health" if _prefect() else None,
         "S3": os.environ.get("AWS_ENDPOINT_URL") if address else None,
     }

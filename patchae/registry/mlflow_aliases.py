@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from patchae.registry.mlflow_answers import is_server, translated
+from patchae.registry.mlflow_answers import absent, is_server, translated
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -29,7 +29,7 @@ class MlflowAliases:
             try:
                 found = self._client.get_registered_model(model).aliases
             except MlflowException as error:
-                if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                if absent(error):
                     return {}
                 raise
         return {alias: str(version) for alias, version in found.items()}
@@ -42,7 +42,7 @@ class MlflowAliases:
             try:
                 found = self._client.get_model_version(model, version)
             except MlflowException as error:
-                if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                if absent(error):
                     return False
                 raise
         return run is None or found.run_id == run
@@ -57,7 +57,7 @@ class MlflowAliases:
             try:
                 self._client.delete_registered_model_alias(model, _NO_ALIAS)
             except MlflowException as error:
-                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                if not absent(error):
                     raise
 
     def set(self, model: str, alias: str, version: str) -> None:

@@ -9,10 +9,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from patchae.errors import AccessRefused, StoreUnreachable
 
+if TYPE_CHECKING:
+    from mlflow.exceptions import MlflowException
+
 _PROBE_SECONDS = 5
+
+
+def absent(error: MlflowException) -> bool:
+    """Whether MLflow says that there is no such thing."""
+    return bool(error.error_code == "RESOURCE_DOES_NOT_EXIST")
 
 
 def is_server(uri: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from patchae.registry.mlflow_answers import translated
+from patchae.registry.mlflow_answers import absent, translated
 from patchae.registry.tracking import Tracking, Version
 
 
@@ -37,7 +37,7 @@ def logged_run(tracking: Tracking, version: Version) -> LoggedRun | None:
         try:
             run = tracking.client.get_run(version.run_id)
         except MlflowException as error:
-            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            if absent(error):
                 return None
             raise
     return LoggedRun(

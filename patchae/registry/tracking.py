@@ -18,7 +18,7 @@ from patchae.errors import UsageError
 from patchae.project import Project
 from patchae.registry import embedded
 from patchae.registry.mlflow_aliases import MlflowAliases
-from patchae.registry.mlflow_answers import is_server, probe, translated
+from patchae.registry.mlflow_answers import absent, is_server, probe, translated
 from patchae.types import TrainingKey
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ class Tracking:
                         run_id=run_id, artifact_path=name, dst_path=folder, tracking_uri=self.uri
                     )
             except MlflowException as error:
-                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                if not absent(error):
                     raise
         return Path(folder)
 
@@ -231,7 +231,7 @@ class Tracking:
             try:
                 place = self.client.get_model_version_download_uri(version.model, version.version)
             except MlflowException as error:
-                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                if not absent(error):
                     raise
                 return self.nothing()  # deleted since it was asked for
         return self._folder(artifact_uri=place)
@@ -250,7 +250,7 @@ class Tracking:
             try:
                 return Path(download_artifacts(**what, tracking_uri=self.uri))
             except MlflowException as error:
-                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                if not absent(error):
                     raise
                 # An answer, not silence: an audit must find it broken, not unknown.
                 return self.nothing()
