@@ -139,6 +139,9 @@ def _of_tar(archive: Path) -> Iterator[_Entry]:
         for member in opened:
             if member.isdir():
                 continue
+            if member.issparse():  # holes take no room in the archive, and all of the disk here
+                yield _Entry(member.name, "is a sparse file", None)
+                continue
             content = opened.extractfile(member) if member.isreg() else None
             yield _Entry(member.name, None if content else "is a link or a device", content)
 
