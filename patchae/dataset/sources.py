@@ -63,7 +63,8 @@ def import_source(
         raise UsageError("--test belongs to a manifest of Lookout for Vision", where=source)
     if encoding is not None and check_encoding(encoding) and not is_archive(Path(source)):
         raise UsageError("--encoding belongs to an archive", where=source)
-    with _as_folder(project, source, name, test, encoding, progress) as (folder, left_out):
+    folder_of = _as_folder(project, source, name, progress, test=test, encoding=encoding)
+    with folder_of as (folder, left_out):
         done = import_folder(
             project, folder, classes=classes, name=name, dry_run=dry_run, progress=progress
         )
@@ -75,9 +76,10 @@ def _as_folder(
     project: Project,
     source: str,
     name: str | None,
+    progress: Progress,
+    *,
     test: Path | None,
     encoding: str | None,
-    progress: Progress,
 ) -> Iterator[tuple[Path, int]]:
     """The source as a folder for the time of the block, and how many files were left out of it."""
     path = Path(source)

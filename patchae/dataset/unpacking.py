@@ -149,6 +149,9 @@ def _of_tar(archive: Path, names: Names) -> Iterator[_Entry]:
             if member.isdir():
                 continue
             name = tar_name(member.name)
+            if member.issparse():  # holes take no room in the archive, and all of the disk here
+                yield _Entry(name, "is a sparse file", None)
+                continue
             # Once a name cannot be read the others are only looked at, to show them all.
             content = opened.extractfile(member) if member.isreg() and names.clear else None
             problem = None if member.isreg() else "is a link or a device"
@@ -193,7 +196,7 @@ def _write(
 
 
 def _is_image(name: str | bytes) -> bool:
-    """Whether an entry is an image by its name, whose dots and slashes are ASCII in any encoding."""
+    """Whether an entry is an image by its name; dots and slashes are ASCII in any encoding."""
     text = name if isinstance(name, str) else name.decode("latin-1")
     return _LITTER not in text.split("/") and suffix_of(text) in IMAGE_SUFFIXES
 
