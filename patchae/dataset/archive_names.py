@@ -50,8 +50,8 @@ class Names:
     def decode(self, name: str | bytes) -> str | None:
         """The name as text; None if nobody knows how to read its bytes."""
         text = self._text(name)
-        if text is None:
-            self._unclear.append(bytes(name))  # type: ignore[arg-type] - text is certain
+        if text is None and isinstance(name, bytes):
+            self._unclear.append(name)
         return text
 
     def require_clear(self, archive: Path) -> None:
