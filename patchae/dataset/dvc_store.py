@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from patchae.dataset.dvc_sides import Sides, callback
-from patchae.dataset.layout import walked
+from patchae.dataset.layout import is_image_name, require_utf8, walked
 from patchae.errors import DataError, StoreSilent
 from patchae.files import Progress, silent
 from patchae.types import DataVersion
@@ -46,17 +46,12 @@ class Store(Sides):
         """Hash what `data/` holds. DVC remembers hashes by path, size and time of change.
 
         Raises:
-            DataError: a file or a folder cannot be read, or is not there any more; or a folder is a
-                link.
+            DataError: a file or a folder cannot be read, or is not there any more; a folder is a
+                link; a name is not UTF-8; or DVC ignores an image.
         """
         from dvc_data.hashfile.build import IgnoreInCollectedDirError, build
 
-        if linked := next(_linked_folders(self._data), None):
-            raise DataError(
-                "a folder of data/ is a link, and what lies behind it would be in no version",
-                where=str(linked),
-                mend="put the folder itself there; only data/ as a whole may be a link",
-            )
+        there = set(_files(self._data))
         try:
             _, meta, tree = build(
                 self._cache,
@@ -74,7 +69,24 @@ class Store(Sides):
                 mend="let whatever changes these files finish, or remove the file, and try again",
             ) from None
         files = {"/".join(key): info.value for key, _, info in tree}
+        if hidden := sorted(path for path in there - files.keys() if is_image_name(path)):
+            raise self._hidden(hidden)
         return Content(DataVersion(tree.oid), files, meta.size, tree)
+
+    def _hidden(self, paths: Sequence[str]) -> DataError:
+        """The error of images that DVC leaves out, with the rule that makes it do so."""
+        first = self._data / paths[0]
+        rules = [
+            matched.pattern_infos[-1].file_info
+            for place in (first, *first.parents)
+            if (matched := self._repo.dvcignore.check_ignore(str(place))).match
+        ]
+        count = f"{len(paths):,} image{'s' * (len(paths) > 1)}"
+        return DataError(
+            f"DVC is told to ignore {count} of data/, which would be in no version",
+            where=f"data/{paths[0]}" + (f", by {rules[-1]}" if rules else ""),
+            mend="take the rule out of .dvcignore, or move the images out of data/",
+        )
 
     def keep(self, content: Content, progress: Progress = silent) -> None:
         """Bring what is new into DVC's cache; each copy is hashed before it counts.
@@ -194,8 +206,21 @@ class Store(Sides):
         self._cache.add(sources, self._repo.fs, list(files), check_exists=False, verify=True)
 
 
-def _linked_folders(folder: Path) -> Iterator[Path]:
-    """DVC does not look into them, while whoever reads images by their class does; and it leaves
-    out a folder that it cannot read, at which this stops."""
-    for parent, names, _ in walked(folder):
-        yield from (path for name in sorted(names) if (path := Path(parent, name)).is_symlink())
+def _files(folder: Path) -> Iterator[str]:
+    """Every file below a folder, POSIX and relative to it.
+
+    DVC does not look into folders that are links, while whoever reads images by their class does;
+    it leaves out a folder that it cannot read; and it does not say which name is not UTF-8.
+    """
+    for parent, names, files in walked(folder):
+        within = Path(parent).relative_to(folder)
+        for name in sorted((*names, *files)):
+            path = Path(parent, name)
+            if name in names and path.is_symlink():
+                raise DataError(
+                    "a folder of data/ is a link, and what lies behind it would be in no version",
+                    where=str(path),
+                    mend="put the folder itself there; only data/ as a whole may be a link",
+                )
+            require_utf8(path)
+        yield from ((within / name).as_posix() for name in files)

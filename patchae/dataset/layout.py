@@ -3,16 +3,19 @@
     data/<class>/train/good/000.png
     data/<class>/test/good/000.png
     data/<class>/test/<defect>/000.png
-    data/<class>/ground_truth/<defect>/000_mask.png     optional; 000.png is accepted too
+    data/<class>/ground_truth/<defect>/000_mask.png     optional; `_masks_of` knows other names
 
-Names are kept exactly as they are on disk: no case folding, no Unicode normalization. Hidden files,
-litter of operating systems and files that are no images are passed over.
+Names are kept exactly as they are on disk: no case folding, no Unicode normalization; only to find
+the mask of an image both are normalized. Hidden files, litter of operating systems and files that
+are no images are passed over.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Iterator
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +24,8 @@ from patchae.errors import DataError
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 GROUND_TRUTH = "ground_truth"
 GOOD = "good"
+_MARK = re.compile(r"[_-](mask|gt)$", re.IGNORECASE)
+"""What makes the name of an image that of its mask."""
 
 
 class ImageFile(NamedTuple):
@@ -41,16 +46,17 @@ def images(data: Path, class_name: str) -> list[ImageFile]:
     """Every image of a class, sorted by path; images of `test` carry their mask if there is one.
 
     Raises:
-        DataError: the class has no folder or no images, one of its folders cannot be read, or a
-            name is not valid UTF-8.
+        DataError: the class has no folder or no images, one of its folders cannot be read, an
+            image has several masks, or a name is not valid UTF-8.
     """
     root = data / class_name
+    truths = {_nfc(folder.name): folder for folder in folders(root / GROUND_TRUTH)}
     found = [
         image
         for split in folders(root)
         if split.name != GROUND_TRUTH
         for defect in folders(split)
-        for image in _images_of(class_name, split.name, defect)
+        for image in _images_of(class_name, defect, truths.get(_nfc(defect.name)))
     ]
     if not found:
         what = "has no images" if root.is_dir() else "has no folder"
@@ -131,34 +137,78 @@ def is_image_path(path: str, class_name: str) -> bool:
     )
 
 
-def mask_path(path: str, files: Container[str]) -> str | None:
-    """The mask, among POSIX paths relative to `data/`, of an image of a class; None without one."""
-    class_name, split, defect, name = path.split("/")
-    folder = f"{class_name}/{GROUND_TRUTH}/{defect}"
-    there = (one for mask in _mask_names(name) if (one := f"{folder}/{mask}") in files)
-    return next(there, None) if split == "test" else None
+def masks_among(images: Iterable[str], files: Iterable[str]) -> set[str]:
+    """The masks of images of one class, all as POSIX paths relative to `data/`."""
+    tested: dict[str, list[str]] = {}
+    for path in images:
+        class_name, split, defect, name = path.split("/")
+        if split == "test":
+            tested.setdefault(_nfc(f"{class_name}/{GROUND_TRUTH}/{defect}"), []).append(name)
+    masks: dict[str, dict[str, str]] = {}
+    for path in files:
+        folder, _, name = path.rpartition("/")
+        masks.setdefault(_nfc(folder), {})[name] = path
+    return {
+        masks[folder][mask]
+        for folder, names in tested.items()
+        for owned in _masks_of(names, masks.get(folder, ())).values()
+        for mask in owned
+    }
 
 
-def _mask_names(name: str) -> tuple[str, str]:
-    """What the mask of an image may be called; the first that is there is the one."""
-    stem = name.rpartition(".")[0]
-    return f"{stem}_mask.png", f"{stem}.png"
+def _masks_of(images: Iterable[str], files: Iterable[str]) -> dict[str, list[str]]:
+    """The masks of each image that has some, sorted, by names in two folders of one kind.
+
+    A mask is called like its image, in whatever form of Unicode, with or without `_mask` or `_gt`,
+    and has the suffix of any image: `000_mask.png`, `000.png`, `000_GT.bmp`, `000.png.png`.
+    """
+    owners: dict[str, list[str]] = {}
+    for name in images:
+        whole = _nfc(name)
+        for called in {whole, whole.rpartition(".")[0]}:
+            owners.setdefault(called, []).append(name)
+    found: dict[str, list[str]] = {}
+    for mask in sorted(files):
+        if is_image_name(mask):
+            owner = next((text for text in _owner_names(mask) if text in owners), "")
+            for image in owners.get(owner, ()):
+                found.setdefault(image, []).append(mask)
+    return found
 
 
-def _images_of(class_name: str, split: str, folder: Path) -> Iterator[ImageFile]:
-    defect = folder.name
-    truth = folder.parents[1] / GROUND_TRUTH / defect
-    masks = _files(truth) if split == "test" else frozenset()
-    for name in sorted(_files(folder)):
-        if not is_image_name(name):
-            continue
-        mask = next((one for one in _mask_names(name) if one in masks), None) if masks else None
-        yield ImageFile(
-            path=_said(f"{class_name}/{split}/{defect}/{name}", folder),
-            split=split,
-            defect=defect,
-            mask=_said(f"{class_name}/{GROUND_TRUTH}/{defect}/{mask}", truth) if mask else None,
-        )
+def _owner_names(mask: str) -> Iterator[str]:
+    """What the image of a mask may be called, with its suffix or without; most likely first."""
+    text, shorter = _nfc(mask), []
+    while suffix_of(text) in IMAGE_SUFFIXES:
+        text = text.rpartition(".")[0]
+        shorter.append(text)
+    yield from shorter
+    yield from (_MARK.sub("", text) for text in shorter if _MARK.search(text))
+
+
+def _nfc(text: str) -> str:
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def _images_of(class_name: str, folder: Path, truth: Path | None) -> Iterator[ImageFile]:
+    """The images of one kind, and their masks in the folder of its ground truth."""
+    split, defect = folder.parts[-2:]
+    names = [name for name in sorted(_files(folder)) if is_image_name(name)]
+    masks = _masks_of(names, _files(truth)) if truth and split == "test" else {}
+    for name in names:
+        owned = masks.get(name, ())
+        if len(owned) > 1:
+            raise DataError(
+                f"an image has {len(owned)} masks: {', '.join(map(shown, owned))}",
+                where=shown(folder / name),
+                mend="leave the right one in its folder, and take the others out",
+            )
+        path = f"{class_name}/{split}/{defect}/{name}"
+        mask = f"{class_name}/{GROUND_TRUTH}/{truth.name}/{owned[0]}" if truth and owned else None
+        for text in (path, mask or ""):
+            if not text.isascii():
+                require_utf8(folder.parents[2] / text)
+        yield ImageFile(path, split, defect, mask)
 
 
 def _files(folder: Path) -> frozenset[str]:
@@ -185,13 +235,18 @@ def _unreadable(error: OSError) -> DataError:
     )
 
 
-def _said(path: str, folder: Path) -> str:
+def shown(path: str | Path) -> str:
+    """A path as text that can be printed, whatever bytes its names are."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def require_utf8(path: Path) -> None:
+    """Let only names pass that manifests, stores and pages can write down.
+
+    Raises:
+        DataError: a name is not UTF-8; it is shown with its bytes.
+    """
     try:
-        path.encode()
+        str(path).encode()
     except UnicodeEncodeError:
-        raise DataError(
-            f"the name of an image is not valid UTF-8: {path!r}",
-            where=repr(str(folder)),
-            mend="rename the file",
-        ) from None
-    return path
+        raise DataError("a name is not valid UTF-8", where=shown(path), mend="rename it") from None

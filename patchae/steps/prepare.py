@@ -86,13 +86,12 @@ def _require_version(
     project: Project, manifest: pd.DataFrame, class_name: str, version: DataVersion
 ) -> None:
     """The images and masks read must be those of the data version, unchanged since the snapshot."""
-    from patchae.dataset.layout import is_image_path, mask_path
+    from patchae.dataset.layout import is_image_path, masks_among
     from patchae.dataset.version import listing
 
     listed = listing(project, version)
     held = {path: md5 for path, md5 in listed.items() if is_image_path(path, class_name)}
-    masks = {mask for path in held if (mask := mask_path(path, listed))}
-    held |= {mask: listed[mask] for mask in masks}
+    held |= {mask: listed[mask] for mask in masks_among(held, listed)}
     read = dict(zip(manifest["path"], manifest["md5"], strict=True))
     masked = manifest[manifest["mask"].notna()]
     read |= dict(zip(masked["mask"], masked["mask_md5"], strict=True))
