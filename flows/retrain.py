@@ -7,7 +7,6 @@ question was answered.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from prefect.context import FlowRunContext
 from prefect.runtime import deployment, flow_run
 
 from flows.again import meant_by
+from flows.connection import api_url
 from flows.events import announce, expect
 from flows.spread import spread
 from flows.stopping import stopping_with_the_flow
@@ -132,7 +132,7 @@ def retrain(
 
 def _tell_others(project: Project, taken: Snapshot, line: str, names: Sequence[str]) -> None:
     """Have new images trained on that this run has pinned and does not train on itself."""
-    if not os.environ.get("PREFECT_API_URL"):
+    if api_url() is None:
         return
     try:
         announce(project, taken, trained={line: names})
