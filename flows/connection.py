@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from patchae.errors import AccessRefused, ConfigError, PatchaeError, StoreUnreachable
-from patchae.network import PREFECT, not_the_api, shown, unreachable
+from patchae.errors import AccessRefused, PatchaeError, StoreUnreachable
+from patchae.network import PREFECT, no_file, not_the_api, shown, unreachable
 
 if TYPE_CHECKING:
     from httpx import Response
@@ -138,11 +138,7 @@ def failure(where: str, error: Exception) -> PatchaeError:
     api = get_current_settings().api
     file = api.ssl_cert_file
     if isinstance(error, FileNotFoundError) and file and not api.tls_insecure_skip_verify:
-        return ConfigError(
-            "the file of certificates for Prefect is not there",
-            where=str(file),
-            mend=f"correct {PREFECT.authorities}",
-        )
+        return no_file(PREFECT, file, PREFECT.authorities)
     return unreachable(
         PREFECT,
         where,

@@ -6,9 +6,11 @@ ledger's through libpq. Each wraps what OpenSSL says in errors of its own; the w
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -49,6 +51,7 @@ _NO_TLS = (
     "HTTP_REQUEST",
     "server does not support SSL",
 )
+_OTHER_HOST = ("does not match host name", "doesn't match '")
 _SHOW_ONE = ("CERTIFICATE_REQUIRED", "certificate required", "requires a valid client certificate")
 
 
@@ -109,14 +112,22 @@ def not_the_api(client: Client, where: str, status: int, mend: str) -> StoreUnre
     )
 
 
+def no_file(client: Client, file: str, setting: str) -> ConfigError:
+    """Return what to raise where a setting names a file of certificates that is not there."""
+    return ConfigError(
+        f"the file of certificates for {client.server} is not there",
+        where=file,
+        mend=f"correct {setting}",
+    )
+
+
 def _no_file(client: Client, text: str) -> ConfigError | None:
     if missing := _NO_FILE.search(text):
         setting = client.certificate if "TLS certificate file" in text else client.authorities
-        return ConfigError(
-            f"the file of certificates for {client.server} is not there",
-            where=missing[1] or missing[2],
-            mend=f"correct {setting}",
-        )
+        return no_file(client, missing[1] or missing[2], setting)
+    file = os.environ.get(client.authorities)
+    if file and "No such file" in text and not Path(file).exists():
+        return no_file(client, file, client.authorities)
     if any(word in text for word in _NO_CERTIFICATE):
         return ConfigError(
             f"the file of certificates for {client.server} holds none",
@@ -138,7 +149,7 @@ def _certificate(client: Client, where: str, host: str, text: str) -> StoreUnrea
         return StoreUnreachable(
             f"the certificate of {host} is not trusted: {why}", where=shown(where), mend=mend
         )
-    if "does not match host name" in text:
+    if any(word in text for word in _OTHER_HOST):
         return StoreUnreachable(
             f"the certificate of {host} is not trusted: it was made for another host",
             where=shown(where),
