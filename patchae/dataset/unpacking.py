@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from patchae.dataset.layout import IMAGE_SUFFIXES
 from patchae.errors import DataError
 from patchae.files import Progress, silent
+from patchae.images import IMAGE_SUFFIXES
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz")
 MAX_FILES = 1_000_000
