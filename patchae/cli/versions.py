@@ -57,6 +57,7 @@ def pull(
         str | None, typer.Argument(help="First characters of a version; default: the pinned one.")
     ] = None,
     classes: Classes = None,
+    *,
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite images that are in no version.")
     ] = False,
