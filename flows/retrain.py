@@ -25,6 +25,7 @@ from flows.stopping import stopping_with_the_flow
 from flows.train_class import PATIENT, LineRun, outcome_of, train_and_judge
 from patchae.config import Line
 from patchae.console import progress_of, say
+from patchae.dataset.readers import reading
 from patchae.dataset.version import Snapshot
 from patchae.dataset.version import snapshot as take_snapshot
 from patchae.errors import PatchaeError
@@ -112,6 +113,7 @@ def retrain(
         stopping_with_the_flow(),
         announcing(project, line.name, origin) as announcer,
         project.lock(f"retrain-{line.name}"),
+        reading(project, names),
     ):
         tracking = Tracking.open(project)
         expect(project)
