@@ -29,6 +29,10 @@ TrustedKeys = Annotated[
 ]
 
 
+CONSOLE_LEVEL = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
+"""Variable that says how much of its own log Prefect prints."""
+
+
 def here() -> Project:
     """The project around the current folder, with the environment that its libraries need.
 
@@ -40,7 +44,7 @@ def here() -> Project:
     project = Project.find()
     prepare_environment(project)
     # Prefect's own log would stand between our lines; its pages still have all of it.
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    os.environ.setdefault(CONSOLE_LEVEL, "CRITICAL")
     os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "CRITICAL")
     return project
 
