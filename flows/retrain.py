@@ -28,6 +28,7 @@ from flows.stopping import stopping_with_the_flow
 from flows.train_class import PATIENT, LineRun, outcome_of, train_and_judge
 from patchae.config import Line
 from patchae.console import progress_of, record, say
+from patchae.dataset.readers import reading
 from patchae.dataset.version import Snapshot
 from patchae.dataset.version import snapshot as take_snapshot
 from patchae.errors import PatchaeError
@@ -37,6 +38,7 @@ from patchae.registry.ledger import Ledger
 from patchae.registry.tracking import Tracking
 from patchae.report.site import write_report
 from patchae.steps.announce import announcing
+from patchae.steps.job import Origin
 from patchae.steps.outcome import ClassOutcome, LineFailed, LineOutcome
 from patchae.steps.plan import classes_of, open_line
 
@@ -110,7 +112,6 @@ def retrain(
             meant = meant_by(again)
             classes, reason, trigger = meant.classes, meant.reason, meant.trigger
             started_by = meant.started_by
-        started = time.monotonic()
         project, line = open_line(line_name, root)
         if (end := settle_missed(line.schedule)) is not None:
             return cast(LineOutcome, end)  # how the run ends, to Prefect
@@ -118,30 +119,35 @@ def retrain(
         names = classes_of(project, line, classes)
         origin = origin_of(reason, trigger, started_by)
         record(f"line {line.name}: {', '.join(names)}; {origin.sentence}")
-        with (
-            stopping_with_the_flow(),
-            announcing(project, line.name, origin) as announcer,
-            project.lock(f"retrain-{line.name}"),
-        ):
-            tracking = Tracking.open(project)
-            expect(project)
-            taken = snapshot(project)
-            version = taken.version
-            _tell_others(project, taken, line.name, names)
-            run = LineRun(project, line, version, tracking, origin, announcer)
-            outcomes = spread(run, names)
-            if outcomes is None:  # no worker to send them to
-                futures = {name: train_and_judge.submit(run, name) for name in names}
-                outcomes = [outcome_of(line, name, future) for name, future in futures.items()]
-            path = _reported(project, tracking, line, outcomes)
-            if path:
-                record(f"report: {path}")
-            outcome = LineOutcome(
-                line.name, version, tuple(outcomes), path, time.monotonic() - started
-            )
-            if outcome.failed:
-                raise LineFailed(outcome)
-        return outcome
+        return _retrained(project, line, names, origin)
+
+
+def _retrained(project: Project, line: Line, names: list[str], origin: Origin) -> LineOutcome:
+    """All of it, from the snapshot to the report."""
+    started = time.monotonic()
+    with (
+        stopping_with_the_flow(),
+        announcing(project, line.name, origin) as announcer,
+        project.lock(f"retrain-{line.name}"),
+        reading(project, names),
+    ):
+        tracking = Tracking.open(project)
+        expect(project)
+        taken = snapshot(project)
+        version = taken.version
+        _tell_others(project, taken, line.name, names)
+        run = LineRun(project, line, version, tracking, origin, announcer)
+        outcomes = spread(run, names)
+        if outcomes is None:  # no worker to send them to
+            futures = {name: train_and_judge.submit(run, name) for name in names}
+            outcomes = [outcome_of(line, name, future) for name, future in futures.items()]
+        path = _reported(project, tracking, line, outcomes)
+        if path:
+            record(f"report: {path}")
+        outcome = LineOutcome(line.name, version, tuple(outcomes), path, time.monotonic() - started)
+        if outcome.failed:
+            raise LineFailed(outcome)
+    return outcome
 
 
 def _tell_others(project: Project, taken: Snapshot, line: str, names: Sequence[str]) -> None:

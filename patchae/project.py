@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from patchae.errors import ConfigError, StoreBusy
 from patchae.files import write_text
+from patchae.holders import sentence, signature
 from patchae.settings import settings
 
 LINES_FILE = "lines.yaml"
@@ -142,13 +144,18 @@ class Project:
 
         path = self.state / "locks" / f"{name}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the lock: whoever asks for that empties it.
+        holder = path.with_suffix(".holder")
         patience = settings().lock_timeout if timeout is None else timeout
         try:
             with FileLock(path, timeout=patience):
+                with suppress(OSError):  # another user's, who lets nobody write: it is for messages
+                    holder.write_text(json.dumps(signature()), encoding="utf-8")
                 yield
         except Timeout:
+            who = sentence(holder.read_text("utf-8", "replace") if holder.is_file() else "")
             raise StoreBusy(
-                f"another process has held '{name}' for more than {patience:.0f} s",
+                f"{who} has held '{name}' for more than {patience:.0f} s",
                 where=str(path),
                 mend="wait for it to end, or raise PATCHAE_LOCK_TIMEOUT",
             ) from None
