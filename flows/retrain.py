@@ -8,7 +8,6 @@ question was answered.
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from prefect.cache_policies import NO_CACHE
 
 from flows.again import meant_by
+from flows.connection import api_url
 from flows.events import announce, expect
 from flows.missed import settle_missed
 from flows.origin import origin_of
@@ -152,7 +152,7 @@ def _retrained(project: Project, line: Line, names: list[str], origin: Origin) -
 
 def _tell_others(project: Project, taken: Snapshot, line: str, names: Sequence[str]) -> None:
     """Have new images trained on that this run has pinned and does not train on itself."""
-    if not os.environ.get("PREFECT_API_URL"):
+    if api_url() is None:
         return
     try:
         announce(project, taken, trained={line: names})

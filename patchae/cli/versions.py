@@ -172,10 +172,11 @@ def doctor(
 
 def _look(project: Project) -> list[Finding]:
     """Print the findings as they are made."""
+    from flows.connection import server
     from patchae.health import examine
 
     findings = []
-    for found in examine(project):
+    for found in examine(project, server()):
         findings.append(found)
         mend = f"; to mend: {found.mend}" if found.mend else ""
         print(f"{found.state:<5} {found.check:<8} {found.detail}{mend}", flush=True)
