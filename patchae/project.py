@@ -10,6 +10,7 @@ from pathlib import Path
 
 from patchae.errors import ConfigError, StoreBusy
 from patchae.files import write_text
+from patchae.relocation import not_relocated, read_former_states
 from patchae.settings import settings
 
 LINES_FILE = "lines.yaml"
@@ -189,12 +190,22 @@ class Project:
             os.close(mark)
 
 
-def prepare_environment(project: Project) -> None:
+def prepare_environment(project: Project, *, reading: bool = False) -> None:
     """Point the libraries at the project's embedded stores and turn all telemetry off.
 
     Makes the folder of the embedded state. Only sets what the environment leaves open, so
     standard variables win. Call it before Prefect, MLflow, DVC or Great Expectations are imported.
+
+    Args:
+        project: the project.
+        reading: whether the caller neither writes nor deletes what a store names.
+
+    Raises:
+        UsageError: the project was copied or moved, and the caller is not only reading.
+        ConfigError: the folder of the state cannot be written.
     """
+    if not reading and (former := read_former_states(project.state)):
+        raise not_relocated(former[0], project.state)
     defaults = {
         "DO_NOT_TRACK": "1",
         "GX_ANALYTICS_ENABLED": "false",
