@@ -38,11 +38,9 @@ def local_path(place: str) -> Path | None:
 
 def former_state(place: str, state: Path) -> Path | None:
     """Return the folder of another state that holds a place of artifacts; None if none does."""
-    path = local_path(place)
-    if path is None or path.resolve().is_relative_to((state / ARTIFACTS).resolve()):
-        return None
-    before, mark, _ = str(path).rpartition(f"/{ARTIFACTS.as_posix()}/")
-    return Path(before) if mark else None
+    before, mark, _ = str(local_path(place)).rpartition(f"/{ARTIFACTS.as_posix()}/")
+    former = Path(before)
+    return former if mark and former.resolve() != state.resolve() else None
 
 
 def relocated(place: str, former: Iterable[Path], state: Path) -> str:
