@@ -23,7 +23,7 @@ test-all: $(STAMP) ## the rest: integration and system tests, with real servers,
 	@$(BIN)/python -m pytest -n auto --dist loadfile tests/integration tests/system $(ARGS)
 
 fuzz: $(STAMP) ## the tests that try examples, with many more, and such as no run had before
-	@$(BIN)/python -m pytest -n auto --dist loadfile -m hypothesis --hypothesis-profile=fuzz $(ARGS)
+	@FUZZ=1 $(BIN)/python -m pytest -n auto --dist loadfile -m hypothesis $(ARGS)
 
 stack: $(STAMP) ## PostgreSQL, S3, MLflow, Prefect and two workers on this machine; docs/stack.md
 	@$(BIN)/python -m infra.stack up
