@@ -233,19 +233,18 @@ def test_off_nothing_is_imported_and_nothing_sent(project: Project, disabled: bo
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from pathlib import Path\n"
-        "from tests.steps.test_announce import retrain\n"
+        "from tests.integration.steps.test_announce import retrain\n"
         "from patchae.project import Project\n"
         "for name in [n for n in sys.modules if n.startswith('openlineage')]:\n"
         "    raise SystemExit(name)\n"
         "retrain(Project(Path.cwd()))\n"
         "print([n for n in sys.modules if n.startswith('openlineage')])\n"
     )
-    root = ROOT
-    environment = {"PATH": "", "HOME": str(project.root), "PYTHONPATH": str(root)}
+    environment = {"PATH": "", "HOME": str(project.root), "PYTHONPATH": str(ROOT)}
     if disabled:
         environment |= {"OPENLINEAGE_URL": "http://localhost:9", "OPENLINEAGE_DISABLED": "true"}
     done = subprocess.run(
-        [sys.executable, "-c", code, str(root)],
+        [sys.executable, "-c", code, str(ROOT)],
         cwd=project.root,
         env=environment,
         capture_output=True,

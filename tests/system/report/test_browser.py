@@ -20,7 +20,7 @@ from patchae.report.start import audits_page, ledger_page, start_page
 from tests.dataset.validation.gallery import GALLERY, sound
 from tests.integration.validation.test_gallery import FIRST, checked
 from tests.report.browser import Browser, chromium
-from tests.report.test_start import FULL, hostile
+from tests.unit.report.test_start import FULL, hostile
 from tests.support import write_image
 from tests.unit.report.test_life import STORY
 from tests.unit.report.test_now import DRIFTED, NOW, audit, week
