@@ -17,7 +17,7 @@ from patchae.dataset.validation.record import ValidationRecord
 from patchae.dataset.validation.strays import strays
 from patchae.dataset.validation.validate import validate
 from patchae.types import DataVersion
-from tests.dataset.validation.gallery import GALLERY, Piece, every, sound
+from tests.integration.validation.gallery import GALLERY, Piece, every, sound
 
 FIRST, SECOND = (DataVersion(digit * 32 + ".dir") for digit in "12")
 

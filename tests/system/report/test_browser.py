@@ -17,14 +17,14 @@ from patchae.report.drift_page import write_drift_page
 from patchae.report.images_page import write_images_page
 from patchae.report.life import life_of, render
 from patchae.report.start import audits_page, ledger_page, start_page
-from tests.dataset.validation.gallery import GALLERY, sound
+from tests.integration.validation.gallery import GALLERY, sound
 from tests.integration.validation.test_gallery import FIRST, checked
 from tests.report.browser import Browser, chromium
-from tests.unit.report.test_start import FULL, hostile
 from tests.support import write_image
 from tests.unit.report.test_life import STORY
 from tests.unit.report.test_now import DRIFTED, NOW, audit, week
 from tests.unit.report.test_page import FULL as LINE
+from tests.unit.report.test_start import FULL, hostile
 
 LONG = "a-class-with-a-name-that-nobody-would-give-to-a-part_" * 2
 

@@ -10,7 +10,7 @@ import pytest
 
 from patchae.project import Project
 from patchae.report.images_page import images_page, write_images_page
-from tests.dataset.validation.gallery import GALLERY, HOLE, TRAIN, sound
+from tests.integration.validation.gallery import GALLERY, HOLE, TRAIN, sound
 from tests.integration.validation.test_gallery import FIRST, checked
 
 
