@@ -66,7 +66,7 @@ def test_lines_become_deployments_and_stay_what_they_are(plant: Plant, api: str)
     plant.lines["nuts"]["work_pool"] = "gpu"
     plant.write_lines()
     assert deploy(plant, api, **own) == {
-        "caps": ("change", ["schedule", "parameters"]),
+        "caps": ("change", ["schedule"]),
         "nuts": ("change", ["tags", "work pool"]),
     }
     del plant.lines["nuts"]
