@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -160,6 +159,7 @@ def snapshot(
     json: Json = False,
 ) -> None:
     """Version data/: store what changed, push it to the remote, update data.dvc."""
+    from flows.connection import api_url
     from flows.events import announce, expect
     from patchae.console import progress_of, watch
     from patchae.dataset.version import snapshot as take
@@ -169,7 +169,7 @@ def snapshot(
     with watch():
         expect(project)
         taken = take(project, commit=commit, progress=progress_of("data"))
-        if os.environ.get("PREFECT_API_URL"):
+        if api_url():
             told = announce(project, taken)
     state = "new" if taken.changed else "unchanged"
     print(

@@ -29,7 +29,7 @@ def versions(json: Json = False) -> None:
     from patchae.dataset.history import versions as known
     from patchae.dataset.version import pinned_version
 
-    project = here()
+    project = here(reading=True)
     found, pinned = known(project), pinned_version(project)
     rows = [
         (
@@ -136,7 +136,7 @@ def doctor(
     from patchae.dataset.upkeep import examine
     from patchae.errors import UsageError
 
-    project = here()
+    project = here(reading=not data)
     if not data:
         if version:
             raise UsageError("a version is for --data", mend="patchae doctor --data VERSION")
@@ -172,10 +172,11 @@ def doctor(
 
 def _look(project: Project) -> list[Finding]:
     """Print the findings as they are made."""
+    from flows.connection import server
     from patchae.health import examine
 
     findings = []
-    for found in examine(project):
+    for found in examine(project, server()):
         findings.append(found)
         mend = f"; to mend: {found.mend}" if found.mend else ""
         print(f"{found.state:<5} {found.check:<8} {found.detail}{mend}", flush=True)
