@@ -49,7 +49,7 @@ def about_counts(rules: Validation) -> tuple[Statement, ...]:
         ("test_good", "test/good", rules.min_test_good,
          "add images of good parts that are not in train/good"),
         ("test_defect", "the defect folders of test/", rules.min_test_defect,
-         "add images of defective parts"),
+         "add images of defective parts; until then the verdict is `hold`"),
     )  # fmt: skip
     return tuple(
         Statement(
