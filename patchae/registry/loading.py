@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from patchae.errors import DataError
 from patchae.registry.tracking import TAG, Tracking, Version
@@ -16,6 +17,8 @@ LET_GO = f"{TAG}ledger_tidied"
 """Tag of a version whose weights are gone: the row that let them go."""
 WEIGHTS_FOLDER = "artifacts/model"
 """Where MLflow puts the folder that the scorer calls `model`."""
+FACTS = f"{WEIGHTS_FOLDER}/model.json"
+"""Everything about a training that is no tensor; small, and it stays when weights are let go."""
 
 
 def load_version(tracking: Tracking, version: Version, device: str | None = None) -> PatchAE:
@@ -40,6 +43,18 @@ def load_version(tracking: Tracking, version: Version, device: str | None = None
             " compare",
         )
     return load_model(tracking.model_folder(version), device)
+
+
+def facts_of(tracking: Tracking, version: Version) -> dict[str, Any]:
+    """What `model.json` of a version says, without loading the model; empty where it is gone.
+
+    Raises:
+        StoreUnreachable: MLflow does not answer.
+    """
+    try:
+        return dict(json.loads((tracking.model_folder(version, FACTS) / FACTS).read_text()))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def load_model(folder: Path, device: str | None = None) -> PatchAE:

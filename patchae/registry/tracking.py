@@ -218,8 +218,10 @@ class Tracking:
                     raise
         return Path(folder)
 
-    def model_folder(self, version: Version) -> Path:
+    def model_folder(self, version: Version, only: str | None = None) -> Path:
         """The files of a version's model as a local folder; the originals where they are local.
+
+        With `only` nothing but that file, by its path in the folder, is fetched from a server.
 
         Asked for as MLflow does that loads `models:/MODEL@ALIAS`: not from `source`, which people
         see, but from the place that it keeps beside it and that may be another one. Empty when all
@@ -234,7 +236,10 @@ class Tracking:
                 if not absent(error):
                     raise
                 return self.nothing()  # deleted since it was asked for
-        return self._folder(artifact_uri=place)
+        if only is None or self._artifacts is not None:
+            return self._folder(artifact_uri=place)
+        found = self._folder(artifact_uri=f"{place.rstrip('/')}/{only}")
+        return found.parents[len(Path(only).parts) - 1] if found.is_file() else found
 
     def nothing(self) -> Path:
         """An empty folder, in place of one whose version is gone."""
