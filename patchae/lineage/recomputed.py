@@ -92,7 +92,8 @@ def _operating(facts: Facts, told: Evidence) -> Sequence[Operating]:
         return ()
     if not facts.calibration:
         return [
-            counted(facts.scores, one.threshold, one.source, one.promised) for one in told.operating
+            counted(facts.scores, point.threshold, point.source, point.promised)
+            for point in told.operating
         ]
     record = facts.record
     rate = float(record.training.settings["false_alarm_rate"])

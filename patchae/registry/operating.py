@@ -33,7 +33,7 @@ class Operating(BaseModel):
     """Share of good parts that calibration allows above it; None: chosen on the test images."""
     false_alarms: int = Field(ge=0)
     """Good test images above it."""
-    found: dict[str, int]
+    detected: dict[str, int]
     """Defective test images above it, by kind."""
 
 
@@ -51,9 +51,9 @@ def table(
     chosen: dict[float, tuple[Source, float | None]] = {}
     least = 1 / (len(calibration) + 1)  # so many scores cannot promise less
     if calibration:
-        for one in sorted(RATES):
-            threshold = conformal(calibration, one)
-            chosen.setdefault(threshold, ("calibration", max(one, least)))
+        for promise in sorted(RATES):
+            threshold = conformal(calibration, promise)
+            chosen.setdefault(threshold, ("calibration", max(promise, least)))
     chosen[trained] = ("trained", max(rate, least) if calibration else rate)
     good = [row.score for row in rows if not row.label]
     defective = [row.score for row in rows if row.label]
@@ -81,7 +81,7 @@ def counted(
         source=source,
         promised=promised,
         false_alarms=false,
-        found=dict(sorted(above.items())),
+        detected=dict(sorted(above.items())),
     )
 
 
@@ -95,4 +95,4 @@ def conformal(calibration: Sequence[float], rate: float) -> float:
 def calibration_in(facts: Mapping[str, object]) -> list[float]:
     """The calibration scores among the facts of a model; empty where they hold none."""
     scores = facts.get("calibration_scores")
-    return [float(one) for one in scores] if isinstance(scores, list) else []
+    return [float(score) for score in scores] if isinstance(scores, list) else []

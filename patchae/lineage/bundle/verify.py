@@ -414,13 +414,14 @@ def _recompute(facts: Facts, row: Json) -> None:
 
 def operating(facts: Facts, told: Sequence[Json]) -> list[Json]:
     """The operating table; its thresholds as told where the model's files are not in the bundle."""
-    chosen = {one["threshold"]: (one["source"], one["promised"]) for one in told}
+    chosen = {point["threshold"]: (point["source"], point["promised"]) for point in told}
     if told and (calibration := facts.calibration):
         trained = facts.record["evaluation"]["threshold"]
         rate = facts.record["training"]["settings"]["false_alarm_rate"]
         least, chosen = 1 / (len(calibration) + 1), {}
-        for one in (0.005, 0.01, 0.02, 0.05, 0.1, 0.2):
-            chosen.setdefault(conformal(calibration, one), ("calibration", max(one, least)))
+        for promise in (0.005, 0.01, 0.02, 0.05, 0.1, 0.2):
+            value = conformal(calibration, promise)
+            chosen.setdefault(value, ("calibration", max(promise, least)))
         chosen[trained] = ("trained", max(rate, least))
         good, bad = ([r["score"] for r in facts.scores if r["label"] == kind] for kind in (0, 1))
         for some, end in ((good, max), (bad, lambda bad: math.nextafter(min(bad), -math.inf))):
@@ -435,8 +436,8 @@ def _operating(facts: Facts, threshold: float, source: str, promised: float | No
         if row["label"]:
             above[row["defect"]] += row["score"] > threshold
     false = sum(row["score"] > threshold for row in facts.scores if not row["label"])
-    told = {"threshold": threshold, "source": source, "promised": promised}
-    return {**told, "false_alarms": false, "found": above}
+    where = {"threshold": threshold, "source": source, "promised": promised}
+    return {**where, "false_alarms": false, "detected": above}
 
 
 def conformal(calibration: Sequence[float], rate: float) -> float:
@@ -823,7 +824,7 @@ class Facts:
         """The scores that set the threshold, from the model's files; empty without those."""
         if MODEL_FACTS not in self.bundle.names:
             return []
-        return [float(one) for one in self.read_json(MODEL_FACTS).get("calibration_scores", ())]
+        return [float(score) for score in self.read_json(MODEL_FACTS).get("calibration_scores", ())]
 
     def _named(self, key: str) -> str:
         try:
