@@ -15,7 +15,9 @@ from typing import Any, Literal, cast
 from patchae.files import canonical_json, digest_json
 from patchae.types import Sha256
 
-Kind = Literal["registered", "verdict", "move", "confirmed", "repair", "retired", "tidied"]
+Kind = Literal[
+    "registered", "verdict", "move", "threshold", "confirmed", "repair", "retired", "tidied"
+]
 
 KEYS: dict[str, frozenset[str]] = {
     "registered": frozenset({"version", "run_id", "training_key", "lineage_sha256"}),
@@ -24,6 +26,7 @@ KEYS: dict[str, frozenset[str]] = {
         | {"scores_sha256", "champion_scores_sha256"}
     ),
     "move": frozenset({"to", "from", "why", "reason", "verdict"}),
+    "threshold": frozenset({"version", "from", "to", "why", "rate", "reason"}),
     "confirmed": frozenset({"move", "aliases"}),
     "repair": frozenset({"move", "why", "found", "set", "reason"}),
     "retired": frozenset({"version", "reason"}),

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from patchae.errors import DataError
+from patchae.registry.ledger import Ledger
+from patchae.registry.standing import threshold_in_force
+from patchae.registry.threshold import MOVED, apply
 from patchae.registry.tracking import TAG, Tracking, Version
 from patchae.settings import settings
 
@@ -22,7 +25,7 @@ FACTS = f"{WEIGHTS_FOLDER}/model.json"
 
 
 def load_version(tracking: Tracking, version: Version, device: str | None = None) -> PatchAE:
-    """The model of a version.
+    """The model of a version as it was trained.
 
     Args:
         tracking: where it is registered.
@@ -43,6 +46,14 @@ def load_version(tracking: Tracking, version: Version, device: str | None = None
             " compare",
         )
     return load_model(tracking.model_folder(version), device)
+
+
+def load_in_use(
+    tracking: Tracking, ledger: Ledger, version: Version, device: str | None = None
+) -> PatchAE:
+    """The model of a version at the threshold that is in force; otherwise as `load_version`."""
+    rows = ledger.entries(version.model, MOVED)
+    return apply(load_version(tracking, version, device), threshold_in_force(rows, version.version))
 
 
 def facts_of(tracking: Tracking, version: Version) -> dict[str, Any]:

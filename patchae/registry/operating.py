@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from patchae.evidence.scores import Scored
 
-Source = Literal["trained", "calibration", "test_images"]
+Source = Literal["trained", "calibration", "test_images", "moved"]
 
 RATES = (0.2, 0.1, 0.05, 0.02, 0.01, 0.005)
 """Promised shares of false alarms that the table has a row for, as far as calibration can tell."""

@@ -109,6 +109,21 @@ def settled_by(entries: Iterable[Entry], intent: Entry) -> Entry | None:
     return None
 
 
+def thresholds(entries: Iterable[Entry], version: str | None = None) -> list[Entry]:
+    """The moves of the threshold of `version`, or of every version, oldest first."""
+    return [
+        entry
+        for entry in entries
+        if entry.kind == "threshold" and version in (None, entry.body["version"])
+    ]
+
+
+def threshold_in_force(entries: Iterable[Entry], version: str) -> float | None:
+    """The threshold that a version decides by; None: the one that training set."""
+    rows = thresholds(entries, version)
+    return float(rows[-1].body["to"]) if rows else None
+
+
 def retired(entries: Iterable[Entry]) -> set[str]:
     """The versions that are out of use for good."""
     return {entry.body["version"] for entry in entries if entry.kind == "retired"}

@@ -462,6 +462,31 @@ def _paired(facts: Facts, row: Json, champion: Json) -> Json | None:
     return paired(facts.scores, [own[item["path"]] for item in facts.scores])
 
 
+@link("The threshold in use is the one in the ledger")
+def threshold(facts: Facts) -> str:
+    """Every move of the threshold follows the one before, and is what it says it is."""
+    trained = current = facts.record["evaluation"]["threshold"]
+    rows = facts.of_version("threshold")
+    for row in rows:
+        seq, body = row["seq"], row["body"]
+        if not close(body["from"], current):
+            raise Broken(f"row {seq}: moved the threshold from {body['from']}, it was {current}")
+        current = body["to"]
+        if type(current) not in (int, float) or not math.isfinite(current):
+            raise Broken(f"row {seq}: {current} is no threshold")
+        if body["why"] not in ("set", "false_alarms", "reset"):
+            raise Broken(f"row {seq}: moved the threshold for no known cause")
+        if body["why"] == "reset" and not close(current, trained):
+            raise Broken(f"row {seq}: reset to {current}, training set {trained}")
+        if body["why"] == "false_alarms" and facts.calibration:
+            promised = conformal(facts.calibration, body["rate"])
+            if not close(current, promised):
+                raise Broken(f"row {seq}: {promised} promises {body['rate']}, not {current}")
+    if not rows:
+        return f"{trained}, as training set it"
+    return f"{current}, since row {rows[-1]['seq']}; training set {trained}"
+
+
 @link("The lineage record is complete")
 def lineage_record(facts: Facts) -> str:
     facts.read_schema()
