@@ -20,7 +20,7 @@ ends with the exit code; a traceback is only ever shown for a defect of patchae 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class PatchaeError(Exception):
@@ -41,6 +41,12 @@ class PatchaeError(Exception):
         if self.mend:
             lines.append(f"  to mend: {self.mend}")
         return "\n".join(lines)
+
+    def instead_of(self, place: str, shown: str) -> Self:
+        """The same error with another place in its text: where a temporary folder came from."""
+        texts = (self.what, self.where, self.mend)
+        what, where, mend = (text and text.replace(place, shown) for text in texts)
+        return type(self)(what or self.what, where=where, mend=mend)
 
     def __reduce__(self) -> tuple[object, ...]:
         # The default would call the class with positional arguments only; errors cross processes.

@@ -56,14 +56,24 @@ Told = tuple[State, str, str]
 
 
 def _lines(project: Project) -> Told:
-    from patchae.dataset.classes import check_per_class, line_classes
+    from patchae.dataset.classes import check_names, check_per_class, line_classes
+    from patchae.dataset.layout import image_files
     from patchae.lines_file import load_lines
 
     lines = load_lines(project.lines_file).lines
     for line in lines:
+        check_names(project, line)
         if known := line_classes(project, line):
             check_per_class(project, line, known)
-    return "ok", f"lines.yaml: {', '.join(line.name for line in lines)}", ""
+    told = f"lines.yaml: {', '.join(line.name for line in lines)}"
+    if loose := image_files(project.data):
+        more = f" and {len(loose) - 1} more" if len(loose) > 1 else ""
+        return (
+            "warn",
+            f"{told}; data/{loose[0].name}{more} in no class: images lie in data/ itself",
+            "move them to data/CLASS/train/good, or out of data/",
+        )
+    return "ok", told, ""
 
 
 def _ledger(project: Project) -> Told:

@@ -53,6 +53,13 @@ def import_(
     test: Annotated[
         Path | None, typer.Option(help="The test manifest that belongs to a training manifest.")
     ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="How file names in an archive read that are not UTF-8: cp932, gbk, cp850 ...",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything and change nothing.")
     ] = False,
@@ -70,6 +77,7 @@ def import_(
             classes=classes,
             name=name,
             test=test,
+            encoding=encoding,
             dry_run=dry_run,
             progress=progress_of("import"),
         )

@@ -26,6 +26,8 @@ def status(
     line: Annotated[str | None, typer.Argument(help="Only this line.")] = None, json: Json = False
 ) -> None:
     """Show champions, their age and evidence, and the last verdicts."""
+    from patchae.dataset.classes import check_names
+    from patchae.errors import ConfigError
     from patchae.lines_file import load_lines
     from patchae.registry.ledger import Ledger
 
@@ -59,6 +61,11 @@ def status(
                 print(told["mend"])
     else:
         print("nothing was judged yet; `patchae retrain LINE` trains a line")
+    for one in wanted:
+        try:
+            check_names(project, one)
+        except ConfigError as error:  # what is deployed is shown all the same
+            print(error)
     if json:
         as_json({"models": models})
 

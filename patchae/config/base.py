@@ -12,9 +12,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
+def is_name(value: str) -> bool:
+    """Whether a name may stand in paths, MLflow and Prefect."""
+    return _NAME.fullmatch(value) is not None
+
+
 def checked_name(value: str) -> str:
     """A name that may stand in paths, MLflow and Prefect."""
-    if not _NAME.fullmatch(value):
+    if not is_name(value):
         raise ValueError("expected letters, digits, '_' and '-', at most 64, no dot or slash")
     return value
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from patchae.config.base import Frozen, Name, checked_name, joined, unique
+from patchae.config.base import Frozen, Name, checked_name, is_name, joined, unique
 from patchae.config.gates import Gates
 from patchae.config.training import Training
 from patchae.config.upkeep import DriftPolicy, Retention, Schedule
@@ -115,8 +115,22 @@ class Lines(Frozen):
         )
 
     def classes(self, line: Line, present: list[str]) -> list[str]:
-        """The classes of a line, given the folders that are present in `data/`, sorted."""
+        """Return the classes of a line, given the folders of `data/`, sorted.
+
+        A line that takes `all` has no class of a name that an explicit list would refuse; see
+        `misnamed`.
+        """
         if line.classes != ALL:
             return sorted(line.classes)
-        taken = {name for other in self.lines if other.classes != ALL for name in other.classes}
+        return [name for name in self._left(present) if is_name(name)]
+
+    def misnamed(self, line: Line, present: list[str]) -> list[str]:
+        """Return the folders that a line would take, were they called as a class may be, sorted."""
+        if line.classes != ALL:
+            return []
+        return [name for name in self._left(present) if not is_name(name)]
+
+    def _left(self, present: list[str]) -> list[str]:
+        """Return the folders that no line names, sorted."""
+        taken = {name for line in self.lines if line.classes != ALL for name in line.classes}
         return sorted(set(present) - taken)

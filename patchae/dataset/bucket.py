@@ -9,9 +9,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from patchae.dataset.layout import IMAGE_SUFFIXES
 from patchae.errors import AccessRefused, ConfigError, DataError, StoreUnreachable
 from patchae.files import Progress, silent
+from patchae.images import IMAGE_SUFFIXES
 
 SCHEME = "s3://"
 _SIDE_BY_SIDE = 16

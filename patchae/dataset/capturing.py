@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from patchae.dataset.importing import refusal, staging_folder
-from patchae.dataset.layout import GOOD, IMAGE_SUFFIXES, images, walked
+from patchae.dataset.layout import GOOD, images
 from patchae.dataset.picture import Picture
 from patchae.dataset.reading import read_pictures
 from patchae.dataset.unfinished import require_finished
 from patchae.errors import DataError
 from patchae.files import Progress, sha256_file, silent
+from patchae.images import IMAGE_SUFFIXES, walked
 from patchae.project import Project
 
 

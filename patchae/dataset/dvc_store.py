@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from patchae.dataset.dvc_sides import Sides, callback
-from patchae.dataset.layout import walked
 from patchae.errors import DataError, StoreSilent
 from patchae.files import Progress, silent
+from patchae.images import walked
 from patchae.types import DataVersion
 
 AGAIN_AFTER_S = (1, 4, 15)

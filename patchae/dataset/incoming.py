@@ -9,19 +9,12 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from patchae.config import Name
-from patchae.dataset.layout import (
-    GOOD,
-    GROUND_TRUTH,
-    IMAGE_SUFFIXES,
-    folders,
-    image_files,
-    images,
-    walked,
-)
+from patchae.dataset.layout import GOOD, GROUND_TRUTH, folders, image_files, images
 from patchae.dataset.picture import Picture
 from patchae.dataset.reading import read_pictures
 from patchae.errors import DataError
 from patchae.files import Progress
+from patchae.images import IMAGE_SUFFIXES, walked
 
 _SPLITS = ("train", "test", GROUND_TRUTH)
 

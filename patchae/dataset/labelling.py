@@ -19,12 +19,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from patchae.dataset.importing import refusal, staging_folder
-from patchae.dataset.layout import GOOD, IMAGE_SUFFIXES, images
-from patchae.dataset.picture import SUFFIXES, Picture
+from patchae.dataset.layout import GOOD, images
+from patchae.dataset.picture import Picture
 from patchae.dataset.reading import read_pictures
 from patchae.dataset.unfinished import require_finished
 from patchae.errors import DataError
 from patchae.files import Progress, sha256_file, silent
+from patchae.images import IMAGE_SUFFIXES, SUFFIXES
 from patchae.project import Project
 
 LOG = "feedback.jsonl"

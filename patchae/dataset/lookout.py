@@ -26,11 +26,12 @@ import numpy as np
 
 from patchae.dataset.bucket import SCHEME, fetch
 from patchae.dataset.importing import refusal
-from patchae.dataset.layout import GOOD, GROUND_TRUTH, IMAGE_SUFFIXES
-from patchae.dataset.picture import SUFFIXES as SUFFIXES_OF_KINDS
+from patchae.dataset.layout import GOOD, GROUND_TRUTH
 from patchae.dataset.picture import read_picture
 from patchae.errors import DataError
 from patchae.files import Progress, sha256_file, silent
+from patchae.images import IMAGE_SUFFIXES
+from patchae.images import SUFFIXES as SUFFIXES_OF_KINDS
 
 SUFFIXES = (".manifest", ".jsonl")
 TEST_SHARE = 0.2

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from patchae.dataset.archive_names import check_encoding
 from patchae.dataset.bucket import SCHEME, fetch_prefix, split
 from patchae.dataset.importing import Imported, import_folder
 from patchae.dataset.incoming import name_problem
@@ -32,6 +33,7 @@ def import_source(
     classes: Sequence[str] | None = None,
     name: str | None = None,
     test: Path | None = None,
+    encoding: str | None = None,
     dry_run: bool = False,
     progress: Progress = silent,
 ) -> Imported:
@@ -43,12 +45,13 @@ def import_source(
         classes: some of its classes; by default all.
         name: what to call the class, where the source holds one.
         test: the test manifest that belongs to a training manifest.
+        encoding: of names in an archive that do not say that they are UTF-8.
         dry_run: check everything, and change nothing in `data/`.
         progress: called after every few files.
 
     Raises:
-        UsageError: a manifest without a name, a name that no class can have, or a test manifest
-            without a manifest.
+        UsageError: a manifest without a name, a name that no class can have, a test manifest
+            without a manifest, or an encoding that is none, or without an archive.
         DataError: the source is not usable, with all of its problems; nothing was imported.
         StoreBusy: another process works on `data/` for too long.
         StoreUnreachable: the bucket does not answer, or refuses.
@@ -58,7 +61,10 @@ def import_source(
         raise UsageError(problem, mend="give another one with --as")
     if test and not is_manifest(Path(source)):
         raise UsageError("--test belongs to a manifest of Lookout for Vision", where=source)
-    with _as_folder(project, source, name, test, progress) as (folder, left_out):
+    if encoding is not None and check_encoding(encoding) and not is_archive(Path(source)):
+        raise UsageError("--encoding belongs to an archive", where=source)
+    folder_of = _as_folder(project, source, name, progress, test=test, encoding=encoding)
+    with folder_of as (folder, left_out):
         done = import_folder(
             project, folder, classes=classes, name=name, dry_run=dry_run, progress=progress
         )
@@ -67,7 +73,13 @@ def import_source(
 
 @contextmanager
 def _as_folder(
-    project: Project, source: str, name: str | None, test: Path | None, progress: Progress
+    project: Project,
+    source: str,
+    name: str | None,
+    progress: Progress,
+    *,
+    test: Path | None,
+    encoding: str | None,
 ) -> Iterator[tuple[Path, int]]:
     """The source as a folder for the time of the block, and how many files were left out of it."""
     path = Path(source)
@@ -100,8 +112,11 @@ def _as_folder(
             elif manifest:
                 lay_out(path, name or "", target, test=test, progress=progress)
             else:
-                left_out = unpack(path, target, progress)
+                left_out = unpack(path, target, progress, encoding=encoding)
             yield _root(target), left_out
+        except DataError as error:
+            # The folder is gone when somebody reads this.
+            raise error.instead_of(str(target), source) from None
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 

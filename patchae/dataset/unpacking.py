@@ -20,17 +20,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from patchae.dataset.layout import IMAGE_SUFFIXES
+from patchae.dataset.archive_names import Names, tar_name, zip_name
 from patchae.errors import DataError
 from patchae.files import Progress, silent
+from patchae.images import IMAGE_SUFFIXES, suffix_of
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz")
 MAX_FILES = 1_000_000
 _RESERVE = 1 << 30
 """Bytes that stay free on the disk."""
 _BLOCK = 1 << 20
-_UTF8 = 0x800
-"""Flag of a zip entry whose name is UTF-8."""
 _ENCRYPTED = 0x1
 _LITTER = "__MACOSX"
 _LONG_HEADERS = frozenset(
@@ -51,15 +50,24 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
-def unpack(archive: Path, target: Path, progress: Progress = silent) -> int:
+def unpack(
+    archive: Path, target: Path, progress: Progress = silent, *, encoding: str | None = None
+) -> int:
     """Unpack the images of an archive into an empty folder; returns how many files were left out.
 
+    Args:
+        archive: the archive.
+        target: where to.
+        progress: called after every image.
+        encoding: of names that do not say that they are UTF-8; by default they must be.
+
     Raises:
-        DataError: the archive is not there, is damaged, or holds what must not be unpacked; the
-            target may then hold a part of it.
+        DataError: the archive is not there, is damaged, holds what must not be unpacked, or names
+            that are not in the encoding; the target may then hold a part of it.
     """
     zipped = archive.suffix.lower() == ".zip"
     entries = _of_zip if zipped else _of_tar
+    names = Names(encoding)
     try:
         if not archive.exists():
             raise DataError(
@@ -67,7 +75,11 @@ def unpack(archive: Path, target: Path, progress: Progress = silent) -> int:
             )
         if not (zipfile.is_zipfile(archive) if zipped else _is_tar(archive)):
             raise _refused(archive, "it is not what its name says, or damaged")
-        return _write(archive, entries(archive), target, progress)
+        left_out = _write(archive, entries(archive, names), target, names, progress)
+    except UnicodeDecodeError as error:
+        raise _refused(
+            archive, f"a name says that it is UTF-8 and is not: {error.object!r}"
+        ) from None
     except (
         zipfile.BadZipFile,
         tarfile.TarError,
@@ -76,26 +88,33 @@ def unpack(archive: Path, target: Path, progress: Progress = silent) -> int:
         EOFError,
         NotImplementedError,
         RuntimeError,
-        ValueError,  # a name that is not the UTF-8 that it says, a sparse map without numbers
+        ValueError,  # a sparse map without numbers
     ) as error:
         raise _refused(archive, f"it is damaged: {error}") from None
     except OSError as error:
         raise _refused(archive, f"it cannot be unpacked: {error}") from None
+    names.require_clear(archive)
+    return left_out
 
 
 @dataclass(frozen=True)
 class _Entry:
-    name: str
+    name: str | bytes
     problem: str | None
     content: IO[bytes] | None
 
 
-def _of_zip(archive: Path) -> Iterator[_Entry]:
+def _of_zip(archive: Path, names: Names) -> Iterator[_Entry]:
     with zipfile.ZipFile(archive) as opened:
-        for info in opened.infolist():
-            if info.is_dir():
+        entries = [(info, zip_name(info)) for info in opened.infolist()]
+        for _, name in entries:
+            if _is_image(name):
+                names.decode(name)
+        names.require_clear(archive)  # a zip lists its names: nothing is unpacked in vain
+        for info, name in entries:
+            kind = stat.S_IFMT(info.external_attr >> 16)
+            if info.is_dir() or (not info.file_size and info.filename.endswith("\\")):
                 continue
-            name, kind = _zip_name(info), stat.S_IFMT(info.external_attr >> 16)
             if info.flag_bits & _ENCRYPTED:
                 yield _Entry(name, "is encrypted", None)
             elif kind not in {0, stat.S_IFREG}:
@@ -103,16 +122,6 @@ def _of_zip(archive: Path) -> Iterator[_Entry]:
             else:
                 with opened.open(info) as content:
                     yield _Entry(name, None, content)
-
-
-def _zip_name(info: zipfile.ZipInfo) -> str:
-    """Many tools write UTF-8 and do not say so; Python then takes it for the code page 437."""
-    if info.flag_bits & _UTF8:
-        return info.filename
-    try:
-        return info.filename.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return info.filename
 
 
 class _Member(tarfile.TarInfo):
@@ -134,35 +143,45 @@ def _is_tar(archive: Path) -> bool:
         return False
 
 
-def _of_tar(archive: Path) -> Iterator[_Entry]:
+def _of_tar(archive: Path, names: Names) -> Iterator[_Entry]:
     with tarfile.open(archive, tarinfo=_Member) as opened:
         for member in opened:
             if member.isdir():
                 continue
-            content = opened.extractfile(member) if member.isreg() else None
-            yield _Entry(member.name, None if content else "is a link or a device", content)
+            name = tar_name(member.name)
+            if member.issparse():  # holes take no room in the archive, and all of the disk here
+                yield _Entry(name, "is a sparse file", None)
+                continue
+            # Once a name cannot be read the others are only looked at, to show them all.
+            content = opened.extractfile(member) if member.isreg() and names.clear else None
+            problem = None if member.isreg() else "is a link or a device"
+            yield _Entry(name, problem, content)
 
 
-def _write(archive: Path, entries: Iterator[_Entry], target: Path, progress: Progress) -> int:
+def _write(
+    archive: Path, entries: Iterator[_Entry], target: Path, names: Names, progress: Progress
+) -> int:
     room = shutil.disk_usage(target).free - _RESERVE
     taken: set[str] = set()
     left_out = 0
     for number, entry in enumerate(entries, start=1):
         if number > MAX_FILES:
             raise _refused(archive, f"it holds more than {MAX_FILES:,} files")
-        path = _inside(entry.name)
-        problem = entry.problem or (None if path else "lies outside of the archive")
-        if problem:
-            raise _refused(archive, f"{entry.name!r} {problem}")
-        if path is None or entry.content is None:
-            raise AssertionError("an entry without a problem has a path and content")
-        if _LITTER in path.parts or path.suffix.lower() not in IMAGE_SUFFIXES:
+        if entry.problem:
+            raise _refused(archive, f"{_shown(entry.name)} {entry.problem}")
+        if not _is_image(entry.name):
             left_out += 1
             continue
+        name = names.decode(entry.name)
+        if name is None or entry.content is None:
+            continue
+        path = _inside(name)
+        if path is None:
+            raise _refused(archive, f"{name!r} lies outside of the archive")
         # A file system that ignores case would let one overwrite the other.
         folded = path.as_posix().casefold()
         if folded in taken:
-            raise _refused(archive, f"{entry.name!r} is there twice")
+            raise _refused(archive, f"{name!r} is there twice")
         taken.add(folded)
         file = target / path
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -176,15 +195,21 @@ def _write(archive: Path, entries: Iterator[_Entry], target: Path, progress: Pro
     return left_out
 
 
+def _is_image(name: str | bytes) -> bool:
+    """Whether an entry is an image by its name; dots and slashes are ASCII in any encoding."""
+    text = name if isinstance(name, str) else name.decode("latin-1")
+    return _LITTER not in text.split("/") and suffix_of(text) in IMAGE_SUFFIXES
+
+
+def _shown(name: str | bytes) -> str:
+    return repr(name if isinstance(name, str) else name.decode(errors="backslashreplace"))
+
+
 def _inside(name: str) -> PurePosixPath | None:
     """An entry's name as a path below the target; None if it is not one."""
     path = PurePosixPath(name.replace("\\", "/"))
     unsafe = path.is_absolute() or ".." in path.parts or "\0" in name or not path.parts
     drive = bool(path.parts) and path.parts[0].endswith(":")
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return None
     return None if unsafe or drive else path
 
 

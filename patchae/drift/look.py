@@ -22,13 +22,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from patchae.config import DriftPolicy
-from patchae.dataset.layout import IMAGE_SUFFIXES, files_below
+from patchae.dataset.layout import files_below
 from patchae.drift import compare, store
 from patchae.drift.finding import Drift, Reading
 from patchae.drift.numbers import numbers_of
 from patchae.drift.reference import Reference, reference_of
 from patchae.errors import DataError, UsageError
 from patchae.files import Progress, sha256_file, silent
+from patchae.images import IMAGE_SUFFIXES
 from patchae.predictions.reading import frame
 from patchae.registry.ledger import Ledger
 from patchae.registry.loading import load_in_use

@@ -11,9 +11,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from patchae import __version__
+from patchae.dataset.classes import check_names
 from patchae.dataset.layout import present_classes
 from patchae.dataset.version import pinned_version
-from patchae.errors import StoreUnreachable
+from patchae.errors import ConfigError, StoreUnreachable
 from patchae.lineage.last_audit import last_audit
 from patchae.lineage.ledger_view import LedgerView, view
 from patchae.lines_file import load_lines
@@ -59,6 +60,10 @@ def plant(project: Project, book: LedgerView | None = None, now: datetime | None
         unread.append(f"The log of decisions cannot be read: {error.what}.")
     models = []
     for line in lines.lines:
+        try:
+            check_names(project, line)
+        except ConfigError as error:
+            unread.append(f"{error.what}.")
         failed = failures(project, line.name)
         for name in lines.classes(line, present):
             model = line.model_name(name)

@@ -212,7 +212,7 @@ class Plant:
     faults: tuple[str, ...]
     """What its verification found; empty: the chain holds."""
     unread: tuple[str, ...] = ()
-    """Stores that could not be read for this page, each in a sentence."""
+    """Stores that could not be read for this page, or hold what no line can use: sentences."""
 
     @property
     def urgent(self) -> tuple[Now, ...]:

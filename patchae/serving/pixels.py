@@ -11,8 +11,8 @@ import warnings
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from patchae.dataset.picture import mode_of, require_mode
 from patchae.errors import DataError
+from patchae.images import mode_of, require_mode
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from patchae.config import Line
-from patchae.dataset.classes import check_per_class, line_classes
+from patchae.dataset.classes import check_names, check_per_class, line_classes
 from patchae.errors import DataError, UsageError
 from patchae.lines_file import load_lines
 from patchae.project import Project
@@ -31,10 +31,12 @@ def classes_of(project: Project, line: Line, wanted: Sequence[str] | None = None
 
     Raises:
         UsageError: one that is wanted is not of this line.
-        ConfigError: `per_class` names one that is not.
+        ConfigError: `per_class` names one that is not, or a folder of data/ is called as no class
+            may be.
         DataError: the line has no class at all.
     """
     known = line_classes(project, line)
+    check_names(project, line, wanted)
     if not known:
         raise DataError(
             f"line '{line.name}' has no classes",

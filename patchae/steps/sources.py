@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from patchae.dataset import bucket
-from patchae.dataset.layout import IMAGE_SUFFIXES, files_below
+from patchae.dataset.layout import files_below
 from patchae.errors import DataError, StoreUnreachable
+from patchae.images import IMAGE_SUFFIXES
 from patchae.predictions.record import as_text
 
 

@@ -11,10 +11,10 @@ from sklearn.metrics import roc_auc_score
 from patchae.config import Training
 from patchae.errors import DataError
 from patchae.files import sha256_file
+from patchae.images import load_mask
 from patchae.lineage.ranks import image_auroc
 from patchae.model.detector import PatchAE
 from patchae.model.evaluation import Evaluation, TestImage, evaluate, margin
-from patchae.model.images import load_mask
 from patchae.model.training import train
 from tests.model.conftest import SETTINGS, Small
 

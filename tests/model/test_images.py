@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from patchae.errors import DataError
-from patchae.model.images import WHITE, load, load_batch, load_mask, white_of
+from patchae.images import load_mask
+from patchae.model.images import WHITE, load, load_batch, white_of
 from tests.support import write_image
 
 

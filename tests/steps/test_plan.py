@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 
 import pytest
@@ -35,6 +36,42 @@ def test_all_takes_what_no_other_line_names(lines: Project) -> None:
         (lines.data / name).mkdir(parents=True)
     project, line = plan.open_line("rest", lines.root)
     assert plan.classes_of(project, line) == ["gear"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "like"),
+    [("Bottle v2.1 ä", "Bottle-v2-1-a"), ("o'ring", "o-ring"), ("検査", "class"), ("-x", "x")],
+)
+def test_a_folder_that_no_list_may_name_is_refused_with_the_way_to_rename_it(
+    lines: Project, folder: str, like: str
+) -> None:
+    for name in (folder, "gear"):
+        (lines.data / name).mkdir(parents=True)
+    project, line = plan.open_line("rest", lines.root)
+    with pytest.raises(ConfigError) as refused:
+        plan.classes_of(project, line)
+    assert repr(folder) in refused.value.what
+    old, new = shlex.split(str(refused.value.mend).partition(";")[0])[1:]
+    assert (old, new) == (f"data/{folder}", f"data/{like}")
+    assert plan.classes_of(project, line, ["gear"]) == ["gear"]  # the others are no worse for it
+    with pytest.raises(ConfigError):
+        plan.classes_of(project, line, [folder])
+    (lines.root / old).rename(lines.root / new)
+    assert plan.classes_of(project, line) == sorted([like, "gear"])
+
+
+def test_what_is_no_class_does_not_hinder_a_line_that_names_its_own(lines: Project) -> None:
+    (lines.data / "o'ring").mkdir(parents=True)
+    project, line = plan.open_line("named", lines.root)
+    assert plan.classes_of(project, line) == ["bolt", "nut"]
+
+
+def test_the_proposed_name_is_free(lines: Project) -> None:
+    for name in ("o'ring", "o-ring"):
+        (lines.data / name).mkdir(parents=True)
+    project, line = plan.open_line("rest", lines.root)
+    with pytest.raises(ConfigError, match="data/o-ring-2"):
+        plan.classes_of(project, line)
 
 
 def test_a_line_without_any_class_says_how_to_bring_images(lines: Project) -> None:

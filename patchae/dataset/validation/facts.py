@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from patchae.dataset.layout import suffix_of
 from patchae.dataset.picture import EMPTY, TOO_MANY_PIXELS
 from patchae.dataset.validation.likeness import near_copies
+from patchae.images import KINDS, suffix_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,14 +23,6 @@ _LOOKS = ("brightness", "contrast", "highest", "white", "sharpness", "dead")
 _OF_THE_IMAGE = ("width", "height", "mode", "problem", "perceptual_hash", *_LOOKS)
 _OF_THE_MASK = ("mask", "mask_width", "mask_height", "mask_coverage")
 _NEEDED = (*_NEVER_EMPTY, *_OF_THE_IMAGE, *_OF_THE_MASK)
-_KINDS = {
-    ".png": {"PNG"},
-    ".jpg": {"JPEG", "MPO"},
-    ".jpeg": {"JPEG", "MPO"},
-    ".bmp": {"BMP", "DIB"},
-    ".tif": {"TIFF"},
-    ".tiff": {"TIFF"},
-}
 _LEVELS = 65_535
 _BITS = (8, 10, 12, 14, 16)
 
@@ -150,7 +142,7 @@ def _another_type(manifest: pd.DataFrame) -> pd.Series[bool]:
 
     return pd.Series(
         [
-            kind not in _KINDS.get(suffix_of(path), {kind})
+            kind not in KINDS.get(suffix_of(path), {kind})
             for path, kind in zip(manifest["path"], manifest["kind"], strict=True)
         ],
         index=manifest.index,

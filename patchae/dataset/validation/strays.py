@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from patchae.dataset.layout import GROUND_TRUTH, IMAGE_SUFFIXES, walked
+from patchae.dataset.layout import GROUND_TRUTH
+from patchae.images import IMAGE_SUFFIXES, walked
 
 if TYPE_CHECKING:
     import pandas as pd
