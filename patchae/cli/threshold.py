@@ -83,6 +83,7 @@ def _moving(value: float | None, rate: float | None, *, reset: bool, reason: str
     """Why the threshold moves, by the options; None: it does not."""
     from patchae.errors import UsageError
     from patchae.registry.admission import check_reason
+    from patchae.registry.threshold import check_rate, check_value
 
     chosen = [
         why
@@ -105,6 +106,10 @@ def _moving(value: float | None, rate: float | None, *, reset: bool, reason: str
             )
         return None
     check_reason("moving a threshold", reason)
+    if value is not None:
+        check_value(value)
+    if rate is not None:
+        check_rate(rate)
     return chosen[0]
 
 

@@ -118,6 +118,12 @@ def thresholds(entries: Iterable[Entry], version: str | None = None) -> list[Ent
     ]
 
 
+def threshold_moved(entries: Iterable[Entry], version: str) -> Entry | None:
+    """The row that moved the threshold of a version; None: it is the one that training set."""
+    rows = thresholds(entries, version)
+    return rows[-1] if rows and rows[-1].body["why"] != "reset" else None
+
+
 def threshold_in_force(entries: Iterable[Entry], version: str) -> float | None:
     """The threshold that a version decides by; None: the one that training set."""
     rows = thresholds(entries, version)

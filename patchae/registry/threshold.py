@@ -49,6 +49,21 @@ def check_version(entries: Sequence[Entry], model: str, version: str, reason: st
     check_not_let_go(entries, model, version)
 
 
+def check_value(value: float) -> None:
+    """Refuse what no score can be compared with."""
+    if not math.isfinite(value) or value < 0:
+        raise UsageError(f"{value} is no threshold", mend="give a number, 0 or more")
+
+
+def check_rate(rate: float) -> None:
+    """Refuse what is no share of false alarms."""
+    if not 0 < rate < 1:
+        raise UsageError(
+            f"a rate of false alarms of {rate:g} is impossible",
+            mend="give a share between 0 and 1, such as 0.01 for 1 %",
+        )
+
+
 def move_threshold(
     ledger: Ledger,
     aliases: Aliases,
@@ -83,8 +98,7 @@ def move_threshold(
         NegativeFinding: somebody else moved it meanwhile.
         AccessRefused: this account may not move aliases; nothing is changed.
     """
-    if not math.isfinite(to) or to < 0:
-        raise UsageError(f"{to} is no threshold", mend="give a number, 0 or more")
+    check_value(to)
     with ledger.turn(model) as begin:
         with begin() as transaction:
             entries = transaction.entries(model, KINDS)
@@ -197,11 +211,7 @@ def promised_by(facts: Mapping[str, Any], rate: float, name: str) -> float:
         UsageError: the rate is none, or so few scores cannot promise it.
         DataError: the model's files do not hold the scores.
     """
-    if not 0 < rate < 1:
-        raise UsageError(
-            f"a rate of false alarms of {rate:g} is impossible",
-            mend="give a share between 0 and 1, such as 0.01 for 1 %",
-        )
+    check_rate(rate)
     scores = calibration_in(facts)
     if not scores:
         raise DataError(

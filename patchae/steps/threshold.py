@@ -20,7 +20,7 @@ from patchae.registry.gates import judge
 from patchae.registry.ledger import Ledger
 from patchae.registry.loading import facts_of
 from patchae.registry.operating import Operating, calibration_in, counted, table
-from patchae.registry.standing import thresholds
+from patchae.registry.standing import threshold_moved
 from patchae.registry.threshold import Why
 from patchae.registry.tracking import Tracking
 from patchae.registry.verdict import Finding, Reason
@@ -42,7 +42,7 @@ class Thresholds:
     current: float
     """The one in force."""
     moved: Entry | None
-    """The row that moved it last; None: none did."""
+    """The row that moved it; None: it is the trained one."""
     points: tuple[Operating, ...]
     """The lowest threshold first; that in force is among them."""
     rows: tuple[Scored, ...]
@@ -96,8 +96,7 @@ def look(project: Project, tracking: Tracking, ledger: Ledger, name: str) -> Thr
     trained = float(evaluation["threshold"])
     rate = float(record["training"]["settings"]["false_alarm_rate"])
     points = list(table(rows, trained, rate, calibration_in(facts)))
-    moves = thresholds(ledger.entries(model), version)
-    moved = moves[-1] if moves else None
+    moved = threshold_moved(ledger.entries(model), version)
     current = float(moved.body["to"]) if moved else trained
     if moved and all(point.threshold != current for point in points):
         points.append(counted(rows, current, "moved", moved.body["rate"]))
@@ -127,10 +126,12 @@ def move(
     """Move the threshold of a version; returns the row of the ledger.
 
     Raises:
-        NegativeFinding: the gates of the class reject on the test images at the new threshold, and
-            did not at the old one; or somebody else moved it meanwhile.
+        NegativeFinding: it tells nothing apart; or the gates of the class reject on the test
+            images at the new threshold, and did not at the old one; or somebody else moved it
+            meanwhile.
         UsageError: as `threshold.move_threshold`.
     """
+    _require_use(seen, to)
     if gates := _gates(project, seen.model):
         broken, before = (_rejected(seen.rows, value, gates) for value in (to, seen.current))
         if added := [broken[key] for key in broken if key not in before]:
@@ -154,6 +155,26 @@ def move(
         actor=settings().who(),
         reason=reason,
     )
+
+
+def _require_use(seen: Thresholds, to: float) -> None:
+    """Refuse a threshold that tells nothing apart: a slip of the keyboard, such as 5 for 0.5.
+
+    Raises:
+        NegativeFinding: it misses every defective test image, or stops every good one.
+    """
+    point = counted(seen.rows, to, "moved", None)
+    missed, stopped = seen.missed(point), seen.false_alarms(point)
+    for alarms, what in (
+        (missed, f"not one of {missed.n} defective test images would raise an alarm"),
+        (stopped, f"each of {stopped.n} good test images would raise an alarm"),
+    ):
+        if alarms.n and alarms.found == alarms.n:
+            raise NegativeFinding(
+                f"at threshold {to:.6g} {what}",
+                where=f"{seen.model}/{seen.version}",
+                mend=f"`patchae threshold {seen.model}/{seen.version}` shows what others would do",
+            )
 
 
 def _gates(project: Project, model: str) -> Gates | None:
