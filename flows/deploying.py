@@ -45,18 +45,17 @@ class Change:
 
 @contextmanager
 def connected() -> Iterator[SyncPrefectClient]:
-    """A client of the server that `PREFECT_API_URL` names.
+    """A client of Prefect's server.
 
     Raises:
         StoreUnreachable: it does not answer.
     """
-    from prefect.client.orchestration import get_client
-
+    from flows.connection import client
     from flows.engine import reach_prefect
 
     reach_prefect()
-    with get_client(sync_client=True) as client:
-        yield client
+    with client() as prefect:
+        yield prefect
 
 
 def compare(

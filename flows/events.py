@@ -1,6 +1,6 @@
 """Tell Prefect of a reason to retrain classes of a line.
 
-Where `PREFECT_API_URL` names a server, `patchae snapshot` sends an event for each line whose images
+Where Prefect's settings name a server, `patchae snapshot` sends an event for each line whose images
 changed, and `patchae monitor` one for a class whose drift is confirmed. It is related to the line's
 deployment, which one automation runs with the classes and the reason of the event
 (`flows.watching`), and so the reason comes into the lineage record.
@@ -9,11 +9,11 @@ deployment, which one automation runs with the classes and the reason of the eve
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from flows.connection import api_url
 from flows.deployments import RETRAIN, project_tag
 from patchae.config import Lines
 from patchae.console import say
@@ -40,7 +40,7 @@ def expect(project: Project) -> None:
     Whoever is killed right behind the pin, or pins without telling, leaves the next snapshot
     nothing to see that the images are new by. Without a Prefect server nothing is kept.
     """
-    if os.environ.get("PREFECT_API_URL"):
+    if api_url():
         # Whatever is wrong: the snapshot goes on, and says what concerns it.
         with suppress(PatchaeError), project.lock("announced"):
             _told_before(project, load_lines(project.lines_file), pinned_version(project))

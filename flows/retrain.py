@@ -7,7 +7,6 @@ question was answered.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,12 +18,14 @@ from prefect.context import FlowRunContext
 from prefect.runtime import deployment, flow_run
 
 from flows.again import meant_by
+from flows.connection import api_url
 from flows.events import announce, expect
 from flows.spread import spread
 from flows.stopping import stopping_with_the_flow
 from flows.train_class import PATIENT, LineRun, outcome_of, train_and_judge
 from patchae.config import Line
 from patchae.console import progress_of, say
+from patchae.dataset.readers import reading
 from patchae.dataset.version import Snapshot
 from patchae.dataset.version import snapshot as take_snapshot
 from patchae.errors import PatchaeError
@@ -112,6 +113,7 @@ def retrain(
         stopping_with_the_flow(),
         announcing(project, line.name, origin) as announcer,
         project.lock(f"retrain-{line.name}"),
+        reading(project, names),
     ):
         tracking = Tracking.open(project)
         expect(project)
@@ -132,7 +134,7 @@ def retrain(
 
 def _tell_others(project: Project, taken: Snapshot, line: str, names: Sequence[str]) -> None:
     """Have new images trained on that this run has pinned and does not train on itself."""
-    if not os.environ.get("PREFECT_API_URL"):
+    if api_url() is None:
         return
     try:
         announce(project, taken, trained={line: names})

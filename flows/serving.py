@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from flows.connection import api_url
 from flows.deployments import TRAIN_CLASS, wanted
 from flows.server import prefect_server
 from patchae.config import Lines
@@ -19,20 +20,24 @@ from patchae.steps.plan import slots
 
 @contextmanager
 def engine(project: Project, port: int) -> Iterator[str]:
-    """The API of Prefect: that of `PREFECT_API_URL`, or of a server that is started here.
+    """The API of Prefect: that of its settings, or of a server that is started here.
 
     Raises:
         StoreUnreachable: the server does not start.
     """
-    if url := os.environ.get("PREFECT_API_URL"):
+    if url := api_url():
         yield url
         return
+    from prefect.context import refresh_global_settings_context
+
     with prefect_server(project.prefect, port) as url:
         os.environ["PREFECT_API_URL"] = url
+        refresh_global_settings_context()  # Prefect has read its settings by now
         try:
             yield url
         finally:
             del os.environ["PREFECT_API_URL"]
+            refresh_global_settings_context()
 
 
 def serve(project: Project, lines: Lines) -> None:

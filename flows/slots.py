@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from httpx import HTTPError, HTTPStatusError
 
+from flows.connection import api_url
 from flows.silence import silence_told
 from flows.stopping import pause
 from patchae.console import say
@@ -39,7 +40,7 @@ def machine_slot(pool: str | None) -> Iterator[None]:
     """
     machine = settings().machine
     machine = socket.gethostname() if machine is None else machine
-    if not machine or (pool is None and not os.environ.get("PREFECT_API_URL")):
+    if not machine or (pool is None and api_url() is None):
         yield
         return
     name = f"patchae-{machine}"

@@ -22,6 +22,7 @@ from flows.slots import machine_slot
 from flows.stopping import unless_stopped, writing
 from patchae.config import Line
 from patchae.console import progress_of, say
+from patchae.dataset.readers import reading
 from patchae.errors import PatchaeError, StoreUnreachable
 from patchae.project import Project
 from patchae.registry.chain import Entry
@@ -111,6 +112,7 @@ def train_and_judge(run: LineRun, class_name: str) -> ClassOutcome:
     with (
         run.announcer.of_class(model, class_name, run.version) as news,
         run.project.using(f"work-{model}"),  # so that no tidying takes it away
+        reading(run.project, [class_name]),  # though whoever sent this to a worker be gone
     ):
         return _train_and_judge(run, class_name, news)
 

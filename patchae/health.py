@@ -5,15 +5,17 @@ Each check gives one `Finding`. A check never raises for what it looks for: that
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from patchae import servers
 from patchae.errors import DataError, PatchaeError
+from patchae.network import shown
 from patchae.project import Project
+from patchae.servers import PrefectServer
 
 State = Literal["ok", "warn", "fail"]
 _GB = 1_000_000_000
@@ -33,13 +35,17 @@ class Finding:
     mend: str = ""
 
 
-def examine(project: Project) -> Iterator[Finding]:
+def examine(project: Project, prefect: PrefectServer | None) -> Iterator[Finding]:
     """The findings one after the other, as they are made. Makes nothing but MLflow's empty store.
+
+    Args:
+        project: whose parts they are.
+        prefect: the server that Prefect's settings name, if they name one.
 
     Raises:
         ConfigError: a setting of the environment is not usable.
     """
-    for name, check in CHECKS.items():
+    for name, check in checks(prefect).items():
         try:
             told = check(project)
             if told is None:
@@ -94,7 +100,7 @@ def _mlflow(project: Project) -> Told:
 
     told = servers.mlflow_server()
     uri = Tracking.open(project).uri
-    return "ok", told or uri, ""
+    return "ok", told or shown(uri), ""
 
 
 def _aliases(project: Project) -> Told:
@@ -145,20 +151,19 @@ def _data(project: Project) -> Told:
     return "ok", f"{told}; {tried}" if tried else told, ""
 
 
-def _prefect(_project: Project) -> Told | None:
-    told = servers.prefect_server()
-    return ("ok", told, "") if told else None
+def _prefect(_project: Project, prefect: PrefectServer | None) -> Told | None:
+    return ("ok", servers.prefect_server(prefect), "") if prefect else None
 
 
-def _workers(project: Project) -> Told | None:
+def _workers(project: Project, prefect: PrefectServer | None) -> Told | None:
     from patchae.lines_file import load_lines
 
-    if not os.environ.get("PREFECT_API_URL"):
+    if prefect is None:
         return None
     lines = load_lines(project.lines_file)
     named = {pool for line in lines.lines for pool in (line.work_pool, line.data_pool) if pool}
     pools = sorted(named | ({lines.retention.work_pool} if lines.retention else set()))
-    live = {pool: servers.workers(pool) for pool in pools}
+    live = {pool: prefect.live_workers(pool) for pool in pools}
     told = ", ".join(
         f"{pool}: {'no such pool' if count is None else f'{count} live'}"
         for pool, count in live.items()
@@ -168,8 +173,8 @@ def _workers(project: Project) -> Told | None:
     return "fail" if idle else "ok", told, mend
 
 
-def _clock(project: Project) -> Told | None:
-    ahead = servers.clocks(project)
+def _clock(project: Project, prefect: PrefectServer | None) -> Told | None:
+    ahead = servers.clocks(project, prefect)
     if not ahead:
         return None
     told = ", ".join(f"{name} {seconds:+.1f} s" for name, seconds in ahead.items())
@@ -186,15 +191,16 @@ def _disk(project: Project) -> Told:
     return state, f"{free / _GB:.1f} GB free at {folder}", mend
 
 
-CHECKS: dict[str, Callable[[Project], Told | None]] = {
-    "lines": _lines,
-    "ledger": _ledger,
-    "mlflow": _mlflow,
-    "aliases": _aliases,
-    "data": _data,
-    "prefect": _prefect,
-    "workers": _workers,
-    "clock": _clock,
-    "disk": _disk,
-}
-"""By their names, which `docs/doctor.md` and JSON use; None: there is nothing to look at."""
+def checks(prefect: PrefectServer | None) -> dict[str, Callable[[Project], Told | None]]:
+    """By their names, which `docs/doctor.md` and JSON use; None: there is nothing to look at."""
+    return {
+        "lines": _lines,
+        "ledger": _ledger,
+        "mlflow": _mlflow,
+        "aliases": _aliases,
+        "data": _data,
+        "prefect": partial(_prefect, prefect=prefect),
+        "workers": partial(_workers, prefect=prefect),
+        "clock": partial(_clock, prefect=prefect),
+        "disk": _disk,
+    }

@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 from flask import Flask
 from mlflow.server.handlers import _list_artifacts_mlflow_artifacts
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from flows.connection import server as prefect_server
 from patchae import servers
 from patchae.dataset.dvc_config import remote_address
 from patchae.errors import ConfigError, StoreUnreachable
-from patchae.health import CHECKS
+from patchae.health import checks
 from patchae.project import Project
 
 LIVE = {"patchae", "hall-3"}
@@ -31,6 +33,11 @@ class _Prefect(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def do_GET(self) -> None:
+        self.send_response(404)  # it wants no token before a POST
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
@@ -63,11 +70,11 @@ def pages() -> Iterator[str]:
 
 
 @pytest.fixture
-def _prefect(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _prefect() -> Iterator[None]:
     with ThreadingHTTPServer(("127.0.0.1", 0), _Prefect) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv("PREFECT_API_URL", f"http://127.0.0.1:{server.server_port}/api")
-        yield
+        with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{server.server_port}/api"}):
+            yield
         server.shutdown()
 
 
@@ -86,7 +93,7 @@ def test_every_pool_that_a_run_goes_to_has_a_worker(
     project: Project, text: str, idle: str | None
 ) -> None:
     project.lines_file.write_text(text)
-    told = CHECKS["workers"](project)
+    told = checks(prefect_server())["workers"](project)
     assert told is not None
     state, detail, mend = told
     assert state == ("fail" if idle else "ok")
@@ -114,8 +121,10 @@ def test_an_address_where_a_page_answers_is_said(
 ) -> None:
     """As Prefect's does where `/api` is missing at the end."""
     monkeypatch.setenv(variable, pages)
-    with pytest.raises(StoreUnreachable, match=r"is not (Prefect|MLflow)'s API") as raised:
-        CHECKS[check](project)
+    with temporary_settings({PREFECT_API_URL: pages}):
+        look = checks(prefect_server())[check]
+        with pytest.raises(StoreUnreachable, match=r"is not (Prefect|MLflow)'s API") as raised:
+            look(project)
     assert says in str(raised.value.mend)
 
 
@@ -190,17 +199,17 @@ def test_a_configuration_that_is_none_is_said_without_what_stands_there(
 ) -> None:
     configure(project, text)
     with pytest.raises(ConfigError, match="DVC's configuration cannot be read") as raised:
-        CHECKS["data"](project)
+        checks(None)["data"](project)
     assert str(raised.value.where).endswith(f".dvc/config, line {line}")
     assert "abc" not in str(raised.value)
-    assert CHECKS["clock"](project) is None
+    assert checks(None)["clock"](project) is None
 
 
 def test_so_is_one_that_is_no_text(project: Project) -> None:
     configure(project, "")
     (project.root / ".dvc" / "config.local").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError) as raised:
-        CHECKS["data"](project)
+        checks(None)["data"](project)
     assert str(raised.value.where).endswith("config.local")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -39,11 +38,14 @@ def deploy(
 
     project = here()
     lines = load_lines(project.lines_file)
-    if not os.environ.get("PREFECT_API_URL"):
+    from flows.connection import api_url
+
+    if api_url() is None:
         raise UsageError(
             "there is no Prefect server to deploy to",
             where="PREFECT_API_URL",
-            mend="set it to the server's API, for example http://127.0.0.1:4200/api",
+            mend="set it, in the environment, in .env or in Prefect's profile, to the server's API,"
+            " for example http://127.0.0.1:4200/api",
         )
     from flows.deploying import carry_out, compare, connected
     from flows.deployments import project_tag, wanted
@@ -85,7 +87,7 @@ def serve(
 ) -> None:
     """Retrain every line when it is due, on this machine, until stopped; one command, no worker.
 
-    Without PREFECT_API_URL it starts a server of its own, whose pages show what runs.
+    Where Prefect's settings name no server it starts one, whose pages show what runs.
     """
     from patchae.console import watch
     from patchae.lines_file import load_lines

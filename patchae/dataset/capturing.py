@@ -13,6 +13,7 @@ from pathlib import Path
 from patchae.dataset.importing import refusal, staging_folder
 from patchae.dataset.layout import GOOD, images
 from patchae.dataset.picture import Picture
+from patchae.dataset.readers import changing
 from patchae.dataset.reading import read_pictures
 from patchae.dataset.unfinished import require_finished
 from patchae.errors import DataError
@@ -52,14 +53,14 @@ def capture(
     Raises:
         DataError: there is no such folder or class, a folder cannot be read, an image is damaged,
             or a pull was cut off; nothing was copied.
-        StoreBusy: another process works on `data/` for too long.
+        StoreBusy: somebody reads the images of the class, or works on `data/` for too long.
     """
     if not folder.is_dir():
         raise DataError(
             "there is no such folder", where=str(folder), mend="name the folder of new images"
         )
     found, ignored = _files(folder)
-    with project.lock("data"):
+    with changing(project, () if dry_run else (class_name,)):
         require_finished(project)
         present = images(project.data, class_name)  # DataError: no such class
         own = [(str(project.data / image.path), False) for image in present]

@@ -21,6 +21,7 @@ from pathlib import Path
 from patchae.dataset.importing import refusal, staging_folder
 from patchae.dataset.layout import GOOD, images
 from patchae.dataset.picture import Picture
+from patchae.dataset.readers import changing
 from patchae.dataset.reading import read_pictures
 from patchae.dataset.unfinished import require_finished
 from patchae.errors import DataError
@@ -82,14 +83,14 @@ def bring_back(
         DataError: a file is no image, or one of a type that data/ does not hold, the label is no
             name, the class has an image of the same content under another label, or a pull was
             cut off; nothing was copied.
-        StoreBusy: another process works on `data/` for too long.
+        StoreBusy: somebody reads the images of the class, or works on `data/` for too long.
     """
     if not _NAME.fullmatch(label):
         raise DataError(
             f"'{label}' cannot be the name of a defect",
             mend="use letters, digits, '_' and '-', at most 64; or 'good'",
         )
-    with project.lock("data"):
+    with changing(project, () if dry_run else (class_name,)):
         require_finished(project)
         present = images(project.data, class_name)  # DataError: no such class
         own = [(str(project.data / image.path), False) for image in present]

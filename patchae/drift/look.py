@@ -23,6 +23,7 @@ import numpy as np
 
 from patchae.config import DriftPolicy
 from patchae.dataset.layout import files_below
+from patchae.dataset.readers import reading
 from patchae.drift import compare, store
 from patchae.drift.finding import Drift, Reading
 from patchae.drift.numbers import numbers_of
@@ -107,7 +108,8 @@ def look(
     files = list(digests)
     version = tracking.version(model, current)
     detector = load_in_use(tracking, ledger, version)
-    reference = reference_of(project, tracking, version, detector, progress)
+    with reading(project, [model.partition(".")[2]]):
+        reference = reference_of(project, tracking, version, detector, progress)
     numbers, whole = numbers_of(detector, files, progress)
     files = [files[index] for index in whole]
     if len(files) < watch.policy.least_images:

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory, mkdtemp
 from typing import TYPE_CHECKING, Any
 
 from patchae.errors import UsageError
+from patchae.network import shown
 from patchae.project import Project
 from patchae.registry import embedded
 from patchae.registry.mlflow_aliases import MlflowAliases
@@ -135,7 +136,7 @@ class Tracking:
         numbers = ", ".join(item.version for item in known)
         raise UsageError(
             f"{model} has no version {version}" if known else f"no model is called '{model}'",
-            where=self.uri,
+            where=shown(self.uri),
             mend=f"use one of: {numbers}" if known else "`patchae status` lists the models",
         )
 

@@ -168,6 +168,24 @@ class ModelReport:
         """The threshold that the version decides by now."""
         return self.moved.to if self.moved else self.threshold
 
+    @property
+    def recall_now(self) -> float | None:
+        """Recall at the threshold in force; None: no defective test images."""
+        if self.moved is None or not self.n_defect:
+            return self.recall
+        return sum(self._row.detected.values()) / self.n_defect
+
+    @property
+    def false_alarm_rate_now(self) -> float | None:
+        """False alarms at the threshold in force, 0..1; None: no good test images."""
+        if self.moved is None or not self.n_good:
+            return self.false_alarm_rate
+        return self._row.false_alarms / self.n_good
+
+    @property
+    def _row(self) -> Threshold:
+        return next(row for row in self.thresholds if row.value == self.in_force)
+
     def false_alarms_at(self, row: Threshold) -> Interval:
         """Between which values the false-alarm rate at a threshold lies."""
         return share_interval(row.false_alarms, self.n_good)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows import events
 from flows.events import announce
@@ -15,6 +16,7 @@ from patchae.project import prepare_environment
 from tests.flows.plant import Plant
 from tests.support import patchae, write_class, write_image
 
+NOBODY = "http://127.0.0.1:9/api"
 Told = list[tuple[str, list[str]]]
 
 
@@ -139,8 +141,7 @@ def test_what_was_pinned_and_told_to_nobody_is_told_by_the_next_snapshot(
     snapshot(two.project)
     folder = two.project.data / "lid" / "train" / "good"
     write_image(folder / f"{len(list(folder.iterdir())):03d}k.png", hash(command[0]) % 9_999)
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
-    with monkeypatch.context() as away:
+    with temporary_settings({PREFECT_API_URL: NOBODY}), monkeypatch.context() as away:
         away.setattr(events, "announce", killed)
         patchae(capsys, monkeypatch, *command)
     unchanged = snapshot(two.project)
@@ -149,13 +150,11 @@ def test_what_was_pinned_and_told_to_nobody_is_told_by_the_next_snapshot(
     assert told == [("caps", ["lid"])]
 
 
-def test_lines_that_cannot_be_read_stop_no_snapshot(
-    two: Plant, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+def test_lines_that_cannot_be_read_stop_no_snapshot(two: Plant) -> None:
     two.project.lines_file.write_text("lines: no")
     try:
-        events.expect(two.project)
+        with temporary_settings({PREFECT_API_URL: NOBODY}):
+            events.expect(two.project)
     finally:
         two.write_lines()
     assert not (two.project.state / "announced.json").exists()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.slots import machine_slot
 from flows.stopping import Stopped, stopping_with_the_flow
@@ -34,7 +35,6 @@ def test_every_run_of_a_server_takes_a_place_of_its_machine(
     monkeypatch: pytest.MonkeyPatch, pool: str | None
 ) -> None:
     """Of a worker, of `patchae serve`, and by hand beside them."""
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4200/api")
     monkeypatch.setenv("PATCHAE_MACHINE", f"hall-{pool}")
     with machine_slot(pool):
         assert taken(f"hall-{pool}") == (1, 1)
@@ -42,7 +42,6 @@ def test_every_run_of_a_server_takes_a_place_of_its_machine(
 
 
 def test_a_machine_has_as_many_places_as_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4200/api")
     monkeypatch.setenv("PATCHAE_SLOTS", "2")
     with machine_slot(None), machine_slot(None):
         assert taken(socket.gethostname()) == (2, 2)
@@ -50,16 +49,15 @@ def test_a_machine_has_as_many_places_as_it_is_told(monkeypatch: pytest.MonkeyPa
 
 def test_where_another_counts_no_place_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATCHAE_MACHINE", "by-hand")
-    with machine_slot(None):
-        assert taken("by-hand") is None
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4200/api")
+    with temporary_settings(restore_defaults={PREFECT_API_URL}), machine_slot(None):
+        pass
+    assert taken("by-hand") is None
     monkeypatch.setenv("PATCHAE_MACHINE", "")
     with machine_slot("patchae"), machine_slot("patchae"):
         assert taken("") is None
 
 
 def test_a_run_that_is_stopped_waits_for_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4200/api")
     monkeypatch.setenv("PATCHAE_MACHINE", "stopped")
 
     def wait() -> None:
@@ -78,7 +76,6 @@ def test_two_runs_that_find_no_limit_make_it_at_once(monkeypatch: pytest.MonkeyP
     """The later one sees that it is there only when it makes it."""
     from prefect.client.orchestration import SyncPrefectClient
 
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4200/api")
     monkeypatch.setenv("PATCHAE_MACHINE", "new")
     real = SyncPrefectClient.read_global_concurrency_limit_by_name
     found: list[Any] = [None]
@@ -100,7 +97,6 @@ def test_a_place_that_another_run_took_first_is_waited_for(
     """It was free when this run looked."""
     from prefect.client.orchestration import SyncPrefectClient
 
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4200/api")
     monkeypatch.setenv("PATCHAE_MACHINE", "raced")
     held = ExitStack()
     held.enter_context(machine_slot(None))
