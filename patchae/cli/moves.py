@@ -114,9 +114,14 @@ def reconcile(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Settle aliases that somebody moved in MLflow past the ledger, one way or the other."""
+    """Settle aliases that somebody moved in MLflow past the ledger, one way or the other.
+
+    --put-back also sets the tags that tell MLflow of thresholds.
+    """
     from patchae.errors import UsageError
     from patchae.registry import alignment, promotion
+    from patchae.registry.admission import check_reason
+    from patchae.registry.aliases import look
     from patchae.registry.ledger import Ledger
     from patchae.registry.standing import champion_of
     from patchae.registry.tracking import Tracking
@@ -124,16 +129,26 @@ def reconcile(
 
     if put_back == adopt:
         raise UsageError("say which of the two is meant", mend="give --put-back or --adopt")
+    check_reason("settling what was moved", reason)
     project = here()
-    tracking, ledger = Tracking.open(project), Ledger.of(project)
-    who = settings().who()
+    ledger, who = Ledger.of(project), settings().who()
+    if not ledger.entries(model):
+        raise UsageError(
+            f"no model is called '{model}'",
+            where="the ledger",
+            mend="`patchae status` lists the models",
+        )
+    tracking = Tracking.open(project)
     if adopt:
         _tell(promotion.adopt(ledger, tracking.aliases, model, actor=who, reason=reason))
     else:
-        found = alignment.put_back(ledger, tracking.aliases, model, actor=who, reason=reason)
-        print(f"{model}: put back; it was: {found.difference()}")
-        if found.lost:
-            print(found.told_lost(model))
+        versions = _thresholds_put_back(tracking, ledger, model, who, reason)
+        aligned = look(ledger.entries(model), tracking.aliases, model).state
+        if not versions or aligned in {"moved", "lost"}:
+            found = alignment.put_back(ledger, tracking.aliases, model, actor=who, reason=reason)
+            print(f"{model}: put back; it was: {found.difference()}")
+            if found.lost:
+                print(found.told_lost(model))
     aliases = champion_of(ledger.entries(model)).aliases()
     if json:
         as_json(
@@ -161,6 +176,19 @@ def retire(
     print(f"{model}/{number} is retired, row {row.seq} of the ledger")
     if json:
         as_json({"model": model, "version": number, "seq": row.seq})
+
+
+def _thresholds_put_back(
+    tracking: Tracking, ledger: Ledger, model: str, who: str, reason: str
+) -> list[str]:
+    """The versions whose threshold MLflow showed otherwise than the ledger; it no longer does."""
+    from patchae.registry.threshold import THRESHOLD_TAG, put_back
+
+    shown = {one.version: one.tags.get(THRESHOLD_TAG) for one in tracking.versions(model)}
+    versions = put_back(ledger, tracking.aliases, model, shown, actor=who, reason=reason)
+    for version in versions:
+        print(f"{model}/{version}: the threshold that MLflow shows is put back")
+    return versions
 
 
 def _model_and_number(name: str) -> tuple[str, str]:

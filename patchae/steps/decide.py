@@ -27,6 +27,7 @@ from patchae.registry.standing import (
     open_promotion,
     verdicts,
 )
+from patchae.registry.threshold import finish
 from patchae.registry.tracking import Tracking, Version
 from patchae.registry.verdict import rival_scores_file
 from patchae.settings import settings
@@ -55,6 +56,7 @@ def decide_class(job: ClassJob, version: Version, tracking: Tracking, ledger: Le
     # First of all: a crash between a move and its aliases is mended here.
     try:
         settle(ledger, tracking.aliases, job.model, actor=settings().who())
+        finish(ledger, tracking.aliases, job.model, actor=settings().who())
     except AliasMoved:
         _verdict(job, version, tracking, ledger)
         raise
