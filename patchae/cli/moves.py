@@ -35,29 +35,25 @@ def promote(
     json: Json = False,
 ) -> None:
     """Make a version the champion: on its verdict `promote`, or over a `hold`."""
-    from patchae.errors import UsageError
     from patchae.registry.beside import Beside
+    from patchae.registry.ledger import Ledger
+    from patchae.registry.promotion import check_promotion
+    from patchae.registry.promotion import override as move_over
+    from patchae.registry.promotion import promote as move_to
+    from patchae.settings import settings
 
     project = here()
     model, number = _model_and_number(version)
-    with Beside() as beside:  # gets ready while the stores are opened
-        from patchae.registry.ledger import Ledger
-        from patchae.registry.promotion import override as move_over
-        from patchae.registry.promotion import promote as move_to
-        from patchae.registry.standing import last_verdict
+    ledger, who = Ledger.of(project), settings().who()
+    verdict = check_promotion(
+        ledger.entries(model), model, number, over_hold=override, reason=reason
+    )
+    with Beside() as beside:  # gets ready while MLflow is opened
         from patchae.registry.tracking import Tracking
-        from patchae.settings import settings
 
-        ledger, who = Ledger.of(project), settings().who()
-        verdict = last_verdict(ledger.entries(model), number)
-        if verdict is None and not override:
-            raise UsageError(
-                f"version {number} of {model} was never judged",
-                mend=f"`patchae retrain {model.partition('.')[0]}` judges it",
-            )
         tracking = Tracking.open(project)
         _proven(tracking, ledger, model, beside)(number)
-        if verdict is None or override:
+        if override:
             move = move_over(ledger, tracking.aliases, model, number, actor=who, reason=reason)
         else:
             move = move_to(
@@ -79,16 +75,19 @@ def rollback(
     """Return to an earlier champion, in seconds; it is checked, loaded and asked first."""
     from patchae.registry.admission import check_reason
     from patchae.registry.beside import Beside
+    from patchae.registry.ledger import Ledger
+    from patchae.registry.promotion import check_rollback
+    from patchae.registry.promotion import rollback as move_back
+    from patchae.settings import settings
 
     project = here()
     check_reason("a rollback", reason)
+    ledger = Ledger.of(project)
+    check_rollback(ledger.entries(model), model, to)
     with Beside() as beside:  # gets ready while MLflow is opened
-        from patchae.registry.ledger import Ledger
-        from patchae.registry.promotion import rollback as move_back
         from patchae.registry.tracking import Tracking
-        from patchae.settings import settings
 
-        tracking, ledger = Tracking.open(project), Ledger.of(project)
+        tracking = Tracking.open(project)
         move = move_back(
             ledger,
             tracking.aliases,

@@ -109,6 +109,13 @@ def settled_by(entries: Iterable[Entry], intent: Entry) -> Entry | None:
     return None
 
 
+def is_settled(entries: Iterable[Entry]) -> bool:
+    """Whether MLflow was told of the last move, as far as the rows say."""
+    known = list(entries)
+    intent = last_intent(known)
+    return intent is None or settled_by(known, intent) is not None
+
+
 def thresholds(entries: Iterable[Entry], version: str | None = None) -> list[Entry]:
     """The moves of the threshold of `version`, or of every version, oldest first."""
     return [
