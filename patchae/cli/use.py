@@ -146,12 +146,14 @@ def export(
 
 def _loaded(model: str, device: str | None = None) -> tuple[str, str, PatchAE]:
     """Registered name and version that an argument means, and the model in memory."""
-    from patchae.lineage.naming import resolve
+    from patchae.lineage.naming import refuse_early, resolve
     from patchae.registry.ledger import Ledger
+
+    project = here()
+    refuse_early(project, model)
     from patchae.registry.loading import load_in_use
     from patchae.registry.tracking import Tracking
 
-    project = here()
     tracking = Tracking.open(project)
     name, version, _ = resolve(project, tracking, model)
     known = tracking.version(name, version)

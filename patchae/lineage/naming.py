@@ -12,9 +12,10 @@ from patchae.lineage.decisions import registered
 from patchae.lineage.ledger_view import sound_entries
 from patchae.lineage.material import Broken, Facts, Material, NotCheckable
 from patchae.project import Project
+from patchae.registry.admission import check_not_let_go
 from patchae.registry.chain import Entry
 from patchae.registry.ledger import Ledger
-from patchae.registry.standing import ALIASES, CHAMPION, champion_of, until
+from patchae.registry.standing import ALIASES, CHAMPION, LEAVING, champion_of, until
 from patchae.registry.tracking import Tracking
 
 _MODEL = re.compile(r"(?P<model>[A-Za-z0-9_.-]+)(?:/(?P<version>\d+)|@(?P<alias>[A-Za-z0-9_.-]+))?")
@@ -91,6 +92,19 @@ def known_in_ledger(project: Project, name: str) -> tuple[str, str]:
             else "`patchae status` lists the models",
         )
     return model, version
+
+
+def refuse_early(project: Project, name: str) -> None:
+    """Refuse a name of which the ledger alone says that no model can be loaded under it.
+
+    Raises:
+        UsageError: it is none, the model has no champion, or the version let go of its weights.
+    """
+    parts = _parts(name)
+    model, version = parts["model"], parts["version"]
+    if version is None:
+        model, version = known_in_ledger(project, name)
+    check_not_let_go(Ledger.of(project).entries(model, LEAVING), model, version)
 
 
 def _parts(name: str) -> re.Match[str]:
