@@ -227,5 +227,11 @@ def history(
     else:
         print(f"{name}: no move" + (f" since {local(start.isoformat())}" if start else " yet"))
     if json:
-        told = {"name": name, "since": start.isoformat() if start else None}
-        as_json({**told, "moves": made, "thresholds": thresholds})
+        as_json(
+            {
+                "name": name,
+                "since": start.isoformat() if start else None,
+                "moves": made,
+                "thresholds": thresholds,
+            }
+        )
