@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from patchae.project import Project
     from patchae.registry.aliases import Aliases
     from patchae.registry.chain import Entry, Kind
+    from patchae.registry.tracking import Tracking
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,7 +28,7 @@ def status(
 ) -> None:
     """Show champions, their age and evidence, and the last verdicts."""
     from patchae.dataset.classes import check_names
-    from patchae.errors import ConfigError
+    from patchae.errors import UsageError
     from patchae.lines_file import load_lines
     from patchae.registry.ledger import Ledger
 
@@ -39,7 +40,8 @@ def status(
     found = [
         (one.name, model) for one in wanted for model in known if model.startswith(f"{one.name}.")
     ]
-    aliases = _aliases(project) if found else None
+    tracking = _tracking(project) if found else None
+    aliases = tracking.aliases if tracking else None
     models = [_standing(line, model, ledger.entries(model), aliases) for line, model in found]
     rows = [
         (
@@ -69,19 +71,21 @@ def status(
     for one in wanted:
         try:
             check_names(project, one)
-        except ConfigError as error:  # what is deployed is shown all the same
+            if tracking:
+                tracking.known_experiment(one.name)
+        except UsageError as error:  # what is deployed is shown all the same
             print(error)
     if json:
         as_json({"models": models})
 
 
-def _aliases(project: Project) -> Aliases | None:
-    """The aliases as MLflow has them; None where it does not answer."""
+def _tracking(project: Project) -> Tracking | None:
+    """MLflow; None where it does not answer."""
     from patchae.errors import StoreUnreachable
     from patchae.registry.tracking import Tracking
 
     try:
-        return Tracking.open(project).aliases
+        return Tracking.open(project)
     except StoreUnreachable as error:
         print(f"{error.what}; whether the aliases are right is not known")
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,10 @@ def decide_class(job: ClassJob, version: Version, tracking: Tracking, ledger: Le
         _verdict(job, version, tracking, ledger)
         raise
     except AccessRefused:  # a promoter's move was interrupted, and a promoter finishes it
-        say(f"{job.model}: an interrupted move waits for an account that may move aliases")
+        say(
+            f"{job.model}: an interrupted move waits for an account that may move aliases",
+            logging.WARNING,
+        )
     verdict = _acted_upon(job, version, tracking, ledger)
     tracking.link(version, "verdict", verdict)
     return verdict
@@ -85,7 +89,8 @@ def _acted_upon(job: ClassJob, version: Version, tracking: Tracking, ledger: Led
         except AccessRefused:
             say(
                 f"{job.model}: the verdict stands, and this account may not move aliases; a"
-                f" promoter runs `patchae promote {job.model}/{version.version} --reason TEXT`"
+                f" promoter runs `patchae promote {job.model}/{version.version} --reason TEXT`",
+                logging.WARNING,
             )
             return verdict
         except AliasMoved:
