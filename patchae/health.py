@@ -112,6 +112,17 @@ def _mlflow(project: Project) -> Told:
     return "ok", told or shown(uri), ""
 
 
+def _stores(project: Project) -> Told:
+    from patchae.registry.agreement import MEND, disagreements
+
+    found = disagreements(project)
+    if not found:
+        return "ok", "MLflow, the ledger and the files of versions name each other", ""
+    more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
+    told = "; ".join(one.sentence for one in found[:3]) + more
+    return "fail" if found[0].broken else "warn", told, MEND
+
+
 def _aliases(project: Project) -> Told:
     from patchae.registry.aliases import look
     from patchae.registry.ledger import Ledger
@@ -207,6 +218,7 @@ def checks(prefect: PrefectServer | None) -> dict[str, Callable[[Project], Told 
         "place": _place,
         "ledger": _ledger,
         "mlflow": _mlflow,
+        "stores": _stores,
         "aliases": _aliases,
         "data": _data,
         "prefect": partial(_prefect, prefect=prefect),
