@@ -17,6 +17,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from patchae.backup.content import MANIFEST, PROJECT, STATE, File, Manifest
+from patchae.backup.write import require_room
 from patchae.dataset.pin import read_pin
 from patchae.dataset.restoring import pull
 from patchae.errors import DataError, UsageError
@@ -46,6 +47,8 @@ def restore(file: Path, folder: Path, progress: Progress = silent) -> tuple[Proj
     draft = target.with_name(f".{target.name}.restored")
     shutil.rmtree(draft, ignore_errors=True)  # of one that was killed
     try:
+        draft.mkdir(parents=True)
+        require_room(draft, file.stat().st_size if file.is_file() else 0)
         manifest = _extract(file, draft, state, progress)
         _own_remote(draft, manifest)
         try:

@@ -7,17 +7,18 @@ and what could remove them waits until the backup is written.
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 import tarfile
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from platform import node
-from tempfile import TemporaryDirectory
 from typing import IO
 
 from patchae import __version__
@@ -25,7 +26,7 @@ from patchae.backup.content import MANIFEST, File, Manifest, elsewhere, files_of
 from patchae.dataset.dvc_repo import open_store
 from patchae.dataset.pin import read_pin
 from patchae.errors import DataError, StoreBusy, UsageError
-from patchae.files import Progress, file_in_one_step, lies_in, silent
+from patchae.files import Progress, lies_in, silent
 from patchae.project import Project
 from patchae.registry.embedded import database_of
 from patchae.registry.ledger import Ledger
@@ -59,13 +60,10 @@ def back_up(project: Project, file: Path, progress: Progress = silent) -> Backup
     _require_target(project, file)
     with project.lock("data"):
         version = _require_versioned(project, progress)
-    # Beside the archive: where that has room, the databases have.
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as held:
-        held.enter_context(project.lock("tidy"))
-        folder = Path(held.enter_context(TemporaryDirectory(dir=file.parent, prefix=".backup-")))
+    with project.lock("tidy"), _part(file) as folder:
+        require_room(folder, sum(_size(path) for _, path in files_of(project)))
         databases, rows = _at_one_moment(project, folder)
-        draft = held.enter_context(file_in_one_step(file))
+        draft = folder / "archive"
         with tarfile.open(draft, "w", format=tarfile.PAX_FORMAT) as archive:
             files = _add_all(project, archive, databases, folder, progress)
             manifest = Manifest(
@@ -78,8 +76,39 @@ def back_up(project: Project, file: Path, progress: Progress = silent) -> Backup
                 elsewhere=tuple(elsewhere(project)),
                 files=files,
             )
-            _add(archive, MANIFEST, BytesIO(text := manifest.model_dump_json().encode()), len(text))
+            text = manifest.model_dump_json().encode()
+            _add(archive, MANIFEST, BytesIO(text), len(text))
+        with draft.open("rb+") as written:
+            os.fsync(written.fileno())
+        draft.replace(file)
     return Backup(file, file.stat().st_size, manifest)
+
+
+@contextmanager
+def _part(file: Path) -> Iterator[Path]:
+    """A folder beside a backup for what is not whole; one that a kill has left goes first."""
+    folder = file.with_name(f".{file.name}.part")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def require_room(folder: Path, size: int) -> None:
+    """Refuse before anything is written what the disk has no room for.
+
+    Raises:
+        DataError: it has not.
+    """
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise DataError(
+            f"{size / 1e9:.1f} GB are to be written, and {free / 1e9:.1f} GB are free",
+            where=str(folder),
+            mend="make room, or name a place on another disk",
+        )
 
 
 def _require_target(project: Project, file: Path) -> None:
