@@ -29,6 +29,10 @@ TrustedKeys = Annotated[
 ]
 
 
+CONSOLE_LEVEL = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
+"""Variable that says how much of its own log Prefect prints."""
+
+
 def here(*, reading: bool = False) -> Project:
     """The project around the current folder, with the environment that its libraries need.
 
@@ -50,7 +54,7 @@ def here(*, reading: bool = False) -> Project:
             note = describe(former, project.state)
             sys.stderr.write(f"patchae: {note}; `patchae relocate` puts that right\n")
     # Prefect's own log would stand between our lines; its pages still have all of it.
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    os.environ.setdefault(CONSOLE_LEVEL, "CRITICAL")
     os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "CRITICAL")
     return project
 
