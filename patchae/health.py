@@ -112,10 +112,12 @@ def _mlflow(project: Project) -> Told:
     return "ok", told or shown(uri), ""
 
 
-def _stores(project: Project) -> Told:
-    from patchae.registry.agreement import MEND, disagreements
+def _stores(project: Project) -> Told | None:
+    from patchae.registry.agreement import MEND, ask
 
-    found = disagreements(project)
+    found, unknown = ask(project)
+    if unknown:  # the check of that store says so
+        return None
     if not found:
         return "ok", "MLflow, the ledger and the files of versions name each other", ""
     more = f"; and {len(found) - 3} more" if len(found) > 3 else ""

@@ -15,7 +15,7 @@ from tests.retention.shop import Shop
 from tests.support import DYING
 
 ROOT = Path(__file__).parents[3]
-STEPS = 12
+STEPS = 8
 """Deaths, spread over all touches of the disk."""
 SCRIPT = (
     DYING
