@@ -234,6 +234,8 @@ def prepare_environment(project: Project) -> None:
     if not given & {"PREFECT_API_URL", "PREFECT_HOME"}:
         # The home of the server that Prefect starts; the person's own profiles hold all the same.
         defaults["PREFECT_HOME"] = str(project.prefect)
+        with suppress(OSError):  # of a state that is read-only; Prefect itself lets nobody else in
+            project.prefect.mkdir(exist_ok=True)
         profiles = Path.home() / ".prefect" / "profiles.toml"
         if profiles.is_file():
             defaults["PREFECT_PROFILES_PATH"] = str(profiles)
