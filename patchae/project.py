@@ -11,7 +11,7 @@ from pathlib import Path
 
 from patchae.environment import give_identity, prefect_dotenv, spare_loopback
 from patchae.errors import ConfigError, StoreBusy
-from patchae.files import write_text
+from patchae.files import MODE, write_text
 from patchae.holders import sentence, signature
 from patchae.settings import settings
 
@@ -190,7 +190,7 @@ class Project:
     def _mark(self, name: str) -> Iterator[int]:
         path = self.state / "locks" / f"{name}.used"
         path.parent.mkdir(parents=True, exist_ok=True)
-        mark = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        mark = os.open(path, os.O_RDWR | os.O_CREAT, MODE)
         try:
             yield mark
         finally:

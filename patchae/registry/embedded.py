@@ -7,6 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from patchae.files import touch
+
 if TYPE_CHECKING:
     from patchae.project import Project
 
@@ -38,6 +40,7 @@ def create(project: Project) -> None:
 
     with TemporaryDirectory(dir=database.parent, prefix=".new-") as folder:
         draft = Path(folder) / database.name
+        touch(draft)
         store = SqlAlchemyStore(f"sqlite:///{draft}", str(artifacts_of(project)))
         store.engine.dispose()
         with draft.open("rb+") as written:
