@@ -12,6 +12,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+from patchae.errors import DataError
 from patchae.types import Sha256
 
 
@@ -136,6 +137,33 @@ def folder_in_one_step(target: Path) -> Iterator[Path]:
         target.rename(old)  # out of the way in one move: removing it file by file takes many
     draft.rename(target)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def lies_in(path: Path, folder: Path) -> bool:
+    """Whether a path lies below a folder once every link in both is followed."""
+    whole = path.resolve()
+    return whole != (outer := folder.resolve()) and whole.is_relative_to(outer)
+
+
+def remove(path: Path, folder: Path) -> None:
+    """Remove a file or a folder, which may be gone already, but nothing outside of `folder`.
+
+    A link is removed as such; what lies behind it stays.
+
+    Raises:
+        DataError: the path leads out of `folder`.
+        OSError: it cannot be removed.
+    """
+    if not lies_in(path.parent / "any", folder) or path.name in ("", "..", "."):
+        raise DataError(
+            "a path leads out of the project's own folder; nothing was removed",
+            where=str(path),
+            mend=f"look where the links in {folder} lead",
+        )
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 Progress = Callable[[str, int, int], None]

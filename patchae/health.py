@@ -95,6 +95,15 @@ def _ledger(project: Project) -> Told:
     return "ok", f"{told}; {may}" if may else told, ""
 
 
+def _place(project: Project) -> Told:
+    from patchae.relocation import describe, read_former_states
+
+    former = read_former_states(project.state)
+    if former:
+        return "fail", describe(former[0], project.state), "patchae relocate"
+    return "ok", f"the state belongs in {project.state}", ""
+
+
 def _mlflow(project: Project) -> Told:
     from patchae.registry.tracking import Tracking
 
@@ -195,6 +204,7 @@ def checks(prefect: PrefectServer | None) -> dict[str, Callable[[Project], Told 
     """By their names, which `docs/doctor.md` and JSON use; None: there is nothing to look at."""
     return {
         "lines": _lines,
+        "place": _place,
         "ledger": _ledger,
         "mlflow": _mlflow,
         "aliases": _aliases,

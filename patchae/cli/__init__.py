@@ -29,6 +29,7 @@ from patchae.cli import (
     monitor,
     moves,
     predictions,
+    relocate,
     reproduce,
     run,
     serve_model,
@@ -80,6 +81,7 @@ for _module in (
     attest,
     ledger,
     tidy,
+    relocate,
 ):
     _module.add_to(app)
 

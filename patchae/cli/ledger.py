@@ -147,5 +147,5 @@ def _rows(file: Path | None) -> tuple[list[Row], dict[int, Signature], str]:
         return *from_lines(text, str(file)), str(file)
     from patchae.registry.ledger import Ledger
 
-    own = Ledger.of(here())
+    own = Ledger.of(here(reading=True))
     return *own.signed_rows(), own.where

@@ -31,7 +31,7 @@ def status(
     from patchae.lines_file import load_lines
     from patchae.registry.ledger import Ledger
 
-    project = here()
+    project = here(reading=True)
     lines = load_lines(project.lines_file)
     wanted = [lines.line(line)] if line else list(lines.lines)
     ledger = Ledger.of(project)
@@ -135,7 +135,7 @@ def history(
 
     if at is not None and since is not None:
         raise UsageError("--at and --since exclude each other", mend="give one of them")
-    ledger = Ledger.of(here())
+    ledger = Ledger.of(here(reading=True))
     models = [one for one in ledger.models() if one == name or one.startswith(f"{name}.")]
     if not models:
         raise UsageError(

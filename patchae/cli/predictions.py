@@ -38,7 +38,7 @@ def predictions(
     from patchae.errors import NegativeFinding
     from patchae.predictions.reading import frame
 
-    project = here()
+    project = here(reading=True)
     name, _, version = (model or "").partition("/")
     rows = frame(
         project,

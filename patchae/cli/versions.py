@@ -29,7 +29,7 @@ def versions(json: Json = False) -> None:
     from patchae.dataset.history import versions as known
     from patchae.dataset.version import pinned_version
 
-    project = here()
+    project = here(reading=True)
     found, pinned = known(project), pinned_version(project)
     rows = [
         (
@@ -136,7 +136,7 @@ def doctor(
     from patchae.dataset.upkeep import examine
     from patchae.errors import UsageError
 
-    project = here()
+    project = here(reading=not data)
     if not data:
         if version:
             raise UsageError("a version is for --data", mend="patchae doctor --data VERSION")

@@ -10,16 +10,19 @@ import logging
 import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import TYPE_CHECKING, Any
 
 from patchae.errors import UsageError
+from patchae.files import lies_in
 from patchae.network import shown
 from patchae.project import Project
 from patchae.registry import embedded
 from patchae.registry.mlflow_aliases import MlflowAliases
 from patchae.registry.mlflow_answers import absent, is_server, probe, translated
+from patchae.relocation import former_state, former_states, local_path, not_relocated, relocated
 from patchae.types import TrainingKey
 
 if TYPE_CHECKING:
@@ -61,7 +64,7 @@ class Tracking:
         Raises:
             StoreUnreachable: the server does not answer, or the store cannot be opened.
         """
-        uri = os.environ.get("MLFLOW_TRACKING_URI") or embedded.uri_of(project)
+        given, uri = os.environ.get("MLFLOW_TRACKING_URI"), embedded.address_of(project)
         probe(uri)
         artifacts = None if is_server(uri) else embedded.artifacts_of(project)
         if artifacts is not None:
@@ -70,10 +73,11 @@ class Tracking:
         with translated(uri), project.lock("mlflow"):  # two processes must not both create it
             import mlflow
 
-            given = "MLFLOW_TRACKING_URI" in os.environ
             mlflow.set_tracking_uri(uri)
-            if not given:  # MLflow sets it, and it would decide for this process's next project
-                os.environ.pop("MLFLOW_TRACKING_URI", None)
+            # MLflow sets the variable, too, and it would decide for this process's next project.
+            os.environ.pop("MLFLOW_TRACKING_URI", None)
+            if given is not None:
+                os.environ["MLFLOW_TRACKING_URI"] = given
             if uri == embedded.uri_of(project):
                 embedded.create(project)
             client = mlflow.MlflowClient(uri)
@@ -91,12 +95,17 @@ class Tracking:
         probe(self.uri)
 
     def experiment(self, line: str) -> str:
-        """Id of the experiment of a line, created where there is none."""
+        """Id of the experiment of a line, created where there is none.
+
+        Raises:
+            UsageError: its files lie outside of the project's state.
+        """
         from mlflow.exceptions import MlflowException
 
         with translated(self.uri):
             found = self.client.get_experiment_by_name(line)
             if found:
+                self.require_own(str(found.artifact_location))
                 return str(found.experiment_id)
             place = str(self._artifacts / line) if self._artifacts else None
             try:
@@ -140,9 +149,36 @@ class Tracking:
             mend=f"use one of: {numbers}" if known else "`patchae status` lists the models",
         )
 
+    def require_own(self, place: str, *names: str) -> None:
+        """Refuse a place of artifacts that is not the project's, whatever MLflow says of it.
+
+        Args:
+            place: of a run, a model or an experiment, as MLflow has it.
+            names: files in it, where not all of it is meant.
+
+        Raises:
+            UsageError: it is a path of this machine that lies outside of the project's state.
+        """
+        path = local_path(place)
+        if path is None:  # S3, or a server's own store: reached with its keys alone
+            return
+        if self._artifacts is not None:
+            inner = all(lies_in(path / name, path) for name in names)
+            if inner and lies_in(path, self._artifacts):
+                return
+            state = self._artifacts.parents[1]
+            if former := former_state(place, state):
+                raise not_relocated(former, state)
+        raise UsageError(
+            "MLflow names files outside of this project's state; they are left alone",
+            where=place,
+            mend="find out who changed MLflow's store; `patchae doctor` names such paths",
+        )
+
     def log_text(self, version: Version, text: str, path: str) -> None:
         """Add one file to the artifacts of a version's training run."""
         with translated(self.uri):
+            self.require_own(str(self.client.get_run(version.run_id).info.artifact_uri))
             self.client.log_text(version.run_id, text, path)
 
     def link(self, version: Version, name: str, row: Entry) -> None:
@@ -188,6 +224,7 @@ class Tracking:
                     experiment, tags={f"{TAG}kind": "report", f"{TAG}line": line}, run_name="report"
                 )
             )
+            self.require_own(str(run.info.artifact_uri))
             for page in pages:
                 self.client.log_artifact(run.info.run_id, str(page))
             self.client.set_terminated(run.info.run_id, "FINISHED")
@@ -249,12 +286,33 @@ class Tracking:
             what["dst_path"] = self._new_folder()
         with translated(self.uri):
             try:
+                what = self._at_home(what)
                 return Path(download_artifacts(**what, tracking_uri=self.uri))
             except MlflowException as error:
                 if not absent(error):
                     raise
                 # An answer, not silence: an audit must find it broken, not unknown.
                 return self.nothing()
+
+    def _at_home(self, what: dict[str, str]) -> dict[str, str]:
+        """Where to read what lies elsewhere by a store that was copied or moved."""
+        if not self._former or self._artifacts is None:
+            return what
+        place = what.get("artifact_uri") or self.client.get_run(what["run_id"]).info.artifact_uri
+        rest = {name: value for name, value in what.items() if name != "run_id"}
+        state = self._artifacts.parents[1]
+        return rest | {"artifact_uri": relocated(str(place), self._former, state)}
+
+    @cached_property
+    def _former(self) -> list[Path]:
+        """The other states that the store's experiments lie in."""
+        if self._artifacts is None:
+            return []
+        from mlflow.entities import ViewType
+
+        found = self.client.search_experiments(ViewType.ALL)
+        places = [str(one.artifact_location) for one in found]
+        return former_states(places, self._artifacts.parents[1])
 
     def _new_folder(self) -> str:
         return mkdtemp(dir=self._downloads.name)
