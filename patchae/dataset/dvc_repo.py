@@ -8,13 +8,16 @@ always, since credentials may be in it.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from patchae.dataset.dvc_sides import not_usable
@@ -146,10 +149,20 @@ def _overlay(project: Project, configured: Any) -> dict[str, Any]:
 
 
 def _site_cache(project: Project) -> Path:
-    """The folder of DVC's own databases; of another user's one could only read."""
+    """The folder of DVC's own databases: one could only read those of another user."""
+    if not os.access(project.state, os.W_OK):
+        return Path(_scratch())
     folder = project.state.absolute() / "dvc-site-cache"
     theirs = folder.exists() and folder.stat().st_uid != os.getuid()
     return folder.with_name(f"{folder.name}-{os.getuid()}") if theirs else folder
+
+
+@cache
+def _scratch() -> str:
+    """A folder for this process alone, gone with it."""
+    folder = TemporaryDirectory(prefix="patchae-dvc-", ignore_cleanup_errors=True)
+    atexit.register(folder.cleanup)
+    return folder.name
 
 
 def _prepare_process() -> None:

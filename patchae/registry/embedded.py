@@ -8,9 +8,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.request import url2pathname
 
-from patchae.relocation import ARTIFACTS
-
 from patchae.files import touch
+from patchae.relocation import ARTIFACTS
 
 if TYPE_CHECKING:
     from patchae.project import Project
