@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SECONDS = 10
 _PROBE_SECONDS = 5
+TOKEN = "of MLFLOW_TRACKING_TOKEN"
+"""Who asks, where nothing but a token says it."""
 MEND_ACCOUNT = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
 
 
@@ -90,7 +92,7 @@ def account() -> str | None:
     known = read_mlflow_creds()
     if known.username and known.password:  # MLflow's client does without a name alone
         return str(known.username)
-    return "of MLFLOW_TRACKING_TOKEN" if MLFLOW_TRACKING_TOKEN.get() else None
+    return TOKEN if MLFLOW_TRACKING_TOKEN.get() else None
 
 
 @contextmanager
@@ -117,9 +119,11 @@ def _refused(uri: str, code: str) -> AccessRefused:
     who = account()
     if code == "UNAUTHENTICATED":
         return AccessRefused(
-            f"MLflow does not know the account '{who}', or not with this password"
-            if who
-            else "MLflow asks for an account, and none is given",
+            "MLflow asks for an account, and none is given"
+            if who is None
+            else "MLflow does not know this token"
+            if who == TOKEN
+            else f"MLflow does not know the account '{who}', or not with this password",
             where=shown(uri),
             mend=MEND_ACCOUNT,
         )

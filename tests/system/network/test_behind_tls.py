@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
+from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
 import pytest
@@ -66,7 +67,7 @@ def _mlflow(folder: Path) -> Iterator[int]:
 
 
 class Plant:
-    """A project whose servers are behind doors; Prefect's settings stand in `.env` and a profile."""
+    """A project whose servers are behind doors; Prefect's are told in `.env` and a profile."""
 
     def __init__(self, root: Path, authority: Authority, mlflow: str, prefect: str) -> None:
         self.root, self.home = root, root.parent / "home"
@@ -125,7 +126,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
         _mlflow(folder / "mlflow") as mlflow,
         prefect_server(folder / "prefect", free_port(0), pages=False) as api,
         door(mlflow, authority.context(), {BEARER}) as (mlflow_url, _),
-        door(int(api.split(":")[2].split("/")[0]), authority.context(), {BASIC}) as (
+        door(urlsplit(api).port, authority.context(), {BASIC}) as (
             prefect_url,
             _,
         ),
@@ -140,9 +141,8 @@ def test_doctor_asks_with_what_the_clients_know(plant: Plant) -> None:
     assert "account of MLFLOW_TRACKING_TOKEN" in found["mlflow"]["detail"]
     assert found["prefect"]["state"] == "ok", found
     assert plant.prefect in found["prefect"]["detail"], "it stands in .env"
-    assert {"MLflow", "Prefect"} <= {
-        name for name in ("MLflow", "Prefect") if name in found["clock"]["detail"]
-    }
+    assert "MLflow" in found["clock"]["detail"]
+    assert "Prefect" in found["clock"]["detail"]
     assert [line for line in counted.asked if "127.0.0.1" in line] == []
 
 
@@ -163,13 +163,13 @@ def test_without_the_authority_the_certificate_is_named(
 
 
 def test_an_account_that_is_not_known_is_no_certificate(plant: Plant) -> None:
-    found = plant.checks(MLFLOW_TRACKING_TOKEN="guess", PREFECT_API_AUTH_STRING="ann:guess")
-    assert "does not know the account" in found["mlflow"]["detail"]
+    wrong = {"MLFLOW_TRACKING_TOKEN": "guess", "PREFECT_API_AUTH_STRING": "ann:guess"}
+    found = plant.checks(**wrong)
+    assert "MLflow does not know this token" in found["mlflow"]["detail"]
     assert "MLFLOW_TRACKING_TOKEN" in found["mlflow"]["mend"]
     assert "Prefect does not know this key" in found["prefect"]["detail"]
 
 
-@pytest.mark.slow
 def test_a_class_is_trained_there(plant: Plant) -> None:
     code, said = plant.run("retrain", "sample", without="MLFLOW_TRACKING_SERVER_CERT_PATH")
     assert code == 3, said
