@@ -130,8 +130,11 @@ def capture(
     (name,) = classes_of(project, chosen, [class_name])
     with watch():
         done = bring_in(project, name, folder, dry_run=dry_run, progress=progress_of(name))
+    tests = sum(path.startswith(f"{name}/test/") for path in done.new)
+    share = f", {tests} of them into test/good, which had none" if tests else ""
     print(
-        f"{len(done.new)} new images {'would go' if dry_run else 'went'} into {name}/train/good;"
+        f"{len(done.new)} new images {'would go' if dry_run else 'went'} into {name}/train/good"
+        f"{share};"
         f" {done.known} known, {done.copies} twice, {done.ignored} files that are no images"
     )
     try:

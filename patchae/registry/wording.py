@@ -56,11 +56,19 @@ def _found(finding: Finding, evidence: dict[str, object]) -> str:
         Reason.VALIDATION_FAILED: "the images did not pass validation",
         Reason.LINEAGE_INCOMPLETE: "the lineage record is not complete",
         Reason.OLDER_DATA: f"its data version is older than that of champion version {about}",
-        Reason.TOO_FEW_TEST_IMAGES: (
-            f"{finding.n_good} good and {finding.n_defect} defective test images are too few to"
-            " decide"
-        ),
+        Reason.TOO_FEW_TEST_IMAGES: _few(finding),
     }[reason]
+
+
+def _few(finding: Finding) -> str:
+    if finding.n_defect == 0 and finding.n_good:
+        return (
+            f"{finding.n_good} good test images show false alarms alone: without defective ones"
+            " there is no image AUROC, and nothing says what the model finds"
+        )
+    return (
+        f"{finding.n_good} good and {finding.n_defect} defective test images are too few to decide"
+    )
 
 
 def _auroc(finding: Finding) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from patchae.dataset.misfits import is_like_good, masks_among
 from patchae.dataset.picture import EMPTY, TOO_MANY_PIXELS
 from patchae.dataset.validation.likeness import near_copies
 from patchae.images import KINDS, suffix_of
@@ -38,7 +39,13 @@ def facts(manifest: pd.DataFrame, class_name: str, near_copy: float = 0.25) -> p
     train_good_once, test_good_once, test_defect_once
                             it does, and is the first of its content there: copies show nothing more
     good_seen               it is good and was decoded
-    mask_seen               it has a mask, which was decoded and is to be judged
+    mask_seen               it has a mask, which was decoded and is to be judged; the mask of a good
+                            image that marks nothing says what the folder says, and is not
+    good_masked             it is good, and has a mask that marks something or was not decoded
+    mask_shared             its mask is that of another image, too
+    mask_of_kind            share that the masks of its kind mark at the median; 0 without a mask
+    among_masks             its name says that it is the mask of an image beside it
+    like_good               it lies in a folder of test/ that is called as good parts are
     both_seen               both of these
     fault                   why it was not decoded: empty, pixels, damaged, or mask; "" if it was
     another_type            its bytes are of another type than its name says
@@ -64,6 +71,8 @@ def facts(manifest: pd.DataFrame, class_name: str, near_copy: float = 0.25) -> p
         ValueError: a column is missing, a value is missing where none may be, or an image belongs
             to another class.
     """
+    import pandas as pd
+
     absent = [column for column in _NEEDED if column not in manifest.columns]
     if absent:
         raise ValueError(f"the manifest has no column {', '.join(absent)}")
@@ -78,7 +87,12 @@ def facts(manifest: pd.DataFrame, class_name: str, near_copy: float = 0.25) -> p
     good = manifest["defect"] == GOOD
     fault = _fault(manifest)
     image_seen = fault.isin(["", "mask"])
-    mask_seen = manifest["mask"].notna() & ((fault == "") | manifest["mask_width"].notna())
+    masked = manifest["mask"].notna()
+    decoded = masked & ((fault == "") | manifest["mask_width"].notna())
+    idle = good & decoded & (manifest["mask_coverage"] == 0)
+    mask_seen = decoded & ~idle
+    # Text among the numbers is found by the checks of each mask.
+    marked = pd.to_numeric(manifest["mask_coverage"].where(mask_seen & ~good), errors="coerce")
     content = manifest["sha256"]
     both_splits = set(content[in_train]) & set(content[in_test])
     both_labels = set(content[in_test & good]) & set(content[in_test & ~good])
@@ -100,6 +114,11 @@ def facts(manifest: pd.DataFrame, class_name: str, near_copy: float = 0.25) -> p
         **{f"{part}_once": it & ~content.where(it).duplicated() for part, it in parts.items()},
         "good_seen": good & image_seen,
         "mask_seen": mask_seen,
+        "good_masked": good & masked & ~idle,
+        "mask_shared": masked & manifest["mask"].duplicated(keep=False),
+        "mask_of_kind": marked.groupby(manifest["defect"]).transform("median").fillna(0.0),
+        "among_masks": manifest["path"].isin(masks_among(manifest["path"])),
+        "like_good": in_test & manifest["defect"].map(is_like_good).astype(bool),
         "both_seen": image_seen & mask_seen,
         "fault": fault,
         "another_type": image_seen & _another_type(manifest),

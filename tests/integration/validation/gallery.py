@@ -13,7 +13,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageEnhance, ImageFilter
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from tests.wide import wide_png
 
@@ -250,6 +250,14 @@ def _small_mask(folder: Path) -> None:
     mask(folder / MASK, side=SIDE - 2)
 
 
+def _turned(content: bytes) -> bytes:
+    return _encoded(Image.open(BytesIO(content)).rotate(180), "PNG")
+
+
+def _jpeg_of_another(content: bytes) -> bytes:
+    return _encoded(Image.open(BytesIO(content)).rotate(180), "JPEG", quality=95)
+
+
 def _no_folder(name: str) -> Damage:
     return lambda folder: shutil.rmtree(folder / name)
 
@@ -326,7 +334,19 @@ GALLERY: dict[str, Piece] = {
     "a mask on a good part": Piece(
         "no_mask_on_good", copied(MASK, "ground_truth/good/003_mask.png")
     ),
+    "masks white where nothing is": Piece(
+        "masks_not_inverted", every("ground_truth/hole/*.png", ImageOps.invert), ("mask_not_full",)
+    ),
+    "two images over one mask": Piece(
+        "mask_of_one_image", copied(HOLE, "test/hole/002.jpg", _jpeg_of_another)
+    ),
     # fairness
+    "a mask beside its image": Piece(
+        "no_masks_among_images", copied(HOLE, "test/hole/000_GT.png", _turned)
+    ),
+    "defects in a folder called OK": Piece(
+        "no_good_among_defects", copied(HOLE, "test/OK/900.png", _turned)
+    ),
     "a test image among the training images": Piece("no_leak", copied(GOOD, "train/good/900.png")),
     "a defect among the training images": Piece("no_leak", copied(HOLE, "train/good/900.png")),
     "a test image to learn from, as JPEG": Piece(
@@ -350,17 +370,12 @@ GALLERY: dict[str, Piece] = {
     "a third split": Piece("layout", copied(TRAIN, "val/good/000.png", _brighter)),
     "an image in train/ itself": Piece("no_misplaced_images", copied(TRAIN, "train/900.png")),
     "an image too deep": Piece("no_misplaced_images", copied(TRAIN, "train/good/new/900.png")),
-    "a WebP image": Piece(
-        "known_files",
-        copied(
-            TRAIN,
-            "train/good/900.webp",
-            lambda content: _encoded(Image.open(BytesIO(content)), "WEBP"),
-        ),
-    ),
+    "a HEIC image": Piece("known_files", written("train/good/900.heic", b"ftypheic")),
     "notes of a person": Piece("known_files", written("notes.txt", b"lamp changed on Monday")),
     "a spreadsheet": Piece("known_files", written("test/hole/sizes.xlsx", b"PK")),
-    "folders that differ by case": Piece("distinct_names", moved(GOOD, "test/Good/000.PNG")),
+    "folders that differ by case": Piece(
+        "distinct_names", moved(GOOD, "test/Good/000.PNG"), ("no_good_among_defects",)
+    ),
     "files that differ by case": Piece("distinct_names", moved(TRAIN, "train/good/005.PNG")),
     "one umlaut in two forms": Piece(
         "distinct_names",

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from patchae.dataset.labelling import LOG, Labelled, bring_back, split_of
+from patchae.dataset.labelling import LOG, Labelled, bring_back
 from patchae.dataset.layout import images
+from patchae.dataset.splitting import split_of
 from patchae.errors import DataError
 from patchae.files import digests_of, sha256_file
 from patchae.project import Project
