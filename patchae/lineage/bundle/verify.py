@@ -45,7 +45,7 @@ from typing import IO, Any, TypeVar
 BUNDLE = "patchae.bundle/1"
 INDEX = "bundle.json"
 SCHEMA_FILE = "lineage-2.schema.json"
-SCHEMA_SHA256 = "00779b5b0e53215d616d3bdfa97dc09d9bd79b736eb3471c256cae88d69c1a6e"
+SCHEMA_SHA256 = "4615c5e10b4e3bd8404942f9a09a12279404664032faf7e06144f329fae91b52"
 """Of the schema that records are held against: a laxer one must not take its place."""
 ALWAYS = ("audit.json", "index.html", "ledger.jsonl", "verify.py")
 """Files of every bundle that no other link asks for."""
