@@ -33,6 +33,7 @@ from patchae.dataset.version import Snapshot
 from patchae.dataset.version import snapshot as take_snapshot
 from patchae.errors import PatchaeError
 from patchae.lineage.parts import Trigger
+from patchae.preflight import require_stores
 from patchae.project import Project, prepare_environment
 from patchae.registry.ledger import Ledger
 from patchae.registry.tracking import Tracking
@@ -132,6 +133,10 @@ def _retrained(project: Project, line: Line, names: list[str], origin: Origin) -
         reading(project, names),
     ):
         tracking = Tracking.open(project)
+        if origin.work_pool is None:
+            require_stores(line.name, tracking, Ledger.of(project))
+        else:  # the workers have accounts of their own, and look as well
+            tracking.experiment(line.name)
         expect(project)
         taken = snapshot(project)
         version = taken.version

@@ -25,6 +25,7 @@ from patchae.config import Line
 from patchae.console import progress_of, record, say
 from patchae.dataset.readers import reading
 from patchae.errors import PatchaeError, StoreUnreachable
+from patchae.preflight import require_model
 from patchae.project import Project
 from patchae.registry.chain import Entry
 from patchae.registry.ledger import Ledger
@@ -159,6 +160,7 @@ def _trained_now(job: ClassJob, tracking: Tracking, ledger: Ledger) -> bool:
         gone = to_train_again(ledger.entries(job.model, kinds=LEAVING))
         if tracking.with_key(job.model, job.key, gone) is not None:
             return False
+        require_model(job.model, tracking, ledger)
         with training_slot():  # for both, or the first class would wait for the last one's training
             trained = train(job)
             evaluate(job)

@@ -26,7 +26,9 @@ from patchae.console import progress_of, say
 from patchae.errors import DataError, StoreUnreachable
 from patchae.lineage.parts import Trigger
 from patchae.lines_file import load_lines
+from patchae.preflight import require_stores
 from patchae.project import Project, prepare_environment
+from patchae.registry.ledger import Ledger
 from patchae.registry.tracking import Tracking
 from patchae.steps.announce import announcing
 from patchae.steps.job import Origin
@@ -92,6 +94,7 @@ def train_class(
         with stopping_with_the_flow(), ExitStack() as held:
             announcer = held.enter_context(announcing(place, line.name, origin))
             tracking = connect(place)
+            stores(line.name, tracking, Ledger.of(place))
             lost = {} if shared else _bring(held, place, version, sorted(classes))
             outcomes = [ClassOutcome(one, line.model_name(one), failed=lost[one]) for one in lost]
             here = LineRun(place, line, version, tracking, origin, announcer)
@@ -109,6 +112,12 @@ def train_class(
 def connect(place: Project) -> Tracking:
     """Open MLflow, which may be starting again just now."""
     return Tracking.open(place)
+
+
+@task(name="stores", **_BEGIN)
+def stores(line: str, tracking: Tracking, ledger: Ledger) -> None:
+    """Try what the run needs at its end."""
+    require_stores(line, tracking, ledger)
 
 
 @task(name="images", **_BEGIN)

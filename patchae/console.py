@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 LOGGER = logging.getLogger("patchae")
+_WHOLE = logging.Formatter("%(message)s")
+"""Of lines that did not come from here: with the traceback, where they have one."""
 _QUIET_S = 5.0
 """Between two lines on a step that is not at its end."""
 _SHARE = 0.1
@@ -98,7 +100,8 @@ def _kind(what: str) -> str:
 
 def _shown(line: logging.LogRecord) -> str:
     """What a person sees of a log record; nothing where it was seen already."""
-    return str(getattr(line, "shown", line.getMessage()))
+    shown: str | None = getattr(line, "shown", None)
+    return _WHOLE.format(line) if shown is None else shown
 
 
 class _Lines(logging.Handler):

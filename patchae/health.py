@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
 from patchae import servers
-from patchae.errors import DataError, PatchaeError
+from patchae.errors import AccessRefused, DataError, PatchaeError
 from patchae.network import shown
 from patchae.project import Project
 from patchae.servers import PrefectServer
@@ -105,11 +106,16 @@ def _place(project: Project) -> Told:
 
 
 def _mlflow(project: Project) -> Told:
+    from patchae.lines_file import load_lines
     from patchae.registry.tracking import Tracking
 
     told = servers.mlflow_server()
-    uri = Tracking.open(project).uri
-    return "ok", told or shown(uri), ""
+    tracking = Tracking.open(project)
+    for line in load_lines(project.lines_file).lines:
+        if tracking.known_experiment(line.name):
+            with suppress(AccessRefused):  # what this account may do is told below
+                tracking.require_writable(line.name)
+    return "ok", told or shown(tracking.uri), ""
 
 
 def _aliases(project: Project) -> Told:

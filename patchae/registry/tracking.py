@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
-from patchae.errors import UsageError
+from patchae.errors import StoreUnreachable, UsageError
 from patchae.files import lies_in
 from patchae.network import shown
 from patchae.project import Project
@@ -98,15 +100,13 @@ class Tracking:
         """Id of the experiment of a line, created where there is none.
 
         Raises:
-            UsageError: its files lie outside of the project's state.
+            UsageError: it was deleted, or its files lie outside of the project's state.
         """
         from mlflow.exceptions import MlflowException
 
+        if found := self.known_experiment(line):
+            return found
         with translated(self.uri):
-            found = self.client.get_experiment_by_name(line)
-            if found:
-                self.require_own(str(found.artifact_location))
-                return str(found.experiment_id)
             place = str(self._artifacts / line) if self._artifacts else None
             try:
                 return str(self.client.create_experiment(line, artifact_location=place))
@@ -115,6 +115,63 @@ class Tracking:
                 if found is None:
                     raise
                 return str(found.experiment_id)
+
+    def known_experiment(self, line: str) -> str | None:
+        """Id of the experiment of a line; None: it has none yet.
+
+        Raises:
+            UsageError: it was deleted, or its files lie outside of the project's state.
+        """
+        with translated(self.uri):
+            found = self.client.get_experiment_by_name(line)
+        if found is None:
+            return None
+        if found.lifecycle_stage != "active":
+            raise UsageError(
+                f"MLflow's experiment '{line}' was deleted: nothing can be registered in it",
+                where=shown(self.uri),
+                mend=self._command(f"experiments restore --experiment-id {found.experiment_id}"),
+            )
+        self.require_own(str(found.artifact_location))
+        return str(found.experiment_id)
+
+    def require_writable(self, line: str) -> None:
+        """Make sure that a run of a line can be logged: its row, and its files.
+
+        The experiment has a tag afterwards; the file that is written is removed again.
+
+        Raises:
+            AccessRefused: this account may not.
+            StoreUnreachable: MLflow, or its store of artifacts, cannot be written.
+            UsageError: the experiment was deleted.
+        """
+        experiment = self.experiment(line)
+        with translated(self.uri):
+            self.client.set_experiment_tag(experiment, f"{TAG}line", line)
+            place = str(self.client.get_experiment(experiment).artifact_location)
+        name = f"patchae-{uuid4().hex}"
+        with TemporaryDirectory(prefix="patchae-") as folder:
+            file = Path(folder) / name
+            file.write_text("patchae can write here\n")
+            try:
+                from mlflow.store.artifact import artifact_repository_registry
+
+                store = artifact_repository_registry.get_artifact_repository(
+                    place, tracking_uri=self.uri
+                )
+                store.log_artifact(str(file))
+                store.delete_artifacts(name)
+            except Exception as error:
+                raise StoreUnreachable(
+                    f"MLflow's store of artifacts cannot be written: {_first_line(error)}",
+                    where=shown(place),
+                    mend="make it writable for this account, or make room in it",
+                ) from error
+
+    def _command(self, words: str) -> str:
+        """A command line of MLflow's own, for this store."""
+        here = os.environ.get("MLFLOW_TRACKING_URI") == self.uri
+        return f"{'' if here else f'MLFLOW_TRACKING_URI={shlex.quote(self.uri)} '}mlflow {words}"
 
     def with_key(self, model: str, key: TrainingKey, but: Collection[str] = ()) -> Version | None:
         """The version of a model that was trained under a key; the oldest if there are several.
@@ -256,8 +313,10 @@ class Tracking:
                     raise
         return Path(folder)
 
-    def model_folder(self, version: Version) -> Path:
+    def model_folder(self, version: Version, only: str | None = None) -> Path:
         """The files of a version's model as a local folder; the originals where they are local.
+
+        With `only` nothing but that file, by its path in the folder, is fetched from a server.
 
         Asked for as MLflow does that loads `models:/MODEL@ALIAS`: not from `source`, which people
         see, but from the place that it keeps beside it and that may be another one. Empty when all
@@ -272,7 +331,10 @@ class Tracking:
                 if not absent(error):
                     raise
                 return self.nothing()  # deleted since it was asked for
-        return self._folder(artifact_uri=place)
+        if only is None or self._artifacts is not None:
+            return self._folder(artifact_uri=place)
+        found = self._folder(artifact_uri=f"{place.rstrip('/')}/{only}")
+        return found.parents[len(Path(only).parts) - 1] if found.is_file() else found
 
     def nothing(self) -> Path:
         """An empty folder, in place of one whose version is gone."""
@@ -316,6 +378,10 @@ class Tracking:
 
     def _new_folder(self) -> str:
         return mkdtemp(dir=self._downloads.name)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _but_seed(params: Mapping[str, str]) -> dict[str, str]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import logging
 import os
 import re
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from patchae.console import progress_of, say, watch
+from patchae.console import logged_to, progress_of, record, say, watch
 
 
 def _train(subject: str) -> None:
@@ -57,6 +60,48 @@ def test_without_a_watcher_news_go_to_logging(caplog: pytest.LogCaptureFixture) 
         say("news")
     assert "bolt: calibrating" in caplog.messages
     assert caplog.messages[-1] == "news"
+
+
+def test_details_go_to_the_log_alone(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with watch(), logged_to(caplog.handler):
+        say("lid: failed", logging.ERROR, details="no light\n  to mend: switch it on")
+        record("lid: 41 checks passed")
+    assert [line.split("  ", 1)[1] for line in capsys.readouterr().err.splitlines()] == [
+        "lid: failed"
+    ]
+    assert caplog.messages == [
+        "lid: failed: no light\n  to mend: switch it on",
+        "lid: 41 checks passed",
+    ]
+
+
+def test_what_others_log_is_shown_with_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    with watch():
+        try:
+            [].pop()
+        except IndexError:
+            logging.getLogger("patchae.serving").exception("a decision cannot be logged")
+    shown = capsys.readouterr().err
+    assert "a decision cannot be logged" in shown
+    assert "IndexError: pop from empty list" in shown
+
+
+def test_a_long_step_is_logged_at_every_tenth_at_most(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(0, 100_000, 6))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
+    step = progress_of("bolt")
+    with caplog.at_level("INFO", logger="patchae"):
+        for done in range(1001):
+            step("reading", done, 1000)
+    said = [int(text.split()[-1].partition("/")[0]) for text in caplog.messages]
+    assert said[0] == 0
+    assert said[-1] == 1000
+    assert len(said) > 10, "a minute is the longest silence"
+    assert all(later - before >= 9 for before, later in itertools.pairwise(said))
 
 
 def test_after_an_error_the_old_watcher_is_back(
