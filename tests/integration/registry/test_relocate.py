@@ -91,7 +91,7 @@ def test_what_only_reads_works_in_a_copy_and_says_that_it_is_one(
     for words in (("status",), ("ledger", "verify"), ("history", MODEL)):
         code, _, err = patchae(capsys, monkeypatch, *words)
         assert (code, "is a copy of another folder" in err) == (0, True), words
-    place = {found.check: found for found in examine(Project(copy))}["place"]
+    place = {found.check: found for found in examine(Project(copy), None)}["place"]
     assert (place.state, place.mend) == ("fail", "patchae relocate")
     tracking = Tracking.open(Project(copy))  # reads what is its own, not what the store names
     version = tracking.version(MODEL, "1")
