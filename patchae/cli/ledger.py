@@ -131,12 +131,12 @@ def anchor(json: Json = False) -> None:
 
 def _named_by_mlflow(rows: list[Row]) -> list[str]:
     """Rows that MLflow's versions name and the ledger lacks; no chain can show that by itself."""
-    from patchae.errors import StoreUnreachable
+    from patchae.errors import AccessRefused, StoreUnreachable
     from patchae.registry.agreement import faults_of
 
     try:
         return faults_of(here(reading=True), rows)
-    except StoreUnreachable as error:
+    except (AccessRefused, StoreUnreachable) as error:
         print(f"{error.what}; whether rows are missing that MLflow names is not known")
         return []
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from patchae.errors import StoreUnreachable
+from patchae.errors import AccessRefused, StoreUnreachable
 from patchae.project import Project
 from patchae.registry.chain import Entry, Row
 from patchae.registry.embedded import address_of, database_of, uri_of
@@ -150,5 +150,5 @@ def ask(project: Project) -> tuple[list[Disagreement], str | None]:
     """Return as `disagreements`, or why a store cannot be asked."""
     try:
         return disagreements(project), None
-    except StoreUnreachable as error:
+    except (AccessRefused, StoreUnreachable) as error:
         return [], f"{error.what}; whether the stores agree is not known"
