@@ -21,7 +21,6 @@ from patchae.files import MODE, write_whole
 from patchae.holders import sentence, signature
 from patchae.project import Project
 
-
 _READ: list[tuple[Path, frozenset[str]]] = []
 """What this process reads: the state of a project, and classes."""
 
