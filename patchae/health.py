@@ -5,6 +5,7 @@ Each check gives one `Finding`. A check never raises for what it looks for: that
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -118,6 +119,19 @@ def _mlflow(project: Project) -> Told:
     return "ok", told or shown(tracking.uri), ""
 
 
+def _stores(project: Project) -> Told | None:
+    from patchae.registry.agreement import MEND, ask
+
+    found, unknown = ask(project)
+    if unknown:  # the check of that store says so
+        return None
+    if not found:
+        return "ok", "MLflow, the ledger and the files of versions name each other", ""
+    more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
+    told = "; ".join(one.sentence for one in found[:3]) + more
+    return "fail" if found[0].broken else "warn", told, MEND
+
+
 def _aliases(project: Project) -> Told:
     from patchae.registry.aliases import look
     from patchae.registry.ledger import Ledger
@@ -202,8 +216,12 @@ def _disk(project: Project) -> Told:
     folder = project.state if project.state.exists() else project.root
     free = shutil.disk_usage(folder).free
     state: State = "ok" if free >= LOW_BYTES else "warn" if free >= EMPTY_BYTES else "fail"
+    told = f"{free / _GB:.1f} GB free at {folder}"
+    if state == "ok" and not os.access(folder, os.W_OK):
+        told = f"{told}; this user may read there, and not write"
+        return "warn", told, "use its owner's account, or let the group write: docs/network.md"
     mend = "" if state == "ok" else "make room, or set PATCHAE_STATE to a folder on another disk"
-    return state, f"{free / _GB:.1f} GB free at {folder}", mend
+    return state, told, mend
 
 
 def checks(prefect: PrefectServer | None) -> dict[str, Callable[[Project], Told | None]]:
@@ -213,6 +231,7 @@ def checks(prefect: PrefectServer | None) -> dict[str, Callable[[Project], Told 
         "place": _place,
         "ledger": _ledger,
         "mlflow": _mlflow,
+        "stores": _stores,
         "aliases": _aliases,
         "data": _data,
         "prefect": partial(_prefect, prefect=prefect),

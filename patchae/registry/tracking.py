@@ -10,7 +10,7 @@ import logging
 import os
 import shlex
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 TAG = "patchae."
 _TRIAL = "patchae-can-write.txt"
 """A file among the artifacts of an experiment."""
+_PAGE = 1000
 _ALIKE = ("line", "class", "data_version", "model_source")
 """Tags of runs that are equal where trainings differ in the seed alone."""
 
@@ -74,7 +75,10 @@ class Tracking:
         if artifacts is not None:
             project.mlflow.mkdir(parents=True, exist_ok=True)
         logging.getLogger("alembic").setLevel(logging.ERROR)  # migrations are no news to users
-        with translated(uri), project.lock("mlflow"):  # two processes must not both create it
+        own = uri == embedded.uri_of(project)
+        made = is_server(uri) or (own and embedded.database_of(project).exists())
+        # Two processes must not both create it; a state that is read-only has no locks to take.
+        with translated(uri), nullcontext() if made else project.lock("mlflow"):
             import mlflow
 
             mlflow.set_tracking_uri(uri)
@@ -82,7 +86,7 @@ class Tracking:
             os.environ.pop("MLFLOW_TRACKING_URI", None)
             if given is not None:
                 os.environ["MLFLOW_TRACKING_URI"] = given
-            if uri == embedded.uri_of(project):
+            if own:
                 embedded.create(project)
             client = mlflow.MlflowClient(uri)
             client.search_experiments(max_results=1)
@@ -191,6 +195,23 @@ class Tracking:
             found = self.client.search_model_versions(f"name = '{model}'")
         versions = [_version(item) for item in found]
         return sorted(versions, key=lambda version: int(version.version))
+
+    def all_versions(self) -> list[Version]:
+        """Every version of every model that patchae registered, by model, oldest first."""
+        found, token = [], None
+        with translated(self.uri):
+            while True:
+                page = self.client.search_model_versions("", max_results=_PAGE, page_token=token)
+                found += [_version(item) for item in page]
+                if not (token := page.token):
+                    break
+        ours = [version for version in found if f"{TAG}training_key" in version.tags]
+        return sorted(ours, key=lambda version: (version.model, int(version.version)))
+
+    @property
+    def local(self) -> bool:
+        """Whether the files of MLflow lie on this machine."""
+        return self._artifacts is not None
 
     def version(self, model: str, version: str) -> Version:
         """One version.
@@ -316,8 +337,10 @@ class Tracking:
                     raise
         return Path(folder)
 
-    def model_folder(self, version: Version) -> Path:
+    def model_folder(self, version: Version, only: str | None = None) -> Path:
         """The files of a version's model as a local folder; the originals where they are local.
+
+        With `only` nothing but that file, by its path in the folder, is fetched from a server.
 
         Asked for as MLflow does that loads `models:/MODEL@ALIAS`: not from `source`, which people
         see, but from the place that it keeps beside it and that may be another one. Empty when all
@@ -332,7 +355,10 @@ class Tracking:
                 if not absent(error):
                     raise
                 return self.nothing()  # deleted since it was asked for
-        return self._folder(artifact_uri=place)
+        if only is None or self._artifacts is not None:
+            return self._folder(artifact_uri=place)
+        found = self._folder(artifact_uri=f"{place.rstrip('/')}/{only}")
+        return found.parents[len(Path(only).parts) - 1] if found.is_file() else found
 
     def nothing(self) -> Path:
         """An empty folder, in place of one whose version is gone."""

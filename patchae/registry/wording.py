@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from patchae.registry.verdict import ALARMS, AUROC, BESIDE, RECALL, Finding, Reason, Verdict
+from patchae.registry.verdict import (
+    ALARMS,
+    AUROC,
+    BESIDE,
+    PROMISE,
+    RECALL,
+    Finding,
+    Reason,
+    Verdict,
+)
 
 
 def explain(verdict: Verdict) -> str:
@@ -44,6 +53,8 @@ def _found(finding: Finding, evidence: dict[str, object]) -> str:
         return _recall(finding)
     if reason in ALARMS:
         return _alarms(finding)
+    if reason in PROMISE:
+        return _promise(finding)
     champion = evidence.get("champion")
     problem = champion["problem"] if isinstance(champion, dict) else ""
     return {
@@ -120,8 +131,14 @@ def _alarms(finding: Finding) -> str:
     return f"false-alarm rate {value} ({low} to {high}) {verb} {limit}"
 
 
+def _promise(finding: Finding) -> str:
+    verb = "agrees with" if finding.reason is Reason.AGREES_WITH_PROMISE else "breaks"
+    limit, value, low, high = _apart(finding)
+    return f"false-alarm rate {value} ({low} to {high}) {verb} the {limit} that was promised"
+
+
 def _wanted(finding: Finding) -> str:
-    if finding.outcome != "hold":
+    if finding.outcome != "hold" or finding.reason in PROMISE:  # no more images take it back
         return ""
     parts = [
         f"{count} more {what}"

@@ -44,7 +44,12 @@ TINY = {
 }
 
 
-GATES = {"min_image_auroc": 0.6, "max_drop": 0.35, "max_false_alarms": 1.0}
+GATES: dict[str, Any] = {
+    "min_image_auroc": 0.6,
+    "max_drop": 0.35,
+    "max_false_alarms": 1.0,
+    "broken_promise": "allow",
+}
 """What six good and six defective images can show: a perfect AUROC may be one of 0.69."""
 
 

@@ -42,19 +42,23 @@ class TestReporting:
 
     def test_status(self, run: Command) -> None:
         told = last_json(run("status", "works", "--json"))
-        assert set(told) == {"models"}
+        assert (set(told), told["faults"]) == ({"models", "faults"}, [])
         disc, lens = told["models"]
         assert set(disc) == {
             *("line", "model", "champion", "previous", "since", "image_auroc", "judged"),
             *("last_verdict", "reasons", "because", "aliases", "mend"),
+            *("threshold", "threshold_moved"),
         }
+        assert disc["threshold"] > 0
+        assert disc["threshold_moved"] is False
         assert (disc["aliases"], disc["mend"]) == ("aligned", None)
         assert (disc["model"], disc["champion"], disc["previous"]) == ("works.disc", "1", None)
         assert (lens["champion"], lens["previous"], lens["last_verdict"]) == ("2", "1", "promote")
 
     def test_history(self, run: Command, works: Works) -> None:
         told = last_json(run("history", "works.lens", "--json"))
-        assert set(told) == {"name", "since", "moves"}
+        assert set(told) == {"name", "since", "moves", "thresholds"}
+        assert told["thresholds"] == []
         first, second = told["moves"]
         assert set(first) == {
             *("seq", "time", "model", "from", "to", "why", "reason"),
@@ -66,14 +70,40 @@ class TestReporting:
         ]
         at = last_json(run("history", "works.lens", "--at", first["time"], "--json"))
         assert set(at) == {"name", "at", "champions"}
-        assert at["champions"] == [{"model": "works.lens", "champion": "1"}]
+        assert at["champions"] == [{"model": "works.lens", "champion": "1", "threshold": None}]
         since = last_json(run("history", "works", "--since", second["time"], "--json"))
         assert second in since["moves"]
         assert first not in since["moves"]
         assert {one["model"] for one in since["moves"]} <= {"works.disc", "works.lens"}
         before = last_json(run("history", "works.lens", "--at", "2020-01-01", "--json"))
-        assert before["champions"] == [{"model": "works.lens", "champion": None}]
+        assert before["champions"] == [{"model": "works.lens", "champion": None, "threshold": None}]
         assert run("history", "works", "--at", "2020-01-01", "--since", "2020-01-01").code == 2
+
+    def test_threshold(self, run: Command, works: Works) -> None:
+        rows = works.plant.ledger.entries()
+        told = last_json(run("threshold", "works.lens", "--json"))
+        assert set(told) == {"model", "version", "threshold", "trained", "moved", "table"}
+        assert (told["version"], told["moved"]) == ("2", None)
+        (now,) = [point for point in told["table"] if point["in_force"]]
+        assert (now["source"], now["threshold"]) == ("trained", told["trained"])
+        assert {point["source"] for point in told["table"]} > {"calibration", "test_images"}
+        assert [kind["defect"] for kind in now["missed_by_kind"]] == ["hole"]
+        assert now["missed"]["count"] + now["missed"]["of"] > 0
+        for given, code, words in (
+            (("--set", "1"), 2, "needs a reason"),
+            (("--set", "1", "--reset", "--reason", "r"), 2, "which threshold is meant"),
+            (("--reason", "r"), 2, "nothing to do"),
+            (("--set", "nan", "--reason", "r"), 2, "no threshold"),
+            (("--false-alarms", "1.5", "--reason", "r"), 2, "is impossible"),
+            (("--false-alarms", "0.0001", "--reason", "r"), 2, "cannot promise"),
+            (("--reset", "--reason", "r"), 2, "already"),
+            (("--set", "1000", "--reason", "r"), 1, "would raise an alarm"),
+        ):
+            done = run("threshold", "works.lens/2", *given)
+            assert (done.code, words in done.err) == (code, True), (given, done.err)
+        assert "has no version 9" in run("threshold", "works.lens/9").err
+        assert "no model is called 'works.no'" in run("threshold", "works.no").err
+        assert works.plant.ledger.entries() == rows
 
     def test_audit(self, run: Command) -> None:
         done = run("audit", "works.disc", "--json")

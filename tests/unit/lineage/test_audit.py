@@ -67,7 +67,7 @@ def test_each_store_takes_only_its_own_links_along(honest: Built) -> None:
     down = Unreachable("no answer")
     for field, codes in (
         ("aliases", {"champion"}),
-        ("tags", {"mlflow"}),
+        ("tags", {"mlflow", "threshold"}),
         ("run", {"mlflow"}),
         ("entries", OF_THE_LEDGER),
         ("artifacts", OF_THE_RECORD | {"lineage_record", "probe"}),

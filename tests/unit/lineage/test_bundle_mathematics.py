@@ -59,6 +59,7 @@ POLICIES = st.builds(
     min_recall=SHARES,
     min_recall_of=st.dictionaries(st.sampled_from(["hole", "dust"]), SHARES, max_size=2),
     max_false_alarms=SHARES,
+    broken_promise=st.sampled_from(["hold", "reject", "allow"]),
     max_ms_per_image=st.sampled_from([None, 10.0, 50.0]),
     older_data=st.sampled_from(["reject", "allow"]),
     min_test_good=st.integers(1, 8),
@@ -75,6 +76,7 @@ DATES = st.sampled_from([None, "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"])
     ms=st.sampled_from([None, 31.0]),
     facts=st.tuples(st.booleans(), st.booleans()),
     beside=st.sampled_from(["none", "scored", "unscored"]),
+    promised=st.sampled_from([None, 0.0, 0.02, 0.3]),
 )
 def test_the_gate_decides_the_same(
     tables: tuple[list[Scored], list[Scored]],
@@ -84,6 +86,7 @@ def test_the_gate_decides_the_same(
     ms: float | None,
     facts: tuple[bool, bool],
     beside: str,
+    promised: float | None,
 ) -> None:
     rows, other = tables
     rival = {
@@ -98,6 +101,7 @@ def test_the_gate_decides_the_same(
         validation_passed=facts[0],
         lineage_complete=facts[1],
         data_recorded=dates[0],
+        promised=promised,
     )
     told = judge(evidence, policy).to_body("1", scores_sha256="")
     outcome, reasons, findings = verify.judge(told["evidence"], told["policy"])

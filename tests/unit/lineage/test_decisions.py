@@ -171,7 +171,8 @@ def test_the_gate_was_ignored(tmp_path: Path) -> None:
     result = audit(build(tmp_path, ignored_gate=True).material())
     assert set(broken(result)) == {"verdict_recomputed"}
     assert detail(result, "verdict_recomputed") == (
-        "row 3 of the ledger says promote (auroc_reaches_minimum, first_champion);"
+        "row 3 of the ledger says promote (auroc_reaches_minimum, first_champion,"
+        " agrees_with_promise);"
         " the gate says hold (auroc_uncertain, false_alarms_uncertain)"
     )
 

@@ -40,6 +40,9 @@ times = st.integers(0, 10**17).map(
 @st.composite
 def contents(draw: st.DrawFn) -> dict[str, Any]:
     kind = draw(st.sampled_from(sorted(KEYS)))
+    body = {key: draw(json_values) for key in sorted(KEYS[kind])}
+    if kind == "threshold":
+        body |= {key: draw(st.floats(0, 9)) for key in ("from", "to")}
     return {
         "kind": kind,
         "time": draw(times).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
@@ -47,7 +50,7 @@ def contents(draw: st.DrawFn) -> dict[str, Any]:
         "actor": draw(st.text(max_size=8)),
         "host": draw(st.text(max_size=8)),
         "flow_run": draw(st.text(max_size=8)),
-        "body": {key: draw(json_values) for key in sorted(KEYS[kind])},
+        "body": body,
     }
 
 
@@ -214,6 +217,13 @@ def test_faults_say_where_and_what() -> None:
     ]
     spaced = replace(rows[0], body=rows[0].body.replace(":", ": "))
     assert "not canonical" in faults([spaced])[0]
+
+
+@pytest.mark.parametrize("value", ["0.5", None, True, [0.5]])
+def test_a_threshold_that_is_no_number_is_refused(value: object) -> None:
+    body = {**dict.fromkeys(KEYS["threshold"], ""), "from": 0.5, "to": value}
+    with pytest.raises(ValueError, match="a threshold is no number"):
+        follow(None, time=NOON, kind="threshold", model="m", actor="a", body=body)
 
 
 def test_a_body_without_the_keys_of_its_kind_is_refused() -> None:
