@@ -6,10 +6,10 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from patchae.errors import DataError
@@ -82,6 +82,15 @@ def write_whole(file: int, content: bytes) -> None:
         done += os.write(file, content[done:])
 
 
+MODE = 0o666
+"""Of every new file, less the umask: in a group's folder the group may write all of them."""
+
+
+def touch(path: Path) -> None:
+    """Make an empty file where there is none; SQLite's own would never be a group's to write."""
+    os.close(os.open(path, os.O_RDONLY | os.O_CREAT, MODE))
+
+
 @contextmanager
 def file_in_one_step(path: Path) -> Iterator[Path]:
     """A draft beside a file that takes its place only when the block ends without an error.
@@ -89,14 +98,12 @@ def file_in_one_step(path: Path) -> Iterator[Path]:
     After a crash at any moment the file is the old one or the new one, whole.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    draft = Path(name)
+    draft = path.with_name(f".{path.name}.{token_hex(4)}")
+    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE))
     try:
         yield draft
         with draft.open("rb+") as written:
             os.fsync(written.fileno())
-        draft.chmod(0o644)
         draft.replace(path)
     except BaseException:
         draft.unlink(missing_ok=True)

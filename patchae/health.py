@@ -5,6 +5,7 @@ Each check gives one `Finding`. A check never raises for what it looks for: that
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -202,8 +203,12 @@ def _disk(project: Project) -> Told:
     folder = project.state if project.state.exists() else project.root
     free = shutil.disk_usage(folder).free
     state: State = "ok" if free >= LOW_BYTES else "warn" if free >= EMPTY_BYTES else "fail"
+    told = f"{free / _GB:.1f} GB free at {folder}"
+    if state == "ok" and not os.access(folder, os.W_OK):
+        told = f"{told}; this user may read there, and not write"
+        return "warn", told, "use its owner's account, or let the group write: docs/network.md"
     mend = "" if state == "ok" else "make room, or set PATCHAE_STATE to a folder on another disk"
-    return state, f"{free / _GB:.1f} GB free at {folder}", mend
+    return state, told, mend
 
 
 def checks(prefect: PrefectServer | None) -> dict[str, Callable[[Project], Told | None]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from patchae.environment import give_identity, prefect_dotenv, spare_loopback
 from patchae.errors import ConfigError, StoreBusy
-from patchae.files import write_text
+from patchae.files import MODE, write_text
 from patchae.holders import sentence, signature
 from patchae.relocation import not_relocated, read_former_states
 from patchae.settings import settings
@@ -191,7 +191,7 @@ class Project:
     def _mark(self, name: str) -> Iterator[int]:
         path = self.state / "locks" / f"{name}.used"
         path.parent.mkdir(parents=True, exist_ok=True)
-        mark = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        mark = os.open(path, os.O_RDWR | os.O_CREAT, MODE)
         try:
             yield mark
         finally:
@@ -242,6 +242,8 @@ def prepare_environment(project: Project, *, reading: bool = False) -> None:
     if not given & {"PREFECT_API_URL", "PREFECT_HOME"}:
         # The home of the server that Prefect starts; the person's own profiles hold all the same.
         defaults["PREFECT_HOME"] = str(project.prefect)
+        with suppress(OSError):  # of a state that is read-only; Prefect itself lets nobody else in
+            project.prefect.mkdir(exist_ok=True)
         profiles = Path.home() / ".prefect" / "profiles.toml"
         if profiles.is_file():
             defaults["PREFECT_PROFILES_PATH"] = str(profiles)

@@ -134,6 +134,10 @@ def main() -> None:
         if error.filename is None:
             raise
         sys.stderr.write(f"patchae: {error.strerror}\n  where:   {error.filename}\n")
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            sys.stderr.write(
+                "  to mend: use its owner's account, or let the group write: docs/network.md\n"
+            )
         sys.exit(StoreUnreachable.exit_code)
     except SystemExit as end:  # what Typer makes of Ctrl-C
         if end.code == _INTERRUPTED:

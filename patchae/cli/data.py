@@ -162,12 +162,13 @@ def snapshot(
     json: Json = False,
 ) -> None:
     """Version data/: store what changed, push it to the remote, update data.dvc."""
-    from flows.connection import api_url
-    from flows.events import announce, expect
     from patchae.console import progress_of, watch
     from patchae.dataset.version import snapshot as take
 
-    project = here()
+    project = here()  # before Prefect is imported, which reads its settings then
+    from flows.connection import api_url
+    from flows.events import announce, expect
+
     told: list[str] = []
     with watch():
         expect(project)
@@ -200,7 +201,6 @@ def validate(
     json: Json = False,
 ) -> None:
     """Version the images of a line and check them; exit code 1 when a class does not pass."""
-    from flows.events import expect
     from patchae.console import progress_of, watch
     from patchae.dataset.readers import reading
     from patchae.dataset.validation.record import table as rows_of
@@ -211,6 +211,8 @@ def validate(
     from patchae.steps.prepare import check
 
     project = here()
+    from flows.events import expect
+
     _, chosen = open_line(line, project.root)
     names = classes_of(project, chosen, classes)
     records, absent = [], {}

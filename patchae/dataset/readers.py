@@ -17,7 +17,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from patchae.errors import StoreBusy
-from patchae.files import write_whole
+from patchae.files import MODE, write_whole
 from patchae.holders import sentence, signature
 from patchae.project import Project
 
@@ -35,7 +35,7 @@ def reading(project: Project, classes: Sequence[str]) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with project.lock("data"):
         path = folder / f"{os.getpid()}-{uuid4().hex}.json"
-        note = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)  # as the umask says
+        note = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, MODE)
         fcntl.flock(note, fcntl.LOCK_EX)
         write_whole(note, json.dumps(signature() | {"classes": sorted(classes)}).encode())
     try:

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.request import url2pathname
 
+from patchae.files import touch
 from patchae.relocation import ARTIFACTS
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def create(project: Project) -> None:
 
     with TemporaryDirectory(dir=database.parent, prefix=".new-") as folder:
         draft = Path(folder) / database.name
+        touch(draft)
         store = SqlAlchemyStore(f"sqlite:///{draft}", str(artifacts_of(project)))
         store.engine.dispose()
         with draft.open("rb+") as written:

@@ -22,6 +22,8 @@ _DELETED = "must be in the 'active' state"
 """In MLflow's answer to who writes to a run or an experiment that was deleted."""
 SECONDS = 10
 _PROBE_SECONDS = 5
+_BEARER = "of MLFLOW_TRACKING_TOKEN"
+"""Who asks, where nothing but a token says it."""
 MEND_ACCOUNT = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
 
 
@@ -92,7 +94,7 @@ def account() -> str | None:
     known = read_mlflow_creds()
     if known.username and known.password:  # MLflow's client does without a name alone
         return str(known.username)
-    return "of MLFLOW_TRACKING_TOKEN" if MLFLOW_TRACKING_TOKEN.get() else None
+    return _BEARER if MLFLOW_TRACKING_TOKEN.get() else None
 
 
 @contextmanager
@@ -127,9 +129,11 @@ def _refused(uri: str, code: str) -> AccessRefused:
     who = account()
     if code == "UNAUTHENTICATED":
         return AccessRefused(
-            f"MLflow does not know the account '{who}', or not with this password"
-            if who
-            else "MLflow asks for an account, and none is given",
+            "MLflow asks for an account, and none is given"
+            if who is None
+            else "MLflow does not know this token"
+            if who == _BEARER
+            else f"MLflow does not know the account '{who}', or not with this password",
             where=shown(uri),
             mend=MEND_ACCOUNT,
         )

@@ -10,6 +10,7 @@ import logging
 import os
 import shlex
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -72,7 +73,10 @@ class Tracking:
         if artifacts is not None:
             project.mlflow.mkdir(parents=True, exist_ok=True)
         logging.getLogger("alembic").setLevel(logging.ERROR)  # migrations are no news to users
-        with translated(uri), project.lock("mlflow"):  # two processes must not both create it
+        own = uri == embedded.uri_of(project)
+        made = is_server(uri) or (own and embedded.database_of(project).exists())
+        # Two processes must not both create it; a state that is read-only has no locks to take.
+        with translated(uri), nullcontext() if made else project.lock("mlflow"):
             import mlflow
 
             mlflow.set_tracking_uri(uri)
@@ -80,7 +84,7 @@ class Tracking:
             os.environ.pop("MLFLOW_TRACKING_URI", None)
             if given is not None:
                 os.environ["MLFLOW_TRACKING_URI"] = given
-            if uri == embedded.uri_of(project):
+            if own:
                 embedded.create(project)
             client = mlflow.MlflowClient(uri)
             client.search_experiments(max_results=1)

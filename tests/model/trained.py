@@ -47,17 +47,20 @@ class Small:
         return found
 
 
+def trained(folder: Path) -> Small:
+    """Train the class in a folder."""
+    data = folder / "plant" / "data"
+    images = sorted((write_class(data, "bolt", train_good=12) / "train" / "good").iterdir())
+    digests: list[str] = [sha256_file(path) for path in images]
+    model = train(images, digests, SETTINGS)
+    model.save(folder / "saved")
+    return Small(data, images, digests, model, folder / "saved")
+
+
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
     """The trained class; nobody may change it."""
-    data = tmp_path_factory.mktemp("plant") / "data"
-    folder = write_class(data, "bolt", train_good=12)
-    images = sorted((folder / "train" / "good").iterdir())
-    digests: list[str] = [sha256_file(path) for path in images]
-    model = train(images, digests, SETTINGS)
-    saved = tmp_path_factory.mktemp("saved")
-    model.save(saved)
-    return Small(data, images, digests, model, saved)
+    return trained(tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture(scope="session")

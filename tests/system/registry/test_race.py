@@ -1,4 +1,4 @@
-"""Sixteen processes promote different versions of one model at once, two hundred times over."""
+"""Sixteen processes promote different versions of one model at once, over and over."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from patchae.registry.standing import champion_of, moves
 from tests.registry.memory import MODEL, evidence
 from tests.registry.places import Place, children
 from tests.registry.shared import SharedAliases
+from tests.support import examples
 
 PROCESSES = 16
-ROUNDS = 200
+ROUNDS = examples(200)
 
 
 def contend(place: Place, shared: Path, name: str, line: Connection) -> None:
