@@ -53,6 +53,7 @@ SEVERITIES: dict[str, Severity] = {
     "mask_not_full": "error",
     "masks_not_inverted": "error",
     "mask_of_one_image": "error",
+    "sharp_masks": "warning",
     # what lies beside them
     "masks_have_images": "error",
     "no_misplaced_images": "warning",

@@ -119,6 +119,19 @@ def _mlflow(project: Project) -> Told:
     return "ok", told or shown(tracking.uri), ""
 
 
+def _stores(project: Project) -> Told | None:
+    from patchae.registry.agreement import MEND, ask
+
+    found, unknown = ask(project)
+    if unknown:  # the check of that store says so
+        return None
+    if not found:
+        return "ok", "MLflow, the ledger and the files of versions name each other", ""
+    more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
+    told = "; ".join(one.sentence for one in found[:3]) + more
+    return "fail" if found[0].broken else "warn", told, MEND
+
+
 def _aliases(project: Project) -> Told:
     from patchae.registry.aliases import look
     from patchae.registry.ledger import Ledger
@@ -218,6 +231,7 @@ def checks(prefect: PrefectServer | None) -> dict[str, Callable[[Project], Told 
         "place": _place,
         "ledger": _ledger,
         "mlflow": _mlflow,
+        "stores": _stores,
         "aliases": _aliases,
         "data": _data,
         "prefect": partial(_prefect, prefect=prefect),

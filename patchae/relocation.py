@@ -39,8 +39,12 @@ def local_path(place: str) -> Path | None:
 def former_state(place: str, state: Path) -> Path | None:
     """Return the folder of another state that holds a place of artifacts; None if none does."""
     before, mark, _ = str(local_path(place)).rpartition(f"/{ARTIFACTS.as_posix()}/")
-    former = Path(before)
-    return former if mark and former.resolve() != state.resolve() else None
+    return Path(before) if mark and _real(Path(before)) != _real(state) else None
+
+
+def _real(state: Path) -> Path:
+    """A state by the true path of its project: a state that is a link lies where the link does."""
+    return state.absolute().parent.resolve() / state.name
 
 
 def relocated(place: str, former: Iterable[Path], state: Path) -> str:
@@ -82,6 +86,14 @@ def describe(former: Path, state: Path) -> str:
 def exists(former: Path) -> bool:
     """Whether the original of a state is still there."""
     return (former / "mlflow" / "mlflow.db").is_file()
+
+
+def shared(former: Path, state: Path) -> Path | None:
+    """Return what of two states is the same on the disk, by a link; None: nothing of MLflow is."""
+    for name in (Path("mlflow", "mlflow.db"), ARTIFACTS):
+        if (state / name).exists() and (state / name).resolve() == (former / name).resolve():
+            return state / name
+    return None
 
 
 def not_relocated(former: Path, state: Path) -> UsageError:

@@ -20,6 +20,7 @@ from patchae import __version__
 from patchae.cli import (
     attest,
     audit,
+    backup,
     card,
     data,
     deploy,
@@ -84,6 +85,7 @@ for _module in (
     ledger,
     tidy,
     relocate,
+    backup,
 ):
     _module.add_to(app)
 

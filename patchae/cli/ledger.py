@@ -61,6 +61,8 @@ def verify(
     rows, signatures, where = _rows(file)
     found = chain.faults(rows) + signing.faults(rows, signatures, trusted)
     found += noted.faults(rows) if noted else []
+    if file is None:
+        found += _named_by_mlflow(rows)
     for fault in found:
         print(fault)
     state = "broken" if found else "intact"
@@ -125,6 +127,18 @@ def anchor(json: Json = False) -> None:
     print(newest)
     if json:
         as_json({"seq": newest.seq, "digest": newest.digest, "time": rows[-1].time})
+
+
+def _named_by_mlflow(rows: list[Row]) -> list[str]:
+    """Rows that MLflow's versions name and the ledger lacks; no chain can show that by itself."""
+    from patchae.errors import AccessRefused, StoreUnreachable
+    from patchae.registry.agreement import faults_of
+
+    try:
+        return faults_of(here(reading=True), rows)
+    except (AccessRefused, StoreUnreachable) as error:
+        print(f"{error.what}; whether rows are missing that MLflow names is not known")
+        return []
 
 
 def _rows(file: Path | None) -> tuple[list[Row], dict[int, Signature], str]:

@@ -28,8 +28,9 @@ def status(
 ) -> None:
     """Show champions, their age and evidence, and the last verdicts."""
     from patchae.dataset.classes import check_names
-    from patchae.errors import UsageError
+    from patchae.errors import AuditBroken, UsageError
     from patchae.lines_file import load_lines
+    from patchae.registry.agreement import MEND, ask, has_store
     from patchae.registry.ledger import Ledger
 
     project = here(reading=True)
@@ -40,9 +41,10 @@ def status(
     found = [
         (one.name, model) for one in wanted for model in known if model.startswith(f"{one.name}.")
     ]
-    tracking = _tracking(project) if found else None
+    tracking = _tracking(project) if found and has_store(project) else None
     aliases = tracking.aliases if tracking else None
     models = [_standing(line, model, ledger.entries(model), aliases) for line, model in found]
+    differences, unknown = ask(project)
     rows = [
         (
             told["model"],
@@ -66,8 +68,10 @@ def status(
                     f"{told['model']}/{told['champion']}: its threshold was moved to"
                     f" {told['threshold']:.6g}; `patchae history {told['model']}` says by whom"
                 )
-    else:
+    elif not differences:
         print("nothing was judged yet; `patchae retrain LINE` trains a line")
+    for sentence in (unknown,) if unknown else (one.sentence for one in differences):
+        print(sentence)
     for one in wanted:
         try:
             check_names(project, one)
@@ -76,7 +80,11 @@ def status(
         except UsageError as error:  # what is deployed is shown all the same
             print(error)
     if json:
-        as_json({"models": models})
+        as_json({"models": models, "faults": [one.sentence for one in differences]})
+    if differences and differences[0].broken:
+        raise AuditBroken(
+            f"the stores do not agree: {differences[0].sentence}", where=ledger.where, mend=MEND
+        )
 
 
 def _tracking(project: Project) -> Tracking | None:

@@ -20,7 +20,7 @@ from patchae.project import Project
 from patchae.registry.embedded import address_of, uri_of
 from patchae.registry.ledger import Ledger
 from patchae.registry.mlflow_answers import is_server
-from patchae.relocation import COLUMNS, exists, former_states, local_path, relocated
+from patchae.relocation import COLUMNS, exists, former_states, local_path, relocated, shared
 
 _NOT_BEGUN = "('SCHEDULED', 'PENDING', 'PAUSED')"
 
@@ -47,7 +47,7 @@ def relocate(project: Project, *, dry_run: bool = False) -> Relocation:
     """Rewrite what a copied or moved state holds of the folder that it was made in.
 
     Raises:
-        UsageError: the store is not in the project, and the original still uses it.
+        UsageError: the store is not in the project, or by a link alone, and the original uses it.
         StoreUnreachable: the store cannot be written.
         StoreBusy: another process works with it for too long.
     """
@@ -69,6 +69,14 @@ def relocate(project: Project, *, dry_run: bool = False) -> Relocation:
                     mend="give this project one of its own with MLFLOW_TRACKING_URI, or none at"
                     " all: then it is the embedded store",
                 )
+            for folder in former:
+                if same := shared(folder, project.state):
+                    raise UsageError(
+                        f"this project and the original in {folder.parent} have the same files, by"
+                        " a link",
+                        where=str(same),
+                        mend="put a copy of what the link leads to in its place: cp -rL",
+                    )
             moved = {place: relocated(place, former, project.state) for *_, place in places}
             changed = [place for *_, place in places if moved[place] != place]
             lost = {new for new in moved.values() if _is_lost(new, project.state)}
@@ -114,7 +122,8 @@ def _is_lost(place: str, state: Path) -> bool:
 
 
 def _naming(project: Project, former: list[Path]) -> Iterator[Path]:
-    for file in (*(project.root / ".dvc" / name for name in ("config", "config.local")),):
+    """Yield the files of DVC's settings that name a former project."""
+    for file in (project.root / ".dvc" / name for name in ("config", "config.local")):
         if file.is_file() and any(str(one.parent) in file.read_text("utf-8") for one in former):
             yield file
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from patchae.registry.chain import Entry
 
 TAG = "patchae."
+_PAGE = 1000
 _ALIKE = ("line", "class", "data_version", "model_source")
 """Tags of runs that are equal where trainings differ in the seed alone."""
 
@@ -192,6 +193,23 @@ class Tracking:
             found = self.client.search_model_versions(f"name = '{model}'")
         versions = [_version(item) for item in found]
         return sorted(versions, key=lambda version: int(version.version))
+
+    def all_versions(self) -> list[Version]:
+        """Every version of every model that patchae registered, by model, oldest first."""
+        found, token = [], None
+        with translated(self.uri):
+            while True:
+                page = self.client.search_model_versions("", max_results=_PAGE, page_token=token)
+                found += [_version(item) for item in page]
+                if not (token := page.token):
+                    break
+        ours = [version for version in found if f"{TAG}training_key" in version.tags]
+        return sorted(ours, key=lambda version: (version.model, int(version.version)))
+
+    @property
+    def local(self) -> bool:
+        """Whether the files of MLflow lie on this machine."""
+        return self._artifacts is not None
 
     def version(self, model: str, version: str) -> Version:
         """One version.

@@ -66,13 +66,13 @@ def test_settings_of_a_class_that_is_not_there_are_refused(project: Project) -> 
     project.lines_file.write_text(
         "lines: {one: {classes: all, per_class: {washr: {gates: {min_image_auroc: 0.99}}}}}"
     )
-    first = next(iter(examine(project)))
+    first = next(iter(examine(project, None)))
     assert (first.check, first.state) == ("lines", "ok"), "without data/ no class is known"
     (project.data / "washer").mkdir(parents=True)
     _, line = open_line("one", project.root)
     with pytest.raises(ConfigError, match=r"lines\.one\.per_class\.washr: no class of this line"):
         classes_of(project, line)
-    first = next(iter(examine(project)))
+    first = next(iter(examine(project, None)))
     assert (first.check, first.state) == ("lines", "fail")
     assert "per_class.washr" in first.detail
     assert "washer" in first.mend

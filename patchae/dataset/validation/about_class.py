@@ -198,6 +198,13 @@ def about_masks(rules: Validation) -> tuple[Statement, ...]:
             "rename one of the images, and draw a mask of its own or none",
             (never("mask_shared"),),
         ),
+        Statement(
+            "sharp_masks",
+            "No mask has noise or soft edges",
+            "no values between the ground and the mark; they are cut at half of the highest",
+            "export it as PNG, without smoothing; what is cut counts as good",
+            (between("mask_cut", None, 0, where="mask_seen"),),
+        ),
     )
 
 

@@ -22,7 +22,7 @@ GOOD = "good"
 _NEVER_EMPTY = ("class", "split", "defect", "path", "sha256", "kind", "frames", "upright")
 _LOOKS = ("brightness", "contrast", "highest", "white", "sharpness", "dead")
 _OF_THE_IMAGE = ("width", "height", "mode", "problem", "perceptual_hash", *_LOOKS)
-_OF_THE_MASK = ("mask", "mask_width", "mask_height", "mask_coverage")
+_OF_THE_MASK = ("mask", "mask_width", "mask_height", "mask_coverage", "mask_cut")
 _NEEDED = (*_NEVER_EMPTY, *_OF_THE_IMAGE, *_OF_THE_MASK)
 _LEVELS = 65_535
 _BITS = (8, 10, 12, 14, 16)
@@ -60,6 +60,7 @@ def facts(manifest: pd.DataFrame, class_name: str, near_copy: float = 0.25) -> p
     width, height, mask_width, mask_height
                             pixels; 0 where unknown
     mode                    Pillow mode; "" where unknown; I;16 whatever the order of its bytes
+    mask_cut                share of it that is noise or soft edges; 0 where there is none
     mask_coverage           share of marked pixels, 0 to 1; 0 where there is none or it is unknown
 
     Args:
@@ -128,6 +129,7 @@ def facts(manifest: pd.DataFrame, class_name: str, near_copy: float = 0.25) -> p
         "copied": manifest.duplicated(["split", "sha256"], keep=False) & ~conflicting,
         "mode": manifest["mode"].fillna("").replace(dict.fromkeys(("I;16B", "I;16L"), "I;16")),
         "mask_coverage": manifest["mask_coverage"].fillna(0.0),
+        "mask_cut": manifest["mask_cut"].astype("float64").fillna(0.0),
         **{column: manifest[column].fillna(0) for column in sizes},
         **{column: looks[column] for column in _LOOKS},
     }

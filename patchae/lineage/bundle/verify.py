@@ -1298,7 +1298,7 @@ def schema_problems(  # noqa: PLR0912 - one branch for each rule
     for rule, told in schema.items() if isinstance(schema, dict) else [("never", schema)]:
         holds, below = True, list[tuple[Any, Any, str]]()
         match rule:
-            case "$schema" | "$id" | "$defs" | "title" | "description":
+            case "$schema" | "$id" | "$defs" | "title" | "description" | "default":
                 pass
             case "never":
                 holds = told

@@ -42,7 +42,7 @@ class TestReporting:
 
     def test_status(self, run: Command) -> None:
         told = last_json(run("status", "works", "--json"))
-        assert set(told) == {"models"}
+        assert (set(told), told["faults"]) == ({"models", "faults"}, [])
         disc, lens = told["models"]
         assert set(disc) == {
             *("line", "model", "champion", "previous", "since", "image_auroc", "judged"),

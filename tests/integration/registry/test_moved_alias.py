@@ -66,7 +66,7 @@ def test_a_moved_alias_is_found_told_and_reconciled(
     sound = run("doctor", "--json")
     assert (sound[0], last(sound)["sound"]) == (0, True)
     assert checks(sound) == {
-        **dict.fromkeys(("lines", "ledger", "mlflow", "aliases", "disk"), "ok"),
+        **dict.fromkeys(("lines", "place", "ledger", "mlflow", "stores", "aliases", "disk"), "ok"),
         "data": "warn",
     }
 
@@ -156,6 +156,6 @@ def test_what_is_wrong_is_one_line_of_the_doctor(
     told = run("doctor", "--json")
     assert told[0] == 1
     wrong = dict.fromkeys(("lines", "ledger", "mlflow", "aliases", "disk"), "fail")
-    assert checks(told) == {**wrong, "data": "warn"}
+    assert checks(told) == {**wrong, "place": "ok", "data": "warn"}
     assert "s3cret" not in told[1] + told[2]
     assert len(told[1].splitlines()) == len(checks(told)) + 1

@@ -91,7 +91,7 @@ def test_what_only_reads_works_in_a_copy_and_says_that_it_is_one(
     for words in (("status",), ("ledger", "verify"), ("history", MODEL)):
         code, _, err = patchae(capsys, monkeypatch, *words)
         assert (code, "is a copy of another folder" in err) == (0, True), words
-    place = {found.check: found for found in examine(Project(copy))}["place"]
+    place = {found.check: found for found in examine(Project(copy), None)}["place"]
     assert (place.state, place.mend) == ("fail", "patchae relocate")
     tracking = Tracking.open(Project(copy))  # reads what is its own, not what the store names
     version = tracking.version(MODEL, "1")
@@ -134,6 +134,42 @@ def test_a_moved_project_goes_on_where_it_was(plant: Path, monkeypatch: pytest.M
     shop.champion()
     shop.require_what_the_ledger_names()
     assert not plant.exists()
+
+
+@pytest.mark.parametrize("linked", [".patchae", ".patchae/mlflow", ".patchae/mlflow/artifacts"])
+def test_a_copy_that_has_the_originals_files_by_a_link_is_not_adopted(
+    plant: Path, linked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = (plant / linked).rename(plant.with_name("disk"))
+    (plant / linked).symlink_to(disk)
+    copy = plant.with_name("copy")
+    shutil.copytree(plant, copy, symlinks=True)
+    before = digests_of(disk)
+    monkeypatch.chdir(copy)
+    with pytest.raises(UsageError, match="is a copy of another folder"):
+        prepare_environment(Project(copy))
+    with pytest.raises(UsageError, match="by a link"):
+        relocate(Project(copy))
+    assert digests_of(disk) == before
+    Shop(plant).require_what_the_ledger_names()
+
+
+def test_runs_that_wait_in_the_embedded_prefect_begin_in_the_copy(plant: Path, copy: Path) -> None:
+    database = copy / ".patchae" / "prefect" / "prefect.db"
+    database.parent.mkdir(exist_ok=True)
+    waiting, done = ('{"line_name": "caps", "root": "%s"}' % plant for _ in range(2))  # noqa: UP031
+    with closing(sqlite3.connect(database)) as store, store:
+        store.execute("CREATE TABLE deployment (parameters TEXT)")
+        store.execute("CREATE TABLE flow_run (parameters TEXT, state_type TEXT)")
+        store.execute("INSERT INTO deployment VALUES (?)", (waiting,))
+        rows = [(waiting, "SCHEDULED"), (done, "COMPLETED")]
+        store.executemany("INSERT INTO flow_run VALUES (?, ?)", rows)
+    relocate(Project(copy))
+    with closing(sqlite3.connect(database)) as store:
+        query = "SELECT json_extract(parameters, '$.root') FROM "
+        assert store.execute(f"{query}deployment").fetchall() == [(str(copy),)]
+        told = store.execute(f"{query}flow_run").fetchall()
+    assert told == [(str(copy),), (str(plant),)], "what is over stays as it was"
 
 
 def test_files_that_are_not_here_are_named(

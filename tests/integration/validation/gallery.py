@@ -337,6 +337,9 @@ GALLERY: dict[str, Piece] = {
     "masks white where nothing is": Piece(
         "masks_not_inverted", every("ground_truth/hole/*.png", ImageOps.invert), ("mask_not_full",)
     ),
+    "a mask that was made smooth": Piece(
+        "sharp_masks", changed(MASK, lambda image: image.filter(ImageFilter.GaussianBlur(2)))
+    ),
     "two images over one mask": Piece(
         "mask_of_one_image", copied(HOLE, "test/hole/002.jpg", _jpeg_of_another)
     ),

@@ -87,6 +87,7 @@ def _row(name: str, split: str, defect: str, index: int) -> dict[str, Any]:
         "mask_width": 64 if masked else None,
         "mask_height": 64 if masked else None,
         "mask_coverage": 0.0625 if masked else None,
+        "mask_cut": 0.0 if masked else None,
         "problem": None,
         "kind": "PNG",
         "frames": 1,
@@ -264,6 +265,7 @@ STORIES = {
         RULES,
     ),
     "masks of the ground": ("masks_not_inverted", HOLES, 6, _inverted, RULES),
+    "a soft mask": ("sharp_masks", [HOLE], 1, put(HOLE, mask_cut=0.01), RULES),
     "a mask for two": (
         "mask_of_one_image",
         HOLES[:2],

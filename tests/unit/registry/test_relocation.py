@@ -10,7 +10,7 @@ from patchae.errors import DataError
 from patchae.files import remove
 from patchae.project import Project
 from patchae.registry.embedded import address_of
-from patchae.relocation import former_state, local_path, relocated
+from patchae.relocation import former_state, local_path, relocated, shared
 
 
 @pytest.mark.parametrize("prefix", ["", "file://"])
@@ -29,6 +29,18 @@ def test_a_path_in_the_state_itself_is_at_home_also_by_a_link(tmp_path: Path) ->
     (tmp_path / "link").symlink_to(tmp_path / "plant")
     assert former_state(str(state / "mlflow/artifacts/caps"), state) is None
     assert former_state(str(tmp_path / "link/.patchae/mlflow/artifacts/caps"), state) is None
+
+
+def test_a_copy_that_shares_a_linked_state_is_still_a_copy(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    (disk / "mlflow" / "artifacts").mkdir(parents=True)
+    for name in ("plant", "copy"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / ".patchae").symlink_to(disk)
+    plant, copy = (tmp_path / name / ".patchae" for name in ("plant", "copy"))
+    assert former_state(str(plant / "mlflow/artifacts/caps"), copy) == plant
+    assert shared(plant, copy) == copy / "mlflow" / "artifacts"
+    assert former_state(str(plant / "mlflow/artifacts/caps"), plant) is None
 
 
 @pytest.mark.parametrize("place", ["s3://bucket/mlflow/artifacts/caps", "/home/somebody/models"])
