@@ -70,7 +70,7 @@ def import_folder(
             examine(
                 class_name,
                 lay_out_good(folder, links / class_name, progress)
-                if good_images(folder)
+                if good_images(folder, plain=folder == source)
                 else folder,
                 progress,
             )

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from patchae.dataset.importing import refusal, staging_folder
 from patchae.dataset.layout import images
+from patchae.dataset.misfits import is_like_good
 from patchae.dataset.picture import Picture
 from patchae.dataset.readers import changing
 from patchae.dataset.reading import read_pictures
@@ -70,14 +71,19 @@ def bring_back(
 
     Raises:
         DataError: a file is no image, or one of a type that data/ does not hold, the label is no
-            name, the class has an image of the same content under another label, or a pull was
-            cut off; nothing was copied.
+            name or one of good parts, the class has an image of the same content under another
+            label, or a pull was cut off; nothing was copied.
         StoreBusy: somebody reads the images of the class, or works on `data/` for too long.
     """
     if not _NAME.fullmatch(label):
         raise DataError(
             f"'{label}' cannot be the name of a defect",
             mend="use letters, digits, '_' and '-', at most 64; or 'good'",
+        )
+    if is_like_good(label):
+        raise DataError(
+            f"'{label}' is what good parts are called, and would become a kind of defect",
+            mend="use 'good'; for a defect, another name",
         )
     with changing(project, () if dry_run else (class_name,)):
         require_finished(project)

@@ -13,8 +13,14 @@ from collections.abc import Iterable
 from patchae.dataset.layout import GOOD
 
 _MASK = r"(?:mask|masks|gt|groundtruth|ground[_ -]truth|label|labels|seg|segmentation|annotation)"
-_MARKED = re.compile(rf"(?:(.+?)[_ .-]+{_MASK}|{_MASK}[_ .-]+(.+))", re.IGNORECASE)
-"""The name of a mask, and in it that of its image: `00001_GT`, `7-label`, `mask_7`."""
+_MARKED = re.compile(
+    rf"(?:(.+?)(?:[_ .-]+|(?<=\d)){_MASK}(?:[_ .-]?\d+)?|{_MASK}[_ .-]+(.+))", re.IGNORECASE
+)
+"""The name of a mask, and in it that of its image: `00001_GT`, `7-label`, `mask_7`, `7_mask_2`."""
+_PHOTO = re.compile(
+    r"(?:(.+?)[_ .-]+)?(?:img|image|photo|rgb|colou?r|orig|original)(?:[_ .-]+(.+))?"
+)
+"""The name of an image that says that it is one: `img_7`, beside `mask_7`."""
 _MASK_KINDS = re.compile(
     r"masks?|gt|ground[_ -]?truths?|segmentations?|annotations?", re.IGNORECASE
 )
@@ -57,6 +63,7 @@ def masks_among(paths: Iterable[str]) -> set[str]:
             found |= set(named)
             continue
         there = {stem.casefold() for stem in named.values()}
+        there |= {one[1] or one[2] for stem in there if (one := _PHOTO.fullmatch(stem))}
         for path, stem in named.items():
             owner = _owner(stem)
             if owner and owner.casefold() in there:

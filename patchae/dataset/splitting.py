@@ -29,14 +29,15 @@ def split_of(sha256: str, label: str = GOOD) -> str:
     return "test" if int(sha256[:8], 16) % TEST_SHARE == 0 else "train"
 
 
-def good_images(folder: Path) -> list[Path]:
+def good_images(folder: Path, *, plain: bool) -> list[Path]:
     """Return the images of a folder that holds good parts alone; none if it holds anything else.
 
-    That is a folder of images, or one of a class with images in train/good and none in test/.
+    That is one of a class with images in train/good and none in test/; or, if `plain`, a folder of
+    images that somebody said are of good parts.
     """
     if any(image_files(kind) for kind in _kinds(folder / "test")):
         return []
-    return image_files(folder / "train" / GOOD) or image_files(folder)
+    return image_files(folder / "train" / GOOD) or (image_files(folder) if plain else [])
 
 
 def lay_out_good(folder: Path, target: Path, progress: Progress) -> Path:
@@ -51,7 +52,7 @@ def lay_out_good(folder: Path, target: Path, progress: Progress) -> Path:
         DataError: there are images in folders below, which nobody says are good; or masks among
             them; or too few for both parts.
     """
-    good = good_images(folder)
+    good = good_images(folder, plain=True)
     plain = good[0].parent == folder
     if plain and (below := [one for one in _subfolders(folder) if any(image_files(one))]):
         raise DataError(

@@ -104,6 +104,18 @@ def test_images_in_folders_are_not_taken_for_good_ones(project: Project, photos:
     assert not (project.data / "bolt").exists()
 
 
+def test_folders_of_images_beside_one_another_are_not_taken_for_good_ones(
+    project: Project, photos: Path, tmp_path: Path
+) -> None:
+    for name in ("sorted/good", "sorted/scratch"):
+        shutil.copytree(photos, tmp_path / name)
+    with pytest.raises(DataError, match="no images in train/good"):
+        import_source(project, str(tmp_path / "sorted"))
+    with pytest.raises(DataError):
+        import_source(project, str(tmp_path / "sorted"), classes=["scratch"], name="bolt")
+    assert not (project.data / "bolt").exists()
+
+
 def test_too_few_for_both_parts_are_refused(project: Project, tmp_path: Path) -> None:
     write_image(tmp_path / "few/1.png", 1)
     with pytest.raises(DataError, match="too few"):

@@ -71,7 +71,7 @@ def test_an_image_has_one_label(project: Project) -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "suffix"),
     [
-        ("photo.jfif", "JPEG", ".jpg"),
+        ("photo.jfif", "JPEG", ".jfif"),
         ("photo", "PNG", ".png"),
         ("photo.0001", "TIFF", ".tif"),
         ("photo.JPEG", "JPEG", ".jpeg"),
@@ -91,9 +91,9 @@ def test_a_copy_has_a_name_that_is_used(
 
 def test_an_image_of_a_type_that_data_does_not_hold_is_refused(project: Project) -> None:
     (file,) = written(project.root / "new", 1)
-    Image.open(file).save(file.with_suffix(".webp"))
-    with pytest.raises(DataError, match=r"part 0\.webp: WEBP is no type of data/"):
-        back(project, "dent", file.with_suffix(".webp"))
+    Image.open(file).save(file.with_suffix(".gif"))
+    with pytest.raises(DataError, match=r"part 0\.gif: GIF is no type of data/"):
+        back(project, "dent", file.with_suffix(".gif"))
     assert not (project.data / "cap" / "test" / "dent").exists()
 
 
@@ -115,5 +115,7 @@ def test_bad_input_changes_nothing(project: Project) -> None:
         back(project, "dent", broken)
     with pytest.raises(DataError, match="cannot be the name"):
         back(project, "../dent", *written(project.root / "new", 1))
+    with pytest.raises(DataError, match="what good parts are called"):
+        back(project, "OK", *written(project.root / "new", 1))
     assert back(project, "dent", *written(project.root / "new", 1), dry_run=True).new
     assert not (project.data / "cap" / "test" / "dent").exists()

@@ -12,6 +12,7 @@ from patchae.dataset.misfits import is_like_good, masks_among
     [
         "00001_GT.png", "00001_mask.png", "00001-label.bmp", "00001_Label.PNG", "00001 mask.jpg",
         "mask_00001.png", "00001.mask.png", "00001_ground_truth.png", "00001_seg.tif",
+        "00001GT.png", "00001_mask_2.png",
     ],
 )  # fmt: skip
 def test_the_mask_of_a_neighbour_is_known_by_its_name(mask: str) -> None:
@@ -20,6 +21,17 @@ def test_the_mask_of_a_neighbour_is_known_by_its_name(mask: str) -> None:
     # Alone, or in another folder, it may be the photo of whatever is called so.
     assert not masks_among([f"part/test/spot/{mask}"])
     assert not masks_among([image, f"part/test/hole/{mask}"])
+
+
+def test_images_may_say_that_they_are_ones() -> None:
+    paths = [
+        "test/spot/img_1.png",
+        "test/spot/mask_1.png",
+        "test/spot/2_rgb.png",
+        "test/spot/2_gt.png",
+    ]
+    assert masks_among(paths) == {"test/spot/mask_1.png", "test/spot/2_gt.png"}
+    assert not masks_among(["test/spot/image.png", "test/spot/img_2.png", "test/spot/label.png"])
 
 
 def test_a_folder_of_masks_is_known_by_its_name() -> None:
