@@ -143,7 +143,7 @@ def reconcile(
     else:
         versions = _thresholds_put_back(tracking, ledger, model, who, reason)
         aligned = look(ledger.entries(model), tracking.aliases, model).state
-        if not versions or aligned in {"moved", "lost"}:
+        if not versions or aligned == "moved":
             found = alignment.put_back(ledger, tracking.aliases, model, actor=who, reason=reason)
             print(f"{model}: put back; it was: {found.difference()}")
             if found.lost:

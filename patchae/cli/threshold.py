@@ -49,7 +49,7 @@ def threshold(
     from patchae.registry.ledger import Ledger
     from patchae.registry.threshold import check_version
 
-    project = here()
+    project = here(reading=not moving)
     ledger = Ledger.of(project)
     name, version = known_in_ledger(project, model)
     if moving:

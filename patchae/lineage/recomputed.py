@@ -20,7 +20,7 @@ from patchae.lineage.ranks import image_auroc
 from patchae.registry.chain import Entry
 from patchae.registry.evidence import Evidence, Rival, evidence_of, intervals, rival_of
 from patchae.registry.gates import judge
-from patchae.registry.operating import Operating, counted, table
+from patchae.registry.operating import Operating, conformal, counted
 from patchae.registry.standing import last_verdict, moves, verdicts
 from patchae.registry.verdict import Finding, Verdict, rival_scores_file
 
@@ -87,17 +87,27 @@ def _promised(facts: Facts, row: Entry) -> float | None:
 
 
 def _operating(facts: Facts, told: Evidence) -> Sequence[Operating]:
-    """The operating table from the scores; its thresholds, too, where calibration is known."""
-    if not told.operating:
-        return ()
-    if not facts.calibration:
-        return [
-            counted(facts.scores, point.threshold, point.source, point.promised)
-            for point in told.operating
-        ]
-    record = facts.record
-    rate = float(record.training.settings["false_alarm_rate"])
-    return table(facts.scores, record.evaluation.threshold, rate, facts.calibration)
+    """The operating table, counted again from the scores.
+
+    Raises:
+        Broken: a threshold of it is not from where it says, as far as calibration is known.
+    """
+    calibration = facts.calibration
+    for point in told.operating:
+        source = facts.record.evaluation.threshold
+        if point.source == "calibration" and calibration:
+            source = conformal(calibration, point.promised or 0)
+        elif point.source != "trained":
+            continue
+        if not _close(point.threshold, source):
+            raise Broken(
+                f"operating table: {point.threshold} is said to be of {point.source}, which gives"
+                f" {source}"
+            )
+    return [
+        counted(facts.scores, point.threshold, point.source, point.promised)
+        for point in told.operating
+    ]
 
 
 def evaluation(facts: Facts) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 
 from patchae.errors import AccessRefused, StoreUnreachable
 from patchae.project import Project
@@ -109,9 +108,8 @@ def _lacking_versions(
 def _lacking_files(
     tracking: Tracking, versions: Sequence[Version], entries: Sequence[Entry]
 ) -> Iterator[Disagreement]:
-    """Of versions whose files should lie on this machine: asking a server for all takes minutes."""
-    if not tracking.local:
-        return
+    """Of versions whose files lie on this machine: asking a server for all takes minutes."""
+    folders = tracking.local_folders()
     standing = {
         (model, version)
         for model, own in _by_model(entries)
@@ -119,9 +117,11 @@ def _lacking_files(
     }
     lost: dict[bool, list[str]] = {True: [], False: []}
     for version in versions:
-        if LET_GO in version.tags or not any(tag.startswith(_ROW) for tag in version.tags):
+        folder = folders.get(version.model.partition(".")[0])
+        _, _, model_id = version.source.partition("models:/")
+        if folder is None or not model_id or LET_GO in version.tags:
             continue
-        place: Path = tracking.model_folder(version) / WEIGHTS_FOLDER
+        place = folder / "models" / model_id / "artifacts" / WEIGHTS_FOLDER
         if not place.is_dir() or not any(place.iterdir()):
             deployed = (version.model, version.version) in standing
             lost[deployed].append(f"{version.model}/{version.version}")

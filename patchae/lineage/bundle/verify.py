@@ -413,21 +413,19 @@ def _recompute(facts: Facts, row: Json) -> None:
 
 
 def operating(facts: Facts, told: Sequence[Json]) -> list[Json]:
-    """The operating table; its thresholds as told where the model's files are not in the bundle."""
-    chosen = {point["threshold"]: (point["source"], point["promised"]) for point in told}
-    if told and (calibration := facts.calibration):
-        trained = facts.record["evaluation"]["threshold"]
-        rate = facts.record["training"]["settings"]["false_alarm_rate"]
-        least, chosen = 1 / (len(calibration) + 1), {}
-        for promise in (0.005, 0.01, 0.02, 0.05, 0.1, 0.2):
-            value = conformal(calibration, promise)
-            chosen.setdefault(value, ("calibration", max(promise, least)))
-        chosen[trained] = ("trained", max(rate, least))
-        good, bad = ([r["score"] for r in facts.scores if r["label"] == kind] for kind in (0, 1))
-        for some, end in ((good, max), (bad, lambda bad: math.nextafter(min(bad), -math.inf))):
-            if some:
-                chosen.setdefault(end(some), ("test_images", None))
-    return [_operating(facts, value, *chosen[value]) for value in sorted(chosen)]
+    """The operating table, counted again; a threshold of it must be from where it says."""
+    for point in told:
+        source = facts.record["evaluation"]["threshold"]
+        if point["source"] == "calibration" and facts.calibration:
+            source = conformal(facts.calibration, point["promised"])
+        elif point["source"] != "trained":
+            continue
+        if not close(point["threshold"], source):
+            raise Broken(f"operating table: {point['threshold']} is not of {point['source']}")
+    return [
+        _operating(facts, *(point[k] for k in ("threshold", "source", "promised")))
+        for point in told
+    ]
 
 
 def _operating(facts: Facts, threshold: float, source: str, promised: float | None) -> Json:

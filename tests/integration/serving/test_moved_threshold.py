@@ -23,7 +23,7 @@ from patchae.report.page import render
 from patchae.steps.batch import score_batch
 from patchae.steps.threshold import look, move
 from tests.flows.plant import Plant, clean, one_thread, steps
-from tests.serving.conftest import Service, running, until
+from tests.integration.serving.conftest import Service, running, until
 
 GEAR = "mill.gear"
 
