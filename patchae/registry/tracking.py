@@ -208,10 +208,19 @@ class Tracking:
         ours = [version for version in found if f"{TAG}training_key" in version.tags]
         return sorted(ours, key=lambda version: (version.model, int(version.version)))
 
-    @property
-    def local(self) -> bool:
-        """Whether the files of MLflow lie on this machine."""
-        return self._artifacts is not None
+    def local_folders(self) -> dict[str, Path]:
+        """The folders of this machine that hold files of experiments, by their names."""
+        from mlflow.entities import ViewType
+
+        with translated(self.uri):
+            found = self.client.search_experiments(ViewType.ALL)
+        if self._artifacts is None:
+            return {}
+        state = self._artifacts.parents[1]
+        places = {
+            one.name: relocated(str(one.artifact_location), self._former, state) for one in found
+        }
+        return {name: path for name, place in places.items() if (path := local_path(place))}
 
     def version(self, model: str, version: str) -> Version:
         """One version.
@@ -253,7 +262,7 @@ class Tracking:
         raise UsageError(
             "MLflow names files outside of this project's state; they are left alone",
             where=place,
-            mend="find out who changed MLflow's store; `patchae doctor` names such paths",
+            mend="find out who changed MLflow's store, and restore it from a backup",
         )
 
     def log_text(self, version: Version, text: str, path: str) -> None:
