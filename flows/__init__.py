@@ -10,7 +10,7 @@ from patchae.errors import ConfigError
 try:
     # Prefect reads its settings once, while it is imported: the environment, .env, prefect.toml,
     # pyproject.toml and the profile.
-    import prefect.settings  # noqa: F401
+    import prefect.context  # noqa: F401
 except (ValidationError, SettingsError, UnicodeDecodeError) as error:
     first = str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error)
     raise ConfigError(

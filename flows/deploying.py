@@ -219,6 +219,7 @@ def _as_asked(deployment: RunnerDeployment) -> dict[str, Any]:
         "entrypoint": deployment.entrypoint,
         "environment": deployment.job_variables,
         "runs at a time": deployment.concurrency_limit,
+        "further runs": _strategy(deployment.concurrency_options),
         "paused": False,
     }
 
@@ -236,8 +237,14 @@ def _as_found(found: DeploymentResponse) -> dict[str, Any]:
         "entrypoint": found.entrypoint,
         "environment": found.job_variables,
         "runs at a time": limit.limit if limit else None,
+        "further runs": _strategy(found.concurrency_options),
         "paused": found.paused,
     }
+
+
+def _strategy(options: Any) -> str | None:
+    """What becomes of a run above the limit."""
+    return str(options.collision_strategy.value) if options else None
 
 
 def _schedules(schedules: Sequence[Any]) -> list[tuple[str, str]]:

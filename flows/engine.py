@@ -20,7 +20,9 @@ from contextlib import suppress
 import psutil
 
 from flows.connection import api_url, client, failure
+from flows.server import DATABASE
 from patchae.errors import ConfigError
+from patchae.files import touch
 
 _DRIVERS = ("postgresql+asyncpg", "sqlite+aiosqlite")
 """The only ones that Prefect's server knows."""
@@ -123,6 +125,7 @@ def _check_room() -> None:
 
     folder = get_current_settings().home
     folder.mkdir(parents=True, exist_ok=True)
+    touch(folder / DATABASE)
     file = folder / f".room-{os.getpid()}"
     try:
         file.write_bytes(bytes(_ROOM))

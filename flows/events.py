@@ -9,6 +9,7 @@ deployment, which one automation runs with the classes and the reason of the eve
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -77,7 +78,10 @@ def announce(
                 try:
                     sent = bool(new) and _send_arrived(project, line.name, taken.version, new)
                 except Exception as error:  # noqa: BLE001 - whatever it is, the images are safe
-                    say(f"Prefect was not told of new images: {type(error).__name__}: {error}")
+                    say(
+                        f"Prefect was not told of new images: {type(error).__name__}: {error}",
+                        logging.WARNING,
+                    )
                     break
                 if sent:
                     told.append(line.name)
@@ -156,7 +160,10 @@ def send(
         except ObjectNotFound:
             deployment = None
         if deployment is None or tag not in deployment.tags:
-            say(f"Prefect does not retrain line {line} of this project: patchae deploy")
+            say(
+                f"Prefect does not retrain line {line} of this project: patchae deploy",
+                logging.WARNING,
+            )
             return False
         told = Event(
             event=event,

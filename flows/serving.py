@@ -40,8 +40,13 @@ def engine(project: Project, port: int) -> Iterator[str]:
             refresh_global_settings_context()
 
 
-def serve(project: Project, lines: Lines) -> None:
+def serve(project: Project, lines: Lines, *, loud: str | None = None) -> None:
     """Serve all lines until the process is told to end; `engine` must be there.
+
+    Args:
+        project: the project.
+        lines: its lines.
+        loud: a variable that keeps Prefect's log from the console here, and not of its runs.
 
     Raises:
         StoreUnreachable: Prefect does not answer.
@@ -50,6 +55,9 @@ def serve(project: Project, lines: Lines) -> None:
 
     from flows import watching
     from flows.deploying import connected
+
+    if loud:
+        os.environ.pop(loud, None)  # Prefect has read it; each run is a process of its own
 
     with connected() as client:
         watching.put_all(client)
@@ -66,4 +74,9 @@ def serve(project: Project, lines: Lines) -> None:
     if lines.retention:
         due = lines.retention.schedule
         say(f"tidying: {due.cron} {due.timezone}")
-    serve_deployments(*deployments, print_starting_message=False, limit=max(2, 2 * slots()))
+    serve_deployments(
+        *deployments,
+        print_starting_message=False,
+        limit=max(2, 2 * slots()),
+        pause_on_shutdown=False,  # what is missed meanwhile is settled as `lines.yaml` says
+    )

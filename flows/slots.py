@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -53,7 +54,7 @@ def machine_slot(pool: str | None) -> Iterator[None]:
         try:
             place.close()
         except HTTPError as error:  # Prefect takes it back when its lease ends
-            say(f"a place of {name} is given back {_LEASE_S:.0f} s late: {error}")
+            say(f"a place of {name} is given back {_LEASE_S:.0f} s late: {error}", logging.WARNING)
 
 
 def _taken(name: str) -> ExitStack:

@@ -5,14 +5,16 @@ Each check gives one `Finding`. A check never raises for what it looks for: that
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
 from patchae import servers
-from patchae.errors import DataError, PatchaeError
+from patchae.errors import AccessRefused, DataError, PatchaeError
 from patchae.network import shown
 from patchae.project import Project
 from patchae.servers import PrefectServer
@@ -95,12 +97,40 @@ def _ledger(project: Project) -> Told:
     return "ok", f"{told}; {may}" if may else told, ""
 
 
+def _place(project: Project) -> Told:
+    from patchae.relocation import describe, read_former_states
+
+    former = read_former_states(project.state)
+    if former:
+        return "fail", describe(former[0], project.state), "patchae relocate"
+    return "ok", f"the state belongs in {project.state}", ""
+
+
 def _mlflow(project: Project) -> Told:
+    from patchae.lines_file import load_lines
     from patchae.registry.tracking import Tracking
 
     told = servers.mlflow_server()
-    uri = Tracking.open(project).uri
-    return "ok", told or shown(uri), ""
+    tracking = Tracking.open(project)
+    ours = told is not None or os.access(project.mlflow, os.W_OK)  # else the check `disk` says so
+    for line in load_lines(project.lines_file).lines:
+        if tracking.known_experiment(line.name) and ours:
+            with suppress(AccessRefused):  # what this account may do is told below
+                tracking.require_writable(line.name)
+    return "ok", told or shown(tracking.uri), ""
+
+
+def _stores(project: Project) -> Told | None:
+    from patchae.registry.agreement import MEND, ask
+
+    found, unknown = ask(project)
+    if unknown:  # the check of that store says so
+        return None
+    if not found:
+        return "ok", "MLflow, the ledger and the files of versions name each other", ""
+    more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
+    told = "; ".join(one.sentence for one in found[:3]) + more
+    return "fail" if found[0].broken else "warn", told, MEND
 
 
 def _aliases(project: Project) -> Told:
@@ -187,16 +217,22 @@ def _disk(project: Project) -> Told:
     folder = project.state if project.state.exists() else project.root
     free = shutil.disk_usage(folder).free
     state: State = "ok" if free >= LOW_BYTES else "warn" if free >= EMPTY_BYTES else "fail"
+    told = f"{free / _GB:.1f} GB free at {folder}"
+    if state == "ok" and not os.access(folder, os.W_OK):
+        told = f"{told}; this user may read there, and not write"
+        return "warn", told, "use its owner's account, or let the group write: docs/network.md"
     mend = "" if state == "ok" else "make room, or set PATCHAE_STATE to a folder on another disk"
-    return state, f"{free / _GB:.1f} GB free at {folder}", mend
+    return state, told, mend
 
 
 def checks(prefect: PrefectServer | None) -> dict[str, Callable[[Project], Told | None]]:
     """By their names, which `docs/doctor.md` and JSON use; None: there is nothing to look at."""
     return {
         "lines": _lines,
+        "place": _place,
         "ledger": _ledger,
         "mlflow": _mlflow,
+        "stores": _stores,
         "aliases": _aliases,
         "data": _data,
         "prefect": partial(_prefect, prefect=prefect),

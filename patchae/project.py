@@ -11,8 +11,9 @@ from pathlib import Path
 
 from patchae.environment import give_identity, prefect_dotenv, spare_loopback
 from patchae.errors import ConfigError, StoreBusy
-from patchae.files import write_text
+from patchae.files import MODE, write_text
 from patchae.holders import sentence, signature
+from patchae.relocation import not_relocated, read_former_states
 from patchae.settings import settings
 
 LINES_FILE = "lines.yaml"
@@ -190,14 +191,14 @@ class Project:
     def _mark(self, name: str) -> Iterator[int]:
         path = self.state / "locks" / f"{name}.used"
         path.parent.mkdir(parents=True, exist_ok=True)
-        mark = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        mark = os.open(path, os.O_RDWR | os.O_CREAT, MODE)
         try:
             yield mark
         finally:
             os.close(mark)
 
 
-def prepare_environment(project: Project) -> None:
+def prepare_environment(project: Project, *, reading: bool = False) -> None:
     """Point the libraries at the project's embedded stores and turn all telemetry off.
 
     Makes the folder of the state, keeps servers of this machine from being asked through a proxy,
@@ -205,9 +206,16 @@ def prepare_environment(project: Project) -> None:
     Prefect `.env`) leaves open, so standard variables win. Call it before Prefect, MLflow, DVC or
     Great Expectations are imported.
 
+    Args:
+        project: the project.
+        reading: whether the caller neither writes nor deletes what a store names.
+
     Raises:
+        UsageError: the project was copied or moved, and the caller is not only reading.
         ConfigError: the folder of the state is not there and cannot be made.
     """
+    if not reading and (former := read_former_states(project.state)):
+        raise not_relocated(former[0], project.state)
     _make_state(project)
     spare_loopback()
     give_identity(project.state / "home")
@@ -234,6 +242,8 @@ def prepare_environment(project: Project) -> None:
     if not given & {"PREFECT_API_URL", "PREFECT_HOME"}:
         # The home of the server that Prefect starts; the person's own profiles hold all the same.
         defaults["PREFECT_HOME"] = str(project.prefect)
+        with suppress(OSError):  # of a state that is read-only; Prefect itself lets nobody else in
+            project.prefect.mkdir(exist_ok=True)
         profiles = Path.home() / ".prefect" / "profiles.toml"
         if profiles.is_file():
             defaults["PREFECT_PROFILES_PATH"] = str(profiles)

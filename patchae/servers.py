@@ -18,6 +18,7 @@ from uuid import uuid4
 from patchae.dataset.dvc_config import remote_address
 from patchae.errors import AccessRefused, ConfigError, PatchaeError, StoreUnreachable, UsageError
 from patchae.network import MLFLOW, not_the_api, shown
+from patchae.preflight import NOBODY, REGISTERED, append_nothing
 from patchae.project import Project
 from patchae.registry.mlflow_answers import MEND_ACCOUNT, account, ask, is_server, probe
 from patchae.settings import settings
@@ -26,10 +27,7 @@ if TYPE_CHECKING:
     from requests import Response
 
     from patchae.registry.chain import Kind
-    from patchae.registry.ledger import Ledger
 
-_NOBODY = "patchae-doctor"
-"""A name that no model and no alias has."""
 _GRACE = 1.5
 """A header tells the time in whole seconds, and may be made a second before it is sent."""
 
@@ -68,12 +66,12 @@ def mlflow_server() -> str | None:
             mend="look into the server's log: address, key and bucket of its artifacts",
         )
     models = f"{api}/mlflow/registered-models"
-    new = ask(uri, "POST", f"{models}/set-tag", body={"name": _NOBODY, "key": "k"})
+    new = ask(uri, "POST", f"{models}/set-tag", body={"name": NOBODY, "key": "k"})
     may = ["read"] if new.status_code == 403 else ["read", "register"]
     present = _content(ask(uri, "GET", f"{models}/search?max_results=1"))
     unknown = "; whether aliases, is seen once there is a model"
     for model in present.get("registered_models", ()):  # MLflow does not tell without one
-        body = {"name": model["name"], "alias": _NOBODY}
+        body = {"name": model["name"], "alias": NOBODY}
         moved = ask(uri, "DELETE", f"{models}/alias", body=body)
         may += ["move aliases"] if moved.status_code != 403 else []
         unknown = ""
@@ -104,30 +102,19 @@ def ledger_server(project: Project) -> str | None:
     from patchae.registry.ledger import Ledger
 
     ledger = Ledger.of(project)
-    new = {"version": "0", "run_id": "", "training_key": "", "lineage_sha256": ""}
     move = {"to": "0", "from": None, "why": "promoted", "reason": "", "verdict": None}
     may = ["read"]
     rows: list[tuple[str, Kind, dict[str, Any]]] = [
-        ("register", "registered", new),
+        ("register", "registered", REGISTERED),
         ("move champions", "move", move),
     ]
     for what, kind, body in rows:
         try:
-            _append_nothing(ledger, kind, body)
+            append_nothing(ledger, kind, body)
         except AccessRefused:
             continue
         may.append(what)
     return f"this account may {', '.join(may)}"
-
-
-def _append_nothing(ledger: Ledger, kind: Kind, body: dict[str, Any]) -> None:
-    with suppress(_TakenBack), ledger.transaction() as transaction:
-        transaction.append(kind, _NOBODY, body, _NOBODY)
-        raise _TakenBack
-
-
-class _TakenBack(Exception):
-    """Ends a transaction so that nothing of it is kept."""
 
 
 def bucket(project: Project) -> str | None:

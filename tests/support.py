@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+ROOT = Path(__file__).parents[1]
+"""Of the repository."""
 SIDE = 64
+FUZZ = "FUZZ" in os.environ
+"""Whether properties are tried on many new examples, as `make fuzz` does."""
+FEW_EXAMPLES = 20
+"""So many examples are tried of a property otherwise."""
+
+
+def examples(many: int) -> int:
+    """How many examples to try of a property that wants `many` of them."""
+    return many if FUZZ else min(many, FEW_EXAMPLES)
 
 
 def git_init(root: Path) -> None:

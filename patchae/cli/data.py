@@ -130,8 +130,11 @@ def capture(
     (name,) = classes_of(project, chosen, [class_name])
     with watch():
         done = bring_in(project, name, folder, dry_run=dry_run, progress=progress_of(name))
+    tests = sum(path.startswith(f"{name}/test/") for path in done.new)
+    share = f", {tests} of them into test/good, which had none" if tests else ""
     print(
-        f"{len(done.new)} new images {'would go' if dry_run else 'went'} into {name}/train/good;"
+        f"{len(done.new)} new images {'would go' if dry_run else 'went'} into {name}/train/good"
+        f"{share};"
         f" {done.known} known, {done.copies} twice, {done.ignored} files that are no images"
     )
     try:
@@ -159,12 +162,13 @@ def snapshot(
     json: Json = False,
 ) -> None:
     """Version data/: store what changed, push it to the remote, update data.dvc."""
-    from flows.connection import api_url
-    from flows.events import announce, expect
     from patchae.console import progress_of, watch
     from patchae.dataset.version import snapshot as take
 
-    project = here()
+    project = here()  # before Prefect is imported, which reads its settings then
+    from flows.connection import api_url
+    from flows.events import announce, expect
+
     told: list[str] = []
     with watch():
         expect(project)
@@ -197,7 +201,6 @@ def validate(
     json: Json = False,
 ) -> None:
     """Version the images of a line and check them; exit code 1 when a class does not pass."""
-    from flows.events import expect
     from patchae.console import progress_of, watch
     from patchae.dataset.readers import reading
     from patchae.dataset.validation.record import table as rows_of
@@ -208,6 +211,8 @@ def validate(
     from patchae.steps.prepare import check
 
     project = here()
+    from flows.events import expect
+
     _, chosen = open_line(line, project.root)
     names = classes_of(project, chosen, classes)
     records, absent = [], {}

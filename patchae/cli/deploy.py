@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from patchae.cli.output import Json, as_json, here
+from patchae.cli.output import CONSOLE_LEVEL, Json, as_json, here
 
 if TYPE_CHECKING:
     from flows.deploying import Change
@@ -92,6 +93,7 @@ def serve(
     from patchae.console import watch
     from patchae.lines_file import load_lines
 
+    quiet = CONSOLE_LEVEL in os.environ
     project = here()
     lines = load_lines(project.lines_file)
     with watch():
@@ -101,7 +103,7 @@ def serve(
 
         with engine(project, free_port(port)) as url:
             print(f"Prefect: {url.removesuffix('/api')}", flush=True)
-            serve_lines(project, lines)
+            serve_lines(project, lines, loud=None if quiet else CONSOLE_LEVEL)
 
 
 def _title(change: Change) -> str:

@@ -163,11 +163,15 @@ def export(
 
 def _loaded(model: str, device: str | None = None) -> tuple[str, str, PatchAE]:
     """Registered name and version that an argument means, and the model in memory."""
-    from patchae.lineage.naming import resolve
-    from patchae.registry.loading import load_version
-    from patchae.registry.tracking import Tracking
+    from patchae.lineage.naming import refuse_early, resolve
+    from patchae.registry.ledger import Ledger
 
     project = here()
+    refuse_early(project, model)
+    from patchae.registry.loading import load_in_use
+    from patchae.registry.tracking import Tracking
+
     tracking = Tracking.open(project)
     name, version, _ = resolve(project, tracking, model)
-    return name, version, load_version(tracking, tracking.version(name, version), device)
+    known = tracking.version(name, version)
+    return name, version, load_in_use(tracking, Ledger.of(project), known, device)

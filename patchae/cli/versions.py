@@ -29,7 +29,7 @@ def versions(json: Json = False) -> None:
     from patchae.dataset.history import versions as known
     from patchae.dataset.version import pinned_version
 
-    project = here()
+    project = here(reading=True)
     found, pinned = known(project), pinned_version(project)
     rows = [
         (
@@ -125,6 +125,9 @@ def doctor(
     data: Annotated[
         bool, typer.Option("--data", help="Read every stored image of the version, and mend.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --data: show what is not whole; mend nothing.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Look whether everything is there and agrees: one line a check, each with its mend.
@@ -136,10 +139,11 @@ def doctor(
     from patchae.dataset.upkeep import examine
     from patchae.errors import UsageError
 
-    project = here()
+    project = here(reading=not data)
     if not data:
-        if version:
-            raise UsageError("a version is for --data", mend="patchae doctor --data VERSION")
+        if version or dry_run:
+            what = "a version" if version else "--dry-run"
+            raise UsageError(f"{what} is for --data", mend="patchae doctor --data VERSION")
         findings = _look(project)
         sound = all(found.state != "fail" for found in findings)
         if json:
@@ -148,7 +152,7 @@ def doctor(
             raise typer.Exit(1)
         return
     with watch():
-        found = examine(project, _wanted(project, version), progress_of("data"))
+        found = examine(project, _wanted(project, version), progress_of("data"), dry_run=dry_run)
     rows = [
         (flaw.path, flaw.md5, flaw.side, flaw.state, "mended" if flaw.mended else "NOT mended")
         for flaw in found.flaws

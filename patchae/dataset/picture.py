@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from patchae.errors import DataError
 from patchae.files import sha256_bytes
-from patchae.images import MAX_PIXELS, form_of, marked
+from patchae.images import MAX_PIXELS, form_of, read_marks
 from patchae.images.form import is_upright
 from patchae.types import Sha256
 
@@ -39,6 +39,7 @@ class Picture(NamedTuple):
     frames: int = 1
     upright: bool = True  # False: EXIF says that viewers shall turn it; patchae does not
     coverage: float | None = None  # share of pixels > 0, of masks only
+    cut: float | None = None  # share of pixels of a mask that are noise or soft edges
     problem: str | None = None
     looks: Looks | None = None  # of images only, not of masks
 
@@ -118,7 +119,7 @@ def _decoded(image: ImageFile, known: Picture, as_mask: bool) -> Picture:
     from patchae.dataset.looks import look
 
     form = form_of(image)
-    coverage = float(marked(image).mean()) if as_mask else None
+    marks, cut = read_marks(image) if as_mask else (None, None)
     image.load()
     return known._replace(
         width=image.width,
@@ -126,6 +127,7 @@ def _decoded(image: ImageFile, known: Picture, as_mask: bool) -> Picture:
         mode=form.mode,
         frames=getattr(image, "n_frames", 1) if form.several else 1,
         upright=is_upright(image),
-        coverage=coverage,
+        coverage=float(marks.mean()) if marks is not None else None,
+        cut=cut,
         looks=None if as_mask else look(image),
     )

@@ -6,7 +6,7 @@ masks   which pixels a mask marks
 """
 
 from patchae.images.form import MAX_PIXELS, MODES, Form, form_of, mode_of, require_mode
-from patchae.images.masks import load_mask, marked
+from patchae.images.masks import load_mask, marked, read_marks
 from patchae.images.names import (
     IMAGE_SUFFIXES,
     KINDS,
@@ -41,6 +41,7 @@ __all__ = [
     "load_mask",
     "marked",
     "mode_of",
+    "read_marks",
     "require_mode",
     "suffix_of",
     "summary",

@@ -60,6 +60,17 @@ def marked(mask: Image) -> NDArray[np.bool_]:
         ValueError: it has 16 bits in each of several channels, of which Pillow reads the upper 8:
             a small class id would be lost.
     """
+    return read_marks(mask)[0]
+
+
+def read_marks(mask: Image) -> tuple[NDArray[np.bool_], float]:
+    """Return the marked pixels of a mask, bool (H, W), and the share that is cut off.
+
+    That share, 0 to 1, are pixels above the ground that count as noise or as soft edges.
+
+    Raises:
+        ValueError: as `marked`.
+    """
     from PIL.ImageFile import ImageFile
 
     if isinstance(mask, ImageFile) and mode_of(mask).endswith(";16") and mask.mode[0] != "I":
@@ -70,8 +81,8 @@ def marked(mask: Image) -> NDArray[np.bool_]:
     # 0 becomes the highest number: levels have no sign
     dark: NDArray[np.bool_] = (levels - 1) < highest // 2
     if highest < _SOFT or not dark.any() or _painted(levels, dark):
-        return above
-    return above & ~dark
+        return above, 0.0
+    return above & ~dark, float(dark.mean())
 
 
 def _levels(mask: Image) -> NDArray[Any]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from patchae.errors import AccessRefused, ConfigError, PatchaeError
+from patchae.errors import AccessRefused, ConfigError, PatchaeError, UsageError
 from patchae.network import MLFLOW, shown, unreachable
 from patchae.registry.database import check_address, probe_database
 
@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     from mlflow.exceptions import MlflowException
     from requests import Response
 
+_DELETED = "must be in the 'active' state"
+"""In MLflow's answer to who writes to a run or an experiment that was deleted."""
 SECONDS = 10
 _PROBE_SECONDS = 5
+_BEARER = "of MLFLOW_TRACKING_TOKEN"
+"""Who asks, where nothing but a token says it."""
 MEND_ACCOUNT = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
 
 
@@ -90,7 +94,7 @@ def account() -> str | None:
     known = read_mlflow_creds()
     if known.username and known.password:  # MLflow's client does without a name alone
         return str(known.username)
-    return "of MLFLOW_TRACKING_TOKEN" if MLFLOW_TRACKING_TOKEN.get() else None
+    return _BEARER if MLFLOW_TRACKING_TOKEN.get() else None
 
 
 @contextmanager
@@ -110,16 +114,26 @@ def translated(uri: str) -> Iterator[None]:
         code = getattr(error, "error_code", None)
         if code in ("PERMISSION_DENIED", "UNAUTHENTICATED"):
             raise _refused(uri, code) from None
-        raise _unreachable(uri, str(error).partition("\n")[0], error) from error
+        why = str(error).partition("\n")[0]
+        if _DELETED in why:
+            raise UsageError(
+                f"MLflow does not change what was deleted in it: {why}",
+                where=shown(uri),
+                mend="bring it back with `mlflow runs restore --run-id ID` or `mlflow experiments"
+                " restore --experiment-id ID`",
+            ) from None
+        raise _unreachable(uri, why, error) from error
 
 
 def _refused(uri: str, code: str) -> AccessRefused:
     who = account()
     if code == "UNAUTHENTICATED":
         return AccessRefused(
-            f"MLflow does not know the account '{who}', or not with this password"
-            if who
-            else "MLflow asks for an account, and none is given",
+            "MLflow asks for an account, and none is given"
+            if who is None
+            else "MLflow does not know this token"
+            if who == _BEARER
+            else f"MLflow does not know the account '{who}', or not with this password",
             where=shown(uri),
             mend=MEND_ACCOUNT,
         )

@@ -15,7 +15,8 @@ from patchae.lineage.naming import resolve
 from patchae.predictions.log import PredictionLog
 from patchae.predictions.record import as_text
 from patchae.project import Project
-from patchae.registry.loading import load_version
+from patchae.registry.ledger import Ledger
+from patchae.registry.loading import load_in_use
 from patchae.registry.tracking import Tracking
 from patchae.report.worst_page import MOST, Batch, Worst, picture, write_worst_page
 from patchae.steps.scoring import Job, score_source
@@ -79,7 +80,7 @@ def score_batch(
     """
     tracking = Tracking.open(project)
     name, version, _ = resolve(project, tracking, model)
-    detector = load_version(tracking, tracking.version(name, version))
+    detector = load_in_use(tracking, Ledger.of(project), tracking.version(name, version))
     job = Job(name, version, source, detector.threshold)
     with closing(PredictionLog.open(project)) as log:
         rows = score_source(detector, job, out, log, progress=progress)

@@ -139,11 +139,13 @@ def _claim(out: Path, job: Job) -> None:
     if file.exists():
         held = json.loads(file.read_text())
         if held != asdict(job):
+            at = "" if held["threshold"] == job.threshold else f" at threshold {held['threshold']}"
             raise UsageError(
-                f"the folder holds scores of {held['model']}/{held['version']} for"
+                f"the folder holds scores of {held['model']}/{held['version']}{at} for"
                 f" {held['source']}",
                 where=str(out),
-                mend=f"name another --out for {job.model}/{job.version}, or remove this one",
+                mend=f"name another --out for {job.model}/{job.version} at threshold"
+                f" {job.threshold}, or remove this one",
             )
         return
     if out.exists() and any(out.iterdir()):

@@ -7,6 +7,7 @@ line of its own in one project instead of a project of its own.
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from filelock import FileLock
 
 from patchae.config import Line
 from patchae.dataset.version import snapshot
@@ -22,6 +24,7 @@ from patchae.lines_file import load_lines
 from patchae.project import Project, prepare_environment
 from patchae.registry.chain import Entry
 from patchae.registry.ledger import Ledger
+from patchae.registry.relocate import relocate
 from patchae.registry.standing import champion_of, moves, verdicts
 from patchae.registry.tracking import Tracking
 from patchae.steps.decide import decide_class
@@ -41,7 +44,12 @@ TINY = {
 }
 
 
-GATES = {"min_image_auroc": 0.6, "max_drop": 0.35, "max_false_alarms": 1.0}
+GATES: dict[str, Any] = {
+    "min_image_auroc": 0.6,
+    "max_drop": 0.35,
+    "max_false_alarms": 1.0,
+    "broken_promise": "allow",
+}
 """What six good and six defective images can show: a perfect AUROC may be one of 0.69."""
 
 
@@ -163,12 +171,25 @@ class Works:
 
     def __init__(self, plant: Plant) -> None:
         self.plant = plant
+
+    def train(self) -> None:
+        """Do what the project is said to have done."""
+        plant = self.plant
         plant.line("works", "disc", "lens")
         tracking = plant.tracking()
         for name in ("disc", "lens"):
             steps(plant.project, "works", name, tracking)
         plant.add_train("lens", 3)
         steps(plant.project, "works", "lens", tracking)
+
+    def copy(self, root: Path) -> Works:
+        """The same project in another folder, as a project of its own."""
+        shutil.copytree(self.plant.project.root, root, symlinks=True)
+        plant = Plant.__new__(Plant)
+        plant.project, plant.lines = Project(root), dict(self.plant.lines)
+        plant._written = self.plant._written
+        relocate(plant.project)
+        return Works(plant)
 
     def tracking(self) -> Tracking:
         """MLflow of the project."""
@@ -190,12 +211,30 @@ def one_thread() -> Iterator[None]:
 
 
 def the_works(tmp_path_factory: pytest.TempPathFactory) -> Works:
-    """One such project for all tests of this process; who changes it puts it back."""
+    """A copy of one such project, for all tests of this process; who changes it puts it back.
+
+    It is trained once for all processes that test side by side.
+    """
     if not _made:
+        own = tmp_path_factory.getbasetemp()
+        shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
         with pytest.MonkeyPatch.context() as patch, one_thread():
             clean(patch)
-            _made.append(Works(Plant(tmp_path_factory.mktemp("works") / "plant")))
+            original = _trained(shared / "works")
+            _made.append(original.copy(tmp_path_factory.mktemp("works") / "plant"))
     return _made[0]
+
+
+def _trained(folder: Path) -> Works:
+    """The project that all processes copy, from the one that comes first."""
+    done = folder / "trained.pickle"
+    with FileLock(f"{folder}.lock"):
+        if not done.exists():
+            works = Works(Plant(folder / "plant"))
+            works.train()
+            done.write_bytes(pickle.dumps(works))
+        trained: Works = pickle.loads(done.read_bytes())  # noqa: S301 - written above
+    return trained
 
 
 def clean(patch: pytest.MonkeyPatch) -> None:

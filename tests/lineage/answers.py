@@ -9,11 +9,12 @@ from patchae.lineage.audit import Audit
 OF_THE_RECORD = {
     *("registered", "verdict_recomputed", "mlflow", "times", "model_files", "manifest"),
     *("data_version", "validation", "scores", "evaluation", "split", "environment"),
+    "threshold",
 }
 """Links that read the lineage record and can say nothing without it."""
 OF_THE_LEDGER = {
     *("ledger_chain", "registered", "champion", "verdict", "verdict_recomputed", "mlflow"),
-    "times",
+    *("times", "threshold"),
 }
 """Links that can say nothing without the ledger."""
 

@@ -141,6 +141,7 @@ def _evidence(rows: list[Scored], rival: Any) -> Any:
         validation_passed=True,
         lineage_complete=True,
         data_recorded=None,
+        promised=0.02,
     )
 
 

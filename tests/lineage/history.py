@@ -16,6 +16,7 @@ from patchae.registry.chain import Entry
 from patchae.registry.evidence import evidence_of, rival_of
 from patchae.registry.gates import judge
 from patchae.registry.ledger import Ledger
+from patchae.registry.operating import table
 from patchae.registry.promotion import promote
 from patchae.registry.verdict import rival_scores_file
 from tests.registry.memory import MODEL, MemoryAliases, judged
@@ -80,6 +81,8 @@ class History:
             validation_passed=record["validation"]["passed"],
             lineage_complete=True,
             data_recorded=None,
+            promised=(rate := record["training"]["settings"]["false_alarm_rate"]),
+            operating=table(rows, record["evaluation"]["threshold"], rate, ()),
         )
         verdict = judge(evidence, Gates(min_image_auroc=0.995) if ignored_gate else LAX)
         if verdict.outcome != "promote":

@@ -25,6 +25,7 @@ class MemoryAliases:
         self.calls = 0
         self.gone: set[str] = set()
         self.runs: dict[str, str] = {}
+        self.tags: dict[tuple[str, str], dict[str, str]] = {}
 
     def get(self, model: str) -> dict[str, str]:
         return dict(self.models.get(model, {}))
@@ -40,6 +41,13 @@ class MemoryAliases:
             raise StoreUnreachable(f"MLflow cannot be used: version {version} not found")
         self.calls += 1
         self.models.setdefault(model, {})[alias] = version
+
+    def tag(self, model: str, version: str, name: str, value: str | None) -> None:
+        self.calls += 1
+        tags = self.tags.setdefault((model, version), {})
+        tags.pop(name, None)
+        if value is not None:
+            tags[name] = value
 
     def delete(self, model: str, alias: str) -> None:
         self.calls += 1

@@ -10,7 +10,7 @@ import pytest
 
 from patchae.dataset.capturing import capture
 from patchae.dataset.labelling import bring_back
-from patchae.dataset.readers import changing, reading
+from patchae.dataset.readers import changing, reading, require_unread
 from patchae.dataset.restoring import pull
 from patchae.dataset.version import snapshot
 from patchae.errors import StoreBusy
@@ -38,10 +38,27 @@ def test_who_reads_what_is_said_at_once(classes: Project, monkeypatch: pytest.Mo
 
 
 def test_several_read_and_other_classes_may_change(classes: Project) -> None:
-    with reading(classes, ["bolt"]), reading(classes, ["bolt"]), changing(classes, ["nut"]):
+    with (
+        reading(classes, ["bolt", "pin"]),
+        reading(classes, ["bolt", "cap"]),
+        changing(classes, ["nut"]),
+    ):
         pass
     with changing(classes, None):  # nobody is left
         pass
+
+
+def test_what_is_read_already_needs_no_lock(
+    classes: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATCHAE_LOCK_TIMEOUT", "0")
+    with (
+        reading(classes, ["bolt", "nut"]),
+        classes.lock("data"),  # as `doctor --data` has it for long
+        reading(classes, ["nut"]),
+        pytest.raises(StoreBusy),
+    ):
+        require_unread(classes, ["nut"])
 
 
 def test_nobody_begins_to_read_within_a_change(
