@@ -111,7 +111,14 @@ def _waiting(client: SyncPrefectClient, run: FlowRun, until: datetime) -> list[F
         found += some
         if len(some) < _PAGE:
             break
-    return [one for one in found if one.auto_scheduled and one.run_count == 0 and one.id != run.id]
+    return [
+        one
+        for one in found
+        if one.auto_scheduled
+        and one.run_count == 0
+        and one.id != run.id
+        and one.parameters == run.parameters  # a schedule that a person added may ask for others
+    ]
 
 
 def _end(client: SyncPrefectClient, runs: Sequence[FlowRun], why: str) -> None:

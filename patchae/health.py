@@ -112,8 +112,9 @@ def _mlflow(project: Project) -> Told:
 
     told = servers.mlflow_server()
     tracking = Tracking.open(project)
+    ours = told is not None or os.access(project.mlflow, os.W_OK)  # else the check `disk` says so
     for line in load_lines(project.lines_file).lines:
-        if tracking.known_experiment(line.name):
+        if tracking.known_experiment(line.name) and ours:
             with suppress(AccessRefused):  # what this account may do is told below
                 tracking.require_writable(line.name)
     return "ok", told or shown(tracking.uri), ""

@@ -94,7 +94,7 @@ def unreachable(
     return (
         _no_file(client, text)
         or _certificate(client, where, _host(url), text)
-        or (_proxy(client, where, url, text) if no_answer else None)
+        or (_socks(client, text) or _proxy(client, where, url, text) if no_answer else None)
         or StoreUnreachable(
             f"{client.server} cannot be used: {why or _first_line(error)}",
             where=shown(where),
@@ -170,18 +170,22 @@ def _certificate(client: Client, where: str, host: str, text: str) -> StoreUnrea
     return None
 
 
+def _socks(client: Client, text: str) -> ConfigError | None:
+    """httpx does not even ask servers past a SOCKS proxy without the package that speaks it."""
+    if "socksio" not in text and "dependencies for SOCKS" not in text:
+        return None
+    return ConfigError(
+        f"{client.server} is to be asked through a SOCKS proxy, and no package here speaks that",
+        where="ALL_PROXY, HTTPS_PROXY or HTTP_PROXY",
+        mend="pip install socksio pysocks; or unset it",
+    )
+
+
 def _proxy(client: Client, where: str, url: str, text: str) -> PatchaeError | None:
     proxy = proxy_for(url)
     if proxy is None:
         return None
     mend = f"correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY, or name {_host(url)} in NO_PROXY"
-    if "socks" in proxy and ("socksio" in text or "SOCKS" in text):
-        return ConfigError(
-            f"{client.server} is to be asked through a SOCKS proxy, and the package for it is not"
-            " installed",
-            where=shown(proxy),
-            mend=f"pip install socksio pysocks; or {mend}",
-        )
     why = "it asks for an account" if "407" in text else f"no answer through it ({text[:120]})"
     return StoreUnreachable(
         f"{client.server} cannot be reached through the proxy {shown(proxy)}: {why}",

@@ -1,7 +1,7 @@
 """What a retraining needs at its end, tried before anything is trained; `patchae doctor` tries it.
 
 Nothing is left behind but a tag of the line's experiment: the file among MLflow's artifacts is
-removed, and the row of the ledger is taken back.
+removed, if this account may, and the row of the ledger is taken back.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from patchae.errors import AuditBroken
 from patchae.network import shown
 from patchae.registry.ledger import Ledger
 from patchae.registry.mlflow_answers import absent, translated
-from patchae.registry.tracking import Tracking
+from patchae.registry.tracking import TAG, Tracking
 
 if TYPE_CHECKING:
     from patchae.registry.chain import Kind
@@ -42,9 +42,12 @@ def require_stores(line: str, tracking: Tracking, ledger: Ledger) -> None:
 
 
 def require_model(model: str, tracking: Tracking, ledger: Ledger) -> None:
-    """Make sure that MLflow numbers the next version of a model on from what the ledger has.
+    """Make sure that the next version of a model can be registered.
+
+    MLflow must number it on from what the ledger has. The model has a tag afterwards.
 
     Raises:
+        AccessRefused: this account may not change it.
         AuditBroken: the model was deleted in MLflow, so that numbers would be given twice.
     """
     rows = ledger.entries(model, kinds=["registered"])
@@ -54,7 +57,7 @@ def require_model(model: str, tracking: Tracking, ledger: Ledger) -> None:
 
     with translated(tracking.uri):
         try:
-            tracking.client.get_registered_model(model)
+            tracking.client.set_registered_model_tag(model, f"{TAG}model", model)
         except MlflowException as error:
             if not absent(error):
                 raise

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 
 from patchae.errors import AccessRefused, StoreUnreachable
 from patchae.project import Project
@@ -43,13 +42,15 @@ def disagreements(project: Project) -> list[Disagreement]:
         StoreUnreachable: MLflow or the ledger cannot be used.
     """
     ledger = Ledger.of(project)
-    rows, entries = ledger.signed_rows()[0], ledger.entries()
+    entries = ledger.entries()
     if not has_store(project):
         names = {entry.model for entry in entries if entry.kind == "registered"}
         lost = f"MLflow's store is gone, and with it every version of {_some(sorted(names))}"
         return [Disagreement(lost, broken=True)] if names else []
     tracking = Tracking.open(project)
     versions = tracking.all_versions()
+    # A training may be at work: versions come before the rows that name them, and tags after.
+    rows = ledger.signed_rows()[0]
     found = [Disagreement(fault, broken=True) for fault in lacking_rows(versions, rows)]
     found += _lacking_versions(versions, entries)
     found += _lacking_files(tracking, versions, entries)
@@ -77,13 +78,16 @@ def lacking_rows(versions: Iterable[Version], rows: Iterable[Row | Entry]) -> li
     return faults
 
 
-def faults_of(project: Project, rows: Iterable[Row | Entry]) -> list[str]:
+def faults_of(project: Project) -> list[str]:
     """Return what `lacking_rows` finds in a project's MLflow; nothing where there is none.
 
     Raises:
-        StoreUnreachable: MLflow does not answer.
+        StoreUnreachable: MLflow or the ledger does not answer.
     """
-    return lacking_rows(Tracking.open(project).all_versions(), rows) if has_store(project) else []
+    if not has_store(project):
+        return []
+    versions = Tracking.open(project).all_versions()
+    return lacking_rows(versions, Ledger.of(project).signed_rows()[0])
 
 
 def _lacking_versions(
@@ -109,9 +113,8 @@ def _lacking_versions(
 def _lacking_files(
     tracking: Tracking, versions: Sequence[Version], entries: Sequence[Entry]
 ) -> Iterator[Disagreement]:
-    """Of versions whose files should lie on this machine: asking a server for all takes minutes."""
-    if not tracking.local:
-        return
+    """Of versions whose files lie on this machine: asking a server for all takes minutes."""
+    folders = tracking.local_folders()
     standing = {
         (model, version)
         for model, own in _by_model(entries)
@@ -119,9 +122,11 @@ def _lacking_files(
     }
     lost: dict[bool, list[str]] = {True: [], False: []}
     for version in versions:
-        if LET_GO in version.tags or not any(tag.startswith(_ROW) for tag in version.tags):
+        folder = folders.get(version.model.partition(".")[0])
+        _, _, model_id = version.source.partition("models:/")
+        if folder is None or not model_id or LET_GO in version.tags:
             continue
-        place: Path = tracking.model_folder(version) / WEIGHTS_FOLDER
+        place = folder / "models" / model_id / "artifacts" / WEIGHTS_FOLDER
         if not place.is_dir() or not any(place.iterdir()):
             deployed = (version.model, version.version) in standing
             lost[deployed].append(f"{version.model}/{version.version}")

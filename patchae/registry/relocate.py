@@ -16,8 +16,9 @@ from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from patchae.errors import StoreUnreachable, UsageError
+from patchae.network import shown
 from patchae.project import Project
-from patchae.registry.embedded import address_of, uri_of
+from patchae.registry.embedded import address_of, database_of, uri_of
 from patchae.registry.ledger import Ledger
 from patchae.registry.mlflow_answers import is_server
 from patchae.relocation import COLUMNS, exists, former_states, local_path, relocated, shared
@@ -51,9 +52,35 @@ def relocate(project: Project, *, dry_run: bool = False) -> Relocation:
         StoreUnreachable: the store cannot be written.
         StoreBusy: another process works with it for too long.
     """
-    uri, rows = address_of(project), len(Ledger.of(project).signed_rows()[0])
-    if is_server(uri) or (uri == uri_of(project) and not _database(project).is_file()):
-        return Relocation((), False, 0, (), (), rows)
+    rows = len(Ledger.of(project).signed_rows()[0])
+    # The embedded store, too, while a server is used: whoever unsets it works with that again.
+    stores = {uri_of(project)} if database_of(project).is_file() else set()
+    if not is_server(address_of(project)):
+        stores.add(address_of(project))
+    done = [_rewritten(project, uri, dry_run) for uri in sorted(stores)]
+    former = sorted({folder for one in done for folder in one.former})
+    return Relocation(
+        tuple(former),
+        any(exists(folder) for folder in former),
+        sum(one.paths for one in done),
+        tuple(sorted({place for one in done for place in one.lost})),
+        tuple(_naming(project, former)),
+        rows,
+    )
+
+
+@dataclass(frozen=True)
+class _Rewritten:
+    """What was done to one store."""
+
+    former: list[Path]
+    paths: int
+    lost: set[str]
+
+
+def _rewritten(project: Project, uri: str, dry_run: bool) -> _Rewritten:
+    if uri == uri_of(project) and not database_of(project).is_file():
+        return _Rewritten([], 0, set())
     engine = create_engine(uri)
     try:
         with project.lock("mlflow"), engine.begin() as connection:
@@ -61,47 +88,44 @@ def relocate(project: Project, *, dry_run: bool = False) -> Relocation:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             places = list(_places(connection))
             former = former_states((place for *_, place in places), project.state)
-            copied = any(exists(folder) for folder in former)
-            if copied and uri != uri_of(project):
-                raise UsageError(
-                    "MLflow's store is not in this project, and the original still uses it",
-                    where=uri,
-                    mend="give this project one of its own with MLFLOW_TRACKING_URI, or none at"
-                    " all: then it is the embedded store",
-                )
-            for folder in former:
-                if same := shared(folder, project.state):
-                    raise UsageError(
-                        f"this project and the original in {folder.parent} have the same files, by"
-                        " a link",
-                        where=str(same),
-                        mend="put a copy of what the link leads to in its place: cp -rL",
-                    )
+            _require_own_store(project, uri, former)
             moved = {place: relocated(place, former, project.state) for *_, place in places}
-            changed = [place for *_, place in places if moved[place] != place]
-            lost = {new for new in moved.values() if _is_lost(new, project.state)}
-            settings = tuple(_naming(project, former))
+            changed = [(*column, place) for *column, place in places if moved[place] != place]
             if changed and not dry_run:
                 _rewrite_prefect(project, former)
-                for table, column, place in places:
-                    if moved[place] != place:
-                        connection.execute(
-                            text(f"UPDATE {table} SET {column} = :new WHERE {column} = :old"),  # noqa: S608 - our own names
-                            {"new": moved[place], "old": place},
-                        )
+                for table, column, place in changed:
+                    connection.execute(
+                        text(f"UPDATE {table} SET {column} = :new WHERE {column} = :old"),  # noqa: S608 - our own names
+                        {"new": moved[place], "old": place},
+                    )
+            lost = {new for new in moved.values() if _is_lost(new, project.state)}
+            return _Rewritten(former, len(changed), lost)
     except (SQLAlchemyError, sqlite3.Error) as error:
         raise StoreUnreachable(
             f"MLflow's store cannot be rewritten: {str(error).partition(chr(10))[0]}",
-            where=uri,
+            where=shown(uri),
             mend="end what uses it, check its permissions and the disk, then run the command again",
         ) from None
     finally:
         engine.dispose()
-    return Relocation(tuple(former), copied, len(changed), tuple(sorted(lost)), settings, rows)
 
 
-def _database(project: Project) -> Path:
-    return project.mlflow / "mlflow.db"
+def _require_own_store(project: Project, uri: str, former: list[Path]) -> None:
+    """Refuse to rewrite a store, or to adopt files, that an original still uses."""
+    if uri != uri_of(project) and any(exists(folder) for folder in former):
+        raise UsageError(
+            "MLflow's store is not in this project, and the original still uses it",
+            where=shown(uri),
+            mend="give this project one of its own with MLFLOW_TRACKING_URI, or none at all: then"
+            " it is the embedded store",
+        )
+    for folder in former:
+        if same := shared(folder, project.state):
+            raise UsageError(
+                f"this project and the original in {folder.parent} have the same files, by a link",
+                where=str(same),
+                mend="put a copy of what the link leads to in its place: cp -rL",
+            )
 
 
 def _places(connection: Connection) -> Iterator[tuple[str, str, str]]:

@@ -10,13 +10,12 @@ import logging
 import os
 import shlex
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from patchae.errors import StoreUnreachable, UsageError
 from patchae.files import lies_in
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
     from patchae.registry.chain import Entry
 
 TAG = "patchae."
+_TRIAL = "patchae-can-write.txt"
+"""A file among the artifacts of an experiment."""
 _PAGE = 1000
 _ALIKE = ("line", "class", "data_version", "model_source")
 """Tags of runs that are equal where trainings differ in the seed alone."""
@@ -143,7 +144,8 @@ class Tracking:
     def require_writable(self, line: str) -> None:
         """Make sure that a run of a line can be logged: its row, and its files.
 
-        The experiment has a tag afterwards; the file that is written is removed again.
+        The experiment has a tag afterwards. The file that is written is removed again, or is the
+        same one each time where this account may remove nothing.
 
         Raises:
             AccessRefused: this account may not.
@@ -154,9 +156,8 @@ class Tracking:
         with translated(self.uri):
             self.client.set_experiment_tag(experiment, f"{TAG}line", line)
             place = str(self.client.get_experiment(experiment).artifact_location)
-        name = f"patchae-{uuid4().hex}"
         with TemporaryDirectory(prefix="patchae-") as folder:
-            file = Path(folder) / name
+            file = Path(folder) / _TRIAL
             file.write_text("patchae can write here\n")
             try:
                 from mlflow.store.artifact import artifact_repository_registry
@@ -165,13 +166,14 @@ class Tracking:
                     place, tracking_uri=self.uri
                 )
                 store.log_artifact(str(file))
-                store.delete_artifacts(name)
             except Exception as error:
                 raise StoreUnreachable(
                     f"MLflow's store of artifacts cannot be written: {_first_line(error)}",
                     where=shown(place),
                     mend="make it writable for this account, or make room in it",
                 ) from error
+            with suppress(Exception):
+                store.delete_artifacts(_TRIAL)
 
     def _command(self, words: str) -> str:
         """A command line of MLflow's own, for this store."""
@@ -206,10 +208,19 @@ class Tracking:
         ours = [version for version in found if f"{TAG}training_key" in version.tags]
         return sorted(ours, key=lambda version: (version.model, int(version.version)))
 
-    @property
-    def local(self) -> bool:
-        """Whether the files of MLflow lie on this machine."""
-        return self._artifacts is not None
+    def local_folders(self) -> dict[str, Path]:
+        """The folders of this machine that hold files of experiments, by their names."""
+        from mlflow.entities import ViewType
+
+        with translated(self.uri):
+            found = self.client.search_experiments(ViewType.ALL)
+        if self._artifacts is None:
+            return {}
+        state = self._artifacts.parents[1]
+        places = {
+            one.name: relocated(str(one.artifact_location), self._former, state) for one in found
+        }
+        return {name: path for name, place in places.items() if (path := local_path(place))}
 
     def version(self, model: str, version: str) -> Version:
         """One version.
@@ -251,7 +262,7 @@ class Tracking:
         raise UsageError(
             "MLflow names files outside of this project's state; they are left alone",
             where=place,
-            mend="find out who changed MLflow's store; `patchae doctor` names such paths",
+            mend="find out who changed MLflow's store, and restore it from a backup",
         )
 
     def log_text(self, version: Version, text: str, path: str) -> None:

@@ -224,3 +224,14 @@ def test_a_proxy_that_does_not_answer_is_named_and_this_machine_is_asked_past_it
     ):
         ask(closed, monkeypatch)
     assert "proxy" not in str(raised.value)
+
+
+@pytest.mark.parametrize("client", ["mlflow", "prefect"])
+def test_a_proxy_that_no_package_here_speaks_to_is_said(
+    monkeypatch: pytest.MonkeyPatch, client: str
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    with pytest.raises(ConfigError, match="asked through a SOCKS proxy"):
+        CLIENTS[client][0]("http://far.plant.example", monkeypatch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from uuid import UUID
 
 import pytest
 
+from patchae.console import logged_to
 from patchae.project import Project
 from patchae.steps import announce
 from patchae.steps.announce import announcing
@@ -26,11 +28,13 @@ VERSION = "1" * 32 + ".dir"
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def said() -> Iterator[list[str]]:
     """What a person was told."""
     lines: list[str] = []
-    monkeypatch.setattr(announce, "say", lines.append)
-    return lines
+    handler = logging.Handler()
+    handler.emit = lambda line: lines.append(line.getMessage())  # type: ignore[method-assign]
+    with logged_to(handler):
+        yield lines
 
 
 @pytest.fixture

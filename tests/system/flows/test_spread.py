@@ -16,6 +16,7 @@ from prefect.exceptions import ObjectNotFound
 from flows import spread as module
 from flows.silence import is_silence
 from flows.spread import spread
+from patchae.steps.job import Origin
 from patchae.steps.outcome import ClassOutcome
 
 REQUEST = httpx.Request("GET", "http://prefect.example/api")
@@ -52,7 +53,7 @@ class Server:
         if self.at_create:
             raise self.at_create.pop(0)
         self.sent.append(uuid4())
-        return SimpleNamespace(id=self.sent[-1])
+        return SimpleNamespace(id=self.sent[-1], name="brave-toad")
 
     def read_flow_run(self, run: UUID) -> Any:
         if self.troubles:
@@ -100,9 +101,7 @@ def run(tmp_path: Any) -> Any:
     line = SimpleNamespace(
         name="caps", work_pool="pool", classes_per_run=1, data_pool=None, model_name=str
     )
-    origin = SimpleNamespace(
-        work_pool="pool", reason="", trigger="person", deployment="caps", flow_run_id="f"
-    )
+    origin = Origin("", "person", flow_run_id="f", deployment="caps", work_pool="pool")
     return SimpleNamespace(
         line=line, origin=origin, version="v", project=SimpleNamespace(root=tmp_path)
     )
@@ -172,15 +171,17 @@ def test_a_run_that_is_gone_need_not_be_cancelled(server: Server, run: Any) -> N
 
 
 def test_a_class_that_no_worker_takes_is_said(
-    server: Server, run: Any, monkeypatch: pytest.MonkeyPatch
+    server: Server,
+    run: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(module, "say", said.append)
     monkeypatch.setattr(module, "_LONG_S", -1.0)
     server.states = ["Scheduled", "Scheduled", "Completed"]
-    spread(run, ["cap"])
-    (one,) = said
-    assert "is there a worker of pool pool" in one
+    with caplog.at_level("WARNING", logger="patchae"):
+        spread(run, ["cap"])
+    (said,) = caplog.messages
+    assert "is there a worker of pool pool" in said
 
 
 @pytest.mark.parametrize(

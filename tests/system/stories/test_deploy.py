@@ -164,6 +164,7 @@ def test_what_is_due_is_run_by_a_worker(plant: Plant, api: str, tmp_path: Path) 
         reasons = until(lambda: _records(plant, "caps.cap"))
         assert reasons[0]["trigger"] == "schedule"
         assert reasons[0]["reason"] == "schedule * * * * * UTC"
+        assert reasons[0]["started_by"] == "Prefect's scheduler"
         assert reasons[0]["prefect_deployment"] == "caps"
         assert reasons[0]["work_pool"] == "patchae"
         plant.add_train("nut", 4)
@@ -171,6 +172,7 @@ def test_what_is_due_is_run_by_a_worker(plant: Plant, api: str, tmp_path: Path) 
         assert done.returncode == 0, done.stderr
         reasons = until(lambda: _records(plant, "nuts.nut"))
         assert reasons[0]["trigger"] == "new_data"
+        assert reasons[0]["started_by"] == "automation patchae: reasons to retrain"
         assert "nut" in reasons[0]["reason"]
     assert plant.ledger.verify() == []
 
@@ -193,6 +195,7 @@ def test_one_command_serves_all_lines(plant: Plant, api: str) -> None:
         )
     try:
         (reason, *_) = until(lambda: _records(plant, "caps.cap"))
+        until(lambda: "caps.cap: version 1 is champion" in log.read_text())  # as its run says it
         family = psutil.Process(serving.pid).children(recursive=True)
         assert reason["trigger"] == "schedule"
         assert reason["work_pool"] is None
