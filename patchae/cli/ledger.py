@@ -62,7 +62,7 @@ def verify(
     found = chain.faults(rows) + signing.faults(rows, signatures, trusted)
     found += noted.faults(rows) if noted else []
     if file is None:
-        found += _named_by_mlflow(rows)
+        found += _named_by_mlflow()
     for fault in found:
         print(fault)
     state = "broken" if found else "intact"
@@ -129,13 +129,13 @@ def anchor(json: Json = False) -> None:
         as_json({"seq": newest.seq, "digest": newest.digest, "time": rows[-1].time})
 
 
-def _named_by_mlflow(rows: list[Row]) -> list[str]:
+def _named_by_mlflow() -> list[str]:
     """Rows that MLflow's versions name and the ledger lacks; no chain can show that by itself."""
     from patchae.errors import AccessRefused, StoreUnreachable
     from patchae.registry.agreement import faults_of
 
     try:
-        return faults_of(here(reading=True), rows)
+        return faults_of(here(reading=True))
     except (AccessRefused, StoreUnreachable) as error:
         print(f"{error.what}; whether rows are missing that MLflow names is not known")
         return []

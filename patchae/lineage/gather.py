@@ -159,7 +159,10 @@ class _Auditor:
         if isinstance(self._view, Unreachable):
             return ()
         with suppress(StoreUnreachable):  # the links that need MLflow say so
-            lacking = lacking_rows(self._tracking.versions(model), self._view.entries)
+            versions = self._tracking.versions(model)
+            lacking = lacking_rows(versions, self._view.entries)
+            if lacking:  # perhaps a row came in since the ledger was read
+                lacking = lacking_rows(versions, self._ledger.signed_rows()[0])
             return [*self._view.faults, *lacking]
         return self._view.faults
 

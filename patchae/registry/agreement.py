@@ -42,13 +42,15 @@ def disagreements(project: Project) -> list[Disagreement]:
         StoreUnreachable: MLflow or the ledger cannot be used.
     """
     ledger = Ledger.of(project)
-    rows, entries = ledger.signed_rows()[0], ledger.entries()
+    entries = ledger.entries()
     if not has_store(project):
         names = {entry.model for entry in entries if entry.kind == "registered"}
         lost = f"MLflow's store is gone, and with it every version of {_some(sorted(names))}"
         return [Disagreement(lost, broken=True)] if names else []
     tracking = Tracking.open(project)
     versions = tracking.all_versions()
+    # A training may be at work: versions come before the rows that name them, and tags after.
+    rows = ledger.signed_rows()[0]
     found = [Disagreement(fault, broken=True) for fault in lacking_rows(versions, rows)]
     found += _lacking_versions(versions, entries)
     found += _lacking_files(tracking, versions, entries)
@@ -66,23 +68,26 @@ def lacking_rows(versions: Iterable[Version], rows: Iterable[Row | Entry]) -> li
     faults = []
     for version in versions:
         named = {value for tag, value in version.tags.items() if tag.startswith(_ROW)}
-        numbers = sorted(int(one.partition(":")[0]) for one in named - there if one[:1].isdigit())
-        if named - there:
-            told = ", ".join(map(str, numbers)) or "of no number"
+        lacking = sorted(one.partition(":")[0] for one in named - there)
+        if lacking:
+            what = f"row{'s' * (len(lacking) > 1)} {', '.join(lacking)}"
             faults.append(
-                f"the ledger lacks row {told} as MLflow's version"
-                f" {version.model}/{version.version} names it"
+                f"the ledger lacks {what}, which MLflow's version"
+                f" {version.model}/{version.version} names"
             )
     return faults
 
 
-def faults_of(project: Project, rows: Iterable[Row | Entry]) -> list[str]:
+def faults_of(project: Project) -> list[str]:
     """Return what `lacking_rows` finds in a project's MLflow; nothing where there is none.
 
     Raises:
-        StoreUnreachable: MLflow does not answer.
+        StoreUnreachable: MLflow or the ledger does not answer.
     """
-    return lacking_rows(Tracking.open(project).all_versions(), rows) if has_store(project) else []
+    if not has_store(project):
+        return []
+    versions = Tracking.open(project).all_versions()
+    return lacking_rows(versions, Ledger.of(project).signed_rows()[0])
 
 
 def _lacking_versions(

@@ -48,7 +48,7 @@ def test_a_deleted_experiment_is_said_before_anything_is_trained(
     mend = str(refusal.value.mend)
     assert _doctor(plant) == ("fail", f"{refusal.value.what} ({refusal.value.where}); {mend}")
     assert mend in _status(monkeypatch, capsys)
-    (bin_folder,) = {Path(sys.executable).parent}
+    bin_folder = Path(sys.executable).parent
     command = mend.replace("mlflow experiments", f"{bin_folder}/mlflow experiments")
     subprocess.run(command, shell=True, check=True, capture_output=True)  # noqa: S602
     assert _doctor(plant)[0] == "ok"
