@@ -41,6 +41,7 @@ LEDGER = Client("the ledger", "PATCHAE_LEDGER_URL", "PGSSLROOTCERT", "PGSSLCERT"
 
 _PASSWORD = re.compile(r"(://[^:/@\s]*:)[^/\s]*@")
 _VERIFY = re.compile(r"certificate verify failed(?:: ([^(\n]*))?", re.IGNORECASE)
+_ACCOUNT = re.compile(r"\b407\b")
 _NO_FILE = re.compile(
     r"invalid path: ['\"]?([^'\"\s)]+)|root certificate file \"([^\"]+)\" does not exist"
 )
@@ -48,7 +49,7 @@ _NO_CERTIFICATE = ("NO_CERTIFICATE_OR_CRL_FOUND", "PEM lib", "could not read roo
 _NO_TLS = (
     "WRONG_VERSION_NUMBER",
     "record layer failure",
-    "HTTP_REQUEST",
+    "[SSL: HTTP_REQUEST]",
     "server does not support SSL",
 )
 _OTHER_HOST = ("does not match host name", "doesn't match '")
@@ -90,7 +91,9 @@ def unreachable(
     url = url or where
     causes = list(_causes(error))
     text = " ".join(map(str, causes))
-    no_answer = any(isinstance(cause, OSError | ImportError) for cause in causes) or "407" in text
+    no_answer = any(
+        isinstance(cause, OSError | ImportError) for cause in causes
+    ) or _ACCOUNT.search(text)
     return (
         _no_file(client, text)
         or _certificate(client, where, _host(url), text)
@@ -186,7 +189,11 @@ def _proxy(client: Client, where: str, url: str, text: str) -> PatchaeError | No
     if proxy is None:
         return None
     mend = f"correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY, or name {_host(url)} in NO_PROXY"
-    why = "it asks for an account" if "407" in text else f"no answer through it ({text[:120]})"
+    why = (
+        "it asks for an account"
+        if _ACCOUNT.search(text)
+        else f"no answer through it ({shown(text)[:120]})"
+    )
     return StoreUnreachable(
         f"{client.server} cannot be reached through the proxy {shown(proxy)}: {why}",
         where=shown(where),

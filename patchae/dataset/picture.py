@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from contextlib import suppress
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from patchae.errors import DataError
 from patchae.files import sha256_bytes
-from patchae.images import MAX_PIXELS, MODES, form_of, mode_of, read_marks, require_mode
+from patchae.images import MAX_PIXELS, form_of, read_marks
 from patchae.images.form import is_upright
 from patchae.types import Sha256
 
@@ -52,23 +51,6 @@ def read_picture(path: Path, *, as_mask: bool = False) -> Picture:
         DataError: the file cannot be read at all, for example because it has just disappeared.
     """
     return picture_of(content_of(path), as_mask=as_mask)
-
-
-def require_mode_of(path: Path) -> None:
-    """As `require_mode`, by the header of a file; of one that is no image whoever decodes it tells.
-
-    Raises:
-        DataError: its pixels are of another mode.
-    """
-    from PIL import Image
-
-    mode = MODES[0]
-    with (
-        suppress(OSError, ValueError, SyntaxError, Image.DecompressionBombError),
-        Image.open(path) as image,
-    ):
-        mode = mode_of(image)
-    require_mode(mode, str(path))
 
 
 def content_of(path: Path) -> bytes:

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from patchae.config import DriftPolicy
-from patchae.dataset.layout import files_below
 from patchae.dataset.readers import reading
 from patchae.drift import compare, store
 from patchae.drift.finding import Drift, Reading
@@ -30,7 +29,7 @@ from patchae.drift.numbers import numbers_of
 from patchae.drift.reference import Reference, reference_of
 from patchae.errors import DataError, UsageError
 from patchae.files import Progress, sha256_file, silent
-from patchae.images import IMAGE_SUFFIXES
+from patchae.images import find_images
 from patchae.predictions.reading import frame
 from patchae.registry.ledger import Ledger
 from patchae.registry.loading import load_in_use
@@ -177,10 +176,8 @@ def _recent(
     after = since.timestamp() if since else -math.inf
     found = [
         (changed, path.name, path)
-        for path in files_below(root)
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and path.is_file()
-        and (changed := path.stat().st_mtime) > after
+        for path in find_images(root).paths
+        if (changed := path.stat().st_mtime) > after
     ]
     new: dict[str, Path] = {}
     for _, _, path in sorted(found, reverse=True):

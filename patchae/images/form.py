@@ -7,6 +7,7 @@ and the way up in which it is stored.
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from patchae.errors import DataError
@@ -25,6 +26,17 @@ _TURNED = range(2, 9)
 _BITS_PER_SAMPLE = 258  # TIFF
 _WIDE = re.compile(";16[BLN]")
 """In the raw mode, what a decoder reads: 16 bits for each channel, in one order or the other."""
+
+
+@cache
+def lift_pillow_limit() -> None:
+    """Let Pillow open images of any size; it has one limit for all, and warns below it.
+
+    Whoever opens an image checks a limit of `lines.yaml`, or of a service, before it is decoded.
+    """
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = None
 
 
 class Form(NamedTuple):

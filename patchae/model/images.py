@@ -20,6 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from patchae.errors import DataError
+from patchae.images.form import lift_pillow_limit
 
 ImageLike = Path | str | np.ndarray
 WHITE = 65_535
@@ -85,6 +86,7 @@ def _from_file(path: Path, white: int) -> Image.Image:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
+    lift_pillow_limit()
     try:
         yield
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

@@ -68,12 +68,12 @@ def lacking_rows(versions: Iterable[Version], rows: Iterable[Row | Entry]) -> li
     faults = []
     for version in versions:
         named = {value for tag, value in version.tags.items() if tag.startswith(_ROW)}
-        numbers = sorted(int(one.partition(":")[0]) for one in named - there if one[:1].isdigit())
-        if named - there:
-            told = ", ".join(map(str, numbers)) or "of no number"
+        lacking = sorted(one.partition(":")[0] for one in named - there)
+        if lacking:
+            what = f"row{'s' * (len(lacking) > 1)} {', '.join(lacking)}"
             faults.append(
-                f"the ledger lacks row {told} as MLflow's version"
-                f" {version.model}/{version.version} names it"
+                f"the ledger lacks {what}, which MLflow's version"
+                f" {version.model}/{version.version} names"
             )
     return faults
 

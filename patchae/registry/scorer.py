@@ -46,12 +46,11 @@ class Scorer(PythonModel):  # type: ignore[misc]  # mlflow has no types
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
         """Scores of images given as paths or arrays; see the module's text."""
-        from patchae.dataset.picture import require_mode_of
-
         images = images_of(model_input)
         for image in images:
             if isinstance(image, str | Path):
-                require_mode_of(Path(image))
+                for doubt in self.model.check(Path(image)):
+                    warnings.warn(f"{image}: {doubt}", stacklevel=2)
         params = params or {}
         given = params.get("threshold")
         threshold = self.model.threshold if given is None else float(given)

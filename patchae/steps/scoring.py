@@ -21,7 +21,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from patchae.dataset.picture import require_mode_of
 from patchae.errors import DataError, StoreBusy, UsageError
 from patchae.files import Progress, sha256_file, silent, write_json
 from patchae.predictions.alone import alone
@@ -205,7 +204,7 @@ def _score(detector: PatchAE, items: Sequence[Item], paths: Sequence[Path]) -> p
         rows.append(row)
         try:
             row["sha256"] = sha256_file(path)
-            require_mode_of(path)
+            detector.check(path)
             pixels = load(path, detector.settings.image_size, detector.white)
             whole.append((row, pixels.permute(1, 2, 0).numpy()))
         except DataError as error:

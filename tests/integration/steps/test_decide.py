@@ -31,7 +31,9 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Works:
     """A project with champions, in which tests leave tags that no audit would accept."""
     with pytest.MonkeyPatch.context() as patch, one_thread():
         clean(patch)
-        return Works(Plant(tmp_path_factory.mktemp("decide") / "plant"))
+        made = Works(Plant(tmp_path_factory.mktemp("decide") / "plant"))
+        made.train()
+        return made
 
 
 @pytest.fixture
