@@ -12,8 +12,8 @@ from patchae.dataset.version import pinned_version
 from patchae.report.images_page import write_images_page
 from patchae.report.site import write_report, write_site
 from tests.flows.plant import Works, the_works
-from tests.report.test_page import Page
-from tests.report.test_site import dead_links
+from tests.integration.report.test_site import dead_links
+from tests.unit.report.test_page import Page
 
 
 @pytest.fixture
