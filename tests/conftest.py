@@ -12,8 +12,8 @@ from hypothesis.internal.conjecture import providers
 
 from infra.stack.postgres import binaries
 from patchae.project import Project
-from tests.postgres import Server, serving
 from tests.support import FEW_EXAMPLES, FUZZ, git_init
+from tests.support.postgres import Server, serving
 
 # The same few examples at every run, so that a change fails on what it changes; `make fuzz` looks
 # for new ones. How long one takes says nothing: other tests run beside it.

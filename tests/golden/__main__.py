@@ -10,8 +10,8 @@ from patchae.files import write_json, write_text
 from patchae.registry.export import to_lines
 from tests.golden import BUNDLE, CHECKS, LEDGER, RECORD, WEIGHTS
 from tests.golden.results import checks, weights
-from tests.lineage.bundles import make
-from tests.model.trained import trained
+from tests.support.lineage.bundles import make
+from tests.support.trained import trained
 
 
 def main() -> None:

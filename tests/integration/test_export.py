@@ -17,7 +17,7 @@ from patchae.errors import UsageError
 from patchae.model.detector import PatchAE
 from patchae.model.images import load_batch
 from patchae.model.loose import find_pose, silhouette
-from tests.model.trained import Small, small
+from tests.support.trained import Small, small
 from tests.unit.model.test_pose import pin
 
 __all__ = ["small"]  # a fixture

@@ -22,9 +22,9 @@ from patchae.registry.agreement import disagreements
 from patchae.registry.ledger import Ledger
 from patchae.registry.loading import load_version
 from patchae.registry.tracking import Tracking
-from tests.flows.plant import Plant, clean, one_thread, steps
-from tests.retention.shop import Shop
 from tests.support import patchae
+from tests.support.plant import Plant, clean, one_thread, steps
+from tests.support.retention.shop import Shop
 
 
 @pytest.fixture(scope="module")

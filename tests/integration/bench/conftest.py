@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.bench.fixtures import bolt, plant
+from tests.support.bench.fixtures import bolt, plant
 
 __all__ = ["bolt", "plant"]

@@ -13,8 +13,8 @@ from bench import growth
 from bench.methods import METHODS, Method
 from patchae.dataset.layout import image_files
 from patchae.files import sha256_file
-from tests.bench.fixtures import MARKS
 from tests.support import SIDE
+from tests.support.bench.fixtures import MARKS
 
 
 def test_every_copy_is_another_file_that_looks_the_same(plant: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench import lineage
 from bench.product_pages import of_lineage
-from tests.bench.fixtures import MARKS
+from tests.support.bench.fixtures import MARKS
 
 
 def test_every_command_is_measured_and_rendered(tmp_path: Path) -> None:

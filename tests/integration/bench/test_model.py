@@ -14,8 +14,8 @@ from bench.judge import IMAGE_ONLY, Product, judge, read_product
 from bench.methods import Method
 from bench.runs import Run
 from patchae.model.metrics import aupro, auroc
-from tests.bench.fixtures import MARKS
 from tests.support import SIDE, write_class, write_image
+from tests.support.bench.fixtures import MARKS
 
 TINY = {"memory_size": 200, "channels": 16, "epochs": 0}
 

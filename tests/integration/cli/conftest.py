@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.flows.plant import Works, the_works
 from tests.support import patchae
+from tests.support.plant import Works, the_works
 
 
 @dataclass(frozen=True)

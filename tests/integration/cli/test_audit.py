@@ -14,10 +14,10 @@ import pytest
 from patchae.dataset.version import listing, pinned_version
 from patchae.lineage.audit import LINKS
 from patchae.types import DataVersion
-from tests.flows.plant import Works
 from tests.integration.cli.conftest import Command, Told
-from tests.lineage.forging import flip
-from tests.registry.memory import move
+from tests.support.lineage.forging import flip
+from tests.support.plant import Works
+from tests.support.registry.memory import move
 
 
 def answer(told: Told) -> Any:

@@ -20,9 +20,9 @@ from patchae.errors import DataError
 from patchae.lineage import probe as probing
 from patchae.lineage.probe import FOLDER
 from patchae.registry.loading import WEIGHTS_FOLDER
-from tests.flows.plant import Works
 from tests.integration.cli.conftest import Command, Told
 from tests.support import write_class
+from tests.support.plant import Works
 
 SCRIPT = Path(sys.executable).with_name("patchae")
 HEAVY = {

@@ -28,8 +28,8 @@ from patchae.predictions import parts
 from patchae.project import Project
 from patchae.report.drift_page import write_drift_page
 from patchae.steps.monitor import monitor
-from tests.flows.plant import Works, one_thread, the_works
 from tests.support import write_image
+from tests.support.plant import Works, one_thread, the_works
 from tests.unit.predictions.test_log import decision
 
 LENS = "works.lens"

@@ -11,9 +11,9 @@ import pytest
 
 from patchae.lineage.bundle import verify
 from patchae.registry.tracking import Tracking
-from tests.flows.plant import Works, the_works
-from tests.lineage.bundles import Forged, answer, in_state, run
 from tests.support import patchae
+from tests.support.lineage.bundles import Forged, answer, in_state, run
+from tests.support.plant import Works, the_works
 
 
 @pytest.fixture(scope="module")

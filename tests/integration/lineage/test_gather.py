@@ -8,7 +8,7 @@ from patchae.errors import UsageError
 from patchae.lineage.audit import LINKS
 from patchae.lineage.gather import audit_all, audit_model
 from patchae.lineage.naming import resolve
-from tests.flows.plant import Works, the_works
+from tests.support.plant import Works, the_works
 
 
 @pytest.fixture

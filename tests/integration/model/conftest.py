@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.model.trained import real_images, small
+from tests.support.trained import real_images, small
 
 __all__ = ["real_images", "small"]

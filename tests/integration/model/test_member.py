@@ -10,7 +10,7 @@ import torch
 from patchae.model.detector import PatchAE
 from patchae.model.images import load_batch
 from patchae.model.training import train
-from tests.model.trained import SETTINGS, Small
+from tests.support.trained import SETTINGS, Small
 
 PAIR = SETTINGS.model_copy(update={"backbone": "tf_efficientnet_lite0+tf_efficientnet_lite1"})
 

@@ -13,7 +13,7 @@ from patchae.errors import UsageError
 from patchae.model.detector import PatchAE
 from patchae.model.images import load_batch
 from patchae.model.training import train
-from tests.model.trained import SETTINGS, Small
+from tests.support.trained import SETTINGS, Small
 
 APART = 0.2
 """How far 8 bits of mantissa may move a score, as a share of the threshold or a score above it."""

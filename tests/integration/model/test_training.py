@@ -16,8 +16,8 @@ from patchae.files import sha256_file
 from patchae.model.detector import FACTS_FILE, WEIGHTS_FILE
 from patchae.model.split import calibration_split
 from patchae.model.training import FEWEST, pick_device, train
-from tests.model.trained import SETTINGS, Small
 from tests.support import write_class
+from tests.support.trained import SETTINGS, Small
 
 
 def _trained(folder: Path, saved: Path, settings: Training = SETTINGS) -> dict[str, bytes]:

@@ -23,7 +23,7 @@ from patchae.dataset.bucket import stamped
 from patchae.environment import spare_loopback
 from patchae.errors import AccessRefused, ConfigError, PatchaeError, StoreUnreachable
 from patchae.registry.mlflow_answers import probe
-from tests.tls import Authority, door
+from tests.support.tls import Authority, door
 
 BASIC = "Basic " + base64.b64encode(b"ann:s3cret").decode()
 BEARER = "Bearer t0ken"

@@ -14,10 +14,10 @@ from patchae.project import Project
 from patchae.registry.agreement import disagreements
 from patchae.registry.relocate import relocate
 from patchae.registry.tracking import Tracking
-from tests.flows.plant import clean
-from tests.registry.memory import MODEL
-from tests.retention.shop import Shop
 from tests.support import patchae
+from tests.support.plant import clean
+from tests.support.registry.memory import MODEL
+from tests.support.retention.shop import Shop
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from patchae.project import Project, prepare_environment
 from patchae.registry.ledger import Ledger
 from patchae.registry.promotion import override, promote
 from patchae.registry.tracking import Tracking
-from tests.registry.memory import MODEL, judged
 from tests.support import patchae
+from tests.support.registry.memory import MODEL, judged
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -9,7 +9,7 @@ import pytest
 from patchae.registry.aliases import Aliases
 from patchae.registry.ledger import Entry, Ledger
 from patchae.registry.promotion import promote, rollback
-from tests.registry.memory import MODEL, MemoryAliases, judged
+from tests.support.registry.memory import MODEL, MemoryAliases, judged
 
 
 @pytest.fixture

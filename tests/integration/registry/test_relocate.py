@@ -16,10 +16,10 @@ from patchae.health import examine
 from patchae.project import Project, prepare_environment
 from patchae.registry.relocate import relocate
 from patchae.registry.tracking import Tracking
-from tests.flows.plant import clean
-from tests.registry.memory import MODEL
-from tests.retention.shop import Shop
 from tests.support import patchae, write_image
+from tests.support.plant import clean
+from tests.support.registry.memory import MODEL
+from tests.support.retention.shop import Shop
 
 
 @pytest.fixture(scope="module")

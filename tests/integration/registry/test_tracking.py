@@ -15,7 +15,7 @@ from patchae.model.key import source_digest
 from patchae.project import Project, prepare_environment
 from patchae.registry.tracking import Tracking, Version
 from patchae.types import TrainingKey
-from tests.flows.plant import Works, the_works
+from tests.support.plant import Works, the_works
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from patchae.report.collect import audited, line_report
 from patchae.report.content import ClassReport, LineReport
-from tests.flows.plant import Works, the_works
+from tests.support.plant import Works, the_works
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 from patchae.dataset.version import pinned_version
 from patchae.report.images_page import write_images_page
 from patchae.report.site import write_report, write_site
-from tests.flows.plant import Works, the_works
 from tests.integration.report.test_site import dead_links
+from tests.support.plant import Works, the_works
 from tests.unit.report.test_page import Page
 
 

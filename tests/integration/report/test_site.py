@@ -25,7 +25,7 @@ from patchae.report.images_page import images_page, write_images_page
 from patchae.report.looks import last_look
 from patchae.report.morning import plant
 from patchae.report.site import report_path, start_path, write_report, write_site
-from tests.flows.plant import Plant, Works, the_works
+from tests.support.plant import Plant, Works, the_works
 from tests.unit.report.test_page import Page
 
 GENERATOR = '<meta name="generator" content="patchae'

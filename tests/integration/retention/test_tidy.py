@@ -18,8 +18,8 @@ from patchae.registry.removal import TIDIED
 from patchae.registry.standing import champion_of, former_champions
 from patchae.retention.log import log_file
 from patchae.steps.tidy import Removed, freed, tidy_work
-from tests.registry.memory import MODEL
-from tests.retention.shop import Shop
+from tests.support.registry.memory import MODEL
+from tests.support.retention.shop import Shop
 from tests.unit.retention.test_aged import aged
 
 WEIGHTS = "artifacts/model/model.safetensors"

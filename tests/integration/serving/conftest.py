@@ -17,7 +17,7 @@ from patchae.predictions.log import PredictionLog
 from patchae.project import Project
 from patchae.serving.judging import Parts
 from patchae.serving.running import Wish, prepared
-from tests.flows.plant import Works, one_thread, the_works
+from tests.support.plant import Works, one_thread, the_works
 
 T = TypeVar("T")
 LENS, DISC = "works.lens", "works.disc"

@@ -21,8 +21,8 @@ from patchae.registry.tracking import Tracking
 from patchae.serving import following
 from patchae.serving.asked import Limits
 from patchae.serving.champion import Champion
-from tests.flows.plant import Works
 from tests.integration.serving.conftest import LENS, Service, running, until
+from tests.support.plant import Works
 
 WHY = {"actor": "a test", "reason": "to see who answers"}
 

@@ -17,9 +17,9 @@ from patchae.errors import UsageError
 from patchae.project import Project
 from patchae.serving.listening import bound, listen
 from patchae.serving.running import Wish, serve
-from tests.flows.plant import Works
 from tests.integration.serving.conftest import LENS
 from tests.support import ROOT
+from tests.support.plant import Works
 
 TREE = ROOT
 

@@ -22,8 +22,8 @@ from patchae.report.collect import line_report
 from patchae.report.page import render
 from patchae.steps.batch import score_batch
 from patchae.steps.threshold import look, move
-from tests.flows.plant import Plant, clean, one_thread, steps
 from tests.integration.serving.conftest import Service, running, until
+from tests.support.plant import Plant, clean, one_thread, steps
 
 GEAR = "mill.gear"
 

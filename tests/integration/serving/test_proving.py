@@ -18,8 +18,8 @@ from patchae.registry.loading import load_model
 from patchae.registry.standing import champion_of
 from patchae.registry.tracking import Tracking
 from patchae.serving.champion import Champion, load
-from tests.flows.plant import Works
 from tests.integration.serving.conftest import LENS
+from tests.support.plant import Works
 
 Happen = Callable[[int, Path], None]
 

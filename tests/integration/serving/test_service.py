@@ -23,8 +23,8 @@ from patchae.registry.loading import load_version
 from patchae.serving import pictures
 from patchae.serving.app import service as application
 from patchae.serving.engine import LARGEST_BATCH
-from tests.flows.plant import Works
 from tests.integration.serving.conftest import DISC, LENS, Service, running, until
+from tests.support.plant import Works
 
 
 def test_a_score_over_http_is_the_score_of_the_model(service: Service, works: Works) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.flows.plant import Plant, one_thread
+from tests.support.plant import Plant, one_thread
 
 
 @pytest.fixture(scope="module")

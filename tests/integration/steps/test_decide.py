@@ -22,8 +22,8 @@ from patchae.steps import decide
 from patchae.steps.decide import decide_class
 from patchae.steps.enrol import enrol_class
 from patchae.types import DataVersion, TrainingKey
-from tests.flows.plant import GATES, Plant, Works, clean, learned, one_thread
-from tests.registry.memory import move
+from tests.support.plant import GATES, Plant, Works, clean, learned, one_thread
+from tests.support.registry.memory import move
 
 
 @pytest.fixture(scope="module")

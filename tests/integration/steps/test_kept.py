@@ -18,8 +18,8 @@ from patchae.steps import kept
 from patchae.steps.job import ClassJob
 from patchae.steps.kept import kept_for
 from patchae.steps.learn import train_class
-from tests.flows.plant import Plant, job_of
 from tests.support import write_image
+from tests.support.plant import Plant, job_of
 
 
 class _KilledError(BaseException):

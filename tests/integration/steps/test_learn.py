@@ -13,8 +13,8 @@ from patchae.evidence.scores import HEADER
 from patchae.files import sha256_file
 from patchae.steps.job import ClassJob
 from patchae.steps.learn import evaluate_class, require_unchanged, train_class
-from tests.flows.plant import Plant, job_of, learned
 from tests.support import write_image
+from tests.support.plant import Plant, job_of, learned
 
 
 @pytest.fixture(scope="module")

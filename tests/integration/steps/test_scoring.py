@@ -21,7 +21,7 @@ from patchae.registry.loading import load_version
 from patchae.steps import scoring
 from patchae.steps.batch import score_batch
 from patchae.steps.scoring import Job, score_source
-from tests.flows.plant import Works, one_thread, the_works
+from tests.support.plant import Works, one_thread, the_works
 
 LENS = "works.lens"
 

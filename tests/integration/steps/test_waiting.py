@@ -15,9 +15,9 @@ from patchae.lineage.bundle import verify
 from patchae.lineage.record import missing
 from patchae.steps.enrol import read_lineage
 from patchae.steps.learn import train_class
-from tests.flows.plant import Plant, job_of, steps
-from tests.lineage.bundles import run
 from tests.support import patchae
+from tests.support.lineage.bundles import run
+from tests.support.plant import Plant, job_of, steps
 
 Said = Callable[..., str]
 

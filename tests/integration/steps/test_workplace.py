@@ -18,8 +18,8 @@ from patchae.project import Project
 from patchae.steps import workplace as module
 from patchae.steps.workplace import describe, fetched, make_room, workplace
 from patchae.types import DataVersion
-from tests.flows.plant import Plant
 from tests.support import write_class
+from tests.support.plant import Plant
 
 SERVERS = {
     "MLFLOW_TRACKING_URI": "http://mlflow.example",

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-from tests.wide import wide_png
+from tests.support.wide import wide_png
 
 SIDE = 96
 Damage = Callable[[Path], None]

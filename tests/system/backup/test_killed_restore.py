@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from patchae.backup.write import back_up
-from tests.flows.plant import clean
-from tests.retention.shop import Shop
 from tests.support import DYING
+from tests.support.plant import clean
+from tests.support.retention.shop import Shop
 
 ROOT = Path(__file__).parents[3]
 STEPS = 8

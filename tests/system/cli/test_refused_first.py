@@ -10,7 +10,7 @@ import pytest
 
 from patchae.project import Project
 from patchae.registry.ledger import Ledger
-from tests.registry.memory import MODEL, judged
+from tests.support.registry.memory import MODEL, judged
 
 HEAVY = {"torch", "mlflow", "pandas", "great_expectations", "prefect", "dvc", "timm"}
 SCRIPT = """

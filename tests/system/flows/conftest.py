@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from flows import stopping
-from tests.flows.plant import Plant, clean, one_thread
+from tests.support.plant import Plant, clean, one_thread
 
 
 @pytest.fixture(scope="session")

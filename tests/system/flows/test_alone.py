@@ -20,7 +20,7 @@ from patchae.steps import plan
 from patchae.steps.announce import announcing
 from patchae.steps.job import Origin
 from patchae.steps.outcome import ClassOutcome
-from tests.flows.plant import Plant, job_of, only
+from tests.support.plant import Plant, job_of, only
 
 PATIENCE_S = 120
 

@@ -16,9 +16,9 @@ import pytest
 
 from patchae.lineage.gather import audit_model
 from patchae.registry.tracking import Tracking
-from tests.flows.crashes import DEAD, MOMENTS, TRAINED
-from tests.flows.plant import Plant, clean, learned, only, runs, steps
 from tests.support import ROOT
+from tests.support.crashes import DEAD, MOMENTS, TRAINED
+from tests.support.plant import Plant, clean, learned, only, runs, steps
 
 REPOSITORY = ROOT
 PATIENCE_S = 240
@@ -35,7 +35,7 @@ def died(plant: Plant) -> dict[str, int]:
         for moment in TRAINED:  # nor to train again
             learned(plant.project, "crash", moment)
         done = subprocess.run(
-            [sys.executable, "-m", "tests.flows.crashes", str(plant.project.root)],
+            [sys.executable, "-m", "tests.support.crashes", str(plant.project.root)],
             cwd=REPOSITORY,
             check=True,
             stdout=subprocess.PIPE,

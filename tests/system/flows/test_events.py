@@ -13,8 +13,8 @@ from flows.events import announce
 from patchae.dataset.version import Snapshot, snapshot
 from patchae.errors import StoreUnreachable
 from patchae.project import prepare_environment
-from tests.flows.plant import Plant
 from tests.support import patchae, write_class, write_image
+from tests.support.plant import Plant
 
 NOBODY = "http://127.0.0.1:9/api"
 Told = list[tuple[str, list[str]]]

@@ -11,8 +11,8 @@ import pytest
 
 import flows
 from patchae.steps.monitor import Seen
-from tests.flows.plant import Plant
 from tests.support import patchae
+from tests.support.plant import Plant
 
 FLOWS = {
     "monitor": {"monitor": "monitor"},

@@ -12,8 +12,8 @@ import yaml
 from prefect.states import AwaitingRetry
 
 from flows.server import free_port, prefect_server
-from tests.flows.plant import Plant
-from tests.integration.prefect_server import client_of, run, start, until, worker
+from tests.support.plant import Plant
+from tests.support.prefect_server import client_of, run, start, until, worker
 
 LAST = datetime.now(UTC) - timedelta(hours=3)
 WEEKLY = {"cron": f"{LAST.minute} {LAST.hour} * * {LAST.isoweekday() % 7}", "timezone": "UTC"}

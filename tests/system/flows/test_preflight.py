@@ -13,7 +13,7 @@ from flows.retrain import retrain
 from patchae.cli import main
 from patchae.errors import StoreUnreachable, UsageError
 from patchae.health import examine
-from tests.flows.plant import Plant
+from tests.support.plant import Plant
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 

@@ -12,9 +12,9 @@ from uuid import UUID
 import pytest
 
 from flows.server import free_port, prefect_server
-from tests.flows.plant import GATES, TINY, Plant
-from tests.integration.prefect_server import client_of, run, start, states, until, worker
 from tests.support import write_class
+from tests.support.plant import GATES, TINY, Plant
+from tests.support.prefect_server import client_of, run, start, states, until, worker
 
 NIGHTLY = {"cron": "0 3 * * 1", "timezone": "Europe/Berlin"}
 ENDS = ("Completed", "Failed", "Crashed")

@@ -20,9 +20,9 @@ from patchae.files import write_text
 from patchae.project import Project
 from patchae.steps.outcome import ClassOutcome, LineFailed
 from patchae.steps.workplace import describe
-from tests.flows.plant import GATES, TINY, Plant
-from tests.postgres import Server
 from tests.support import write_class
+from tests.support.plant import GATES, TINY, Plant
+from tests.support.postgres import Server
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 

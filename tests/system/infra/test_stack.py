@@ -16,10 +16,10 @@ import psutil
 import pytest
 
 from infra.stack import postgres, process, s3, whole
-from tests.flows.plant import GATES, TINY
-from tests.integration.prefect_server import worker
-from tests.integration.stacked import WORKERS_SECRET, Stack, processes, running, settings_in
 from tests.support import write_class
+from tests.support.plant import GATES, TINY
+from tests.support.prefect_server import worker
+from tests.support.stacked import WORKERS_SECRET, Stack, processes, running, settings_in
 
 pytestmark = [
     pytest.mark.skipif(
@@ -161,7 +161,7 @@ def test_only_a_promoter_tidies_and_files_go_through_the_server(
     stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from patchae.errors import AccessRefused
-    from tests.retention.shop import Shop
+    from tests.support.retention.shop import Shop
 
     for name, value in stack.environment("promoter").items():
         if name.startswith(("AWS_", "MLFLOW_", "PATCHAE_")):

@@ -12,9 +12,9 @@ import psutil
 import pytest
 
 from infra.stack import postgres, process, whole
-from tests.flows.plant import GATES, TINY
-from tests.integration.stacked import Stack, running
 from tests.support import write_class
+from tests.support.plant import GATES, TINY
+from tests.support.stacked import Stack, running
 
 pytestmark = [
     pytest.mark.skipif(

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.lineage.fixtures import built, honest, made, proven, proven_once
+from tests.support.lineage.fixtures import built, honest, made, proven, proven_once
 
 __all__ = ["built", "honest", "made", "proven", "proven_once"]

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from patchae.lineage.bundle import verify
-from tests.lineage.bundles import Forged, Made, run
-from tests.registry.memory import MODEL
+from tests.support.lineage.bundles import Forged, Made, run
+from tests.support.registry.memory import MODEL
 
 ALWAYS_UNKNOWN = {"data_version", "audit"}
 

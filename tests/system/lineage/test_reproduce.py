@@ -23,9 +23,9 @@ from patchae.lineage.reproduce.compare import Difference, Rebuilt, differences
 from patchae.lineage.reproduce.run import judge
 from patchae.project import Project
 from patchae.types import DataVersion
-from tests.flows.plant import Works, the_works
-from tests.lineage.builder import Built
 from tests.support import git_init, patchae
+from tests.support.lineage.builder import Built
+from tests.support.plant import Works, the_works
 
 PACKAGE = Path(package.__file__).parent
 WEIGHTS = "artifacts/model/model.safetensors"

@@ -20,7 +20,7 @@ import pytest
 
 from flows.server import free_port, prefect_server
 from tests.support import git_init, write_class
-from tests.tls import Authority, Door, door
+from tests.support.tls import Authority, Door, door
 
 ROOT = Path(__file__).parents[3]
 BEARER = "Bearer t0ken"

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from patchae.project import Project
-from tests.tls import door
+from tests.support.tls import door
 
 ROOT = Path(__file__).parents[3]
 _CONNECTS = """

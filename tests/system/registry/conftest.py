@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres import Server
-from tests.registry.fixtures import Make, in_files, ledger, place
-from tests.registry.places import Place
+from tests.support.postgres import Server
+from tests.support.registry.fixtures import Make, in_files, ledger, place
+from tests.support.registry.places import Place
 
 __all__ = ["ledger", "new_place", "place"]
 

@@ -17,9 +17,9 @@ from patchae.registry.alignment import put_back, settle
 from patchae.registry.ledger import Ledger, Transaction
 from patchae.registry.promotion import adopt, promote, rollback
 from patchae.registry.standing import champion_of, last_verdict, moves
-from tests.registry.memory import MODEL, judged
-from tests.registry.places import Place, side_by_side
-from tests.registry.shared import SharedAliases
+from tests.support.registry.memory import MODEL, judged
+from tests.support.registry.places import Place, side_by_side
+from tests.support.registry.shared import SharedAliases
 
 
 class Steps:

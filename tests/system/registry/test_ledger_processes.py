@@ -6,8 +6,8 @@ import signal
 import subprocess
 import sys
 
-from tests.registry.memory import move
-from tests.registry.places import Place, side_by_side
+from tests.support.registry.memory import move
+from tests.support.registry.places import Place, side_by_side
 
 
 def append_many(place: Place, actor: str, count: int) -> None:
@@ -28,7 +28,7 @@ def test_processes_that_append_at_the_same_time_make_one_chain(place: Place) -> 
 
 WRITER = """
 import sys
-from tests.registry.places import Place, side_by_side
+from tests.support.registry.places import Place, side_by_side
 body = dict.fromkeys(["to", "from", "why", "reason", "verdict"])
 while True:
     print(Place.of(sys.argv[1]).ledger().append("move", "m", body, "a").digest, flush=True)

@@ -10,8 +10,8 @@ from patchae.errors import ConfigError, StoreUnreachable
 from patchae.project import Project
 from patchae.registry.ledger import Ledger
 from patchae.registry.ledger_postgres import ServerStore
-from tests.postgres import PASSWORD, Server
-from tests.registry.memory import move
+from tests.support.postgres import PASSWORD, Server
+from tests.support.registry.memory import move
 
 
 def test_the_setting_names_the_database(

@@ -12,10 +12,10 @@ from patchae.registry.gates import judge
 from patchae.registry.ledger import Ledger
 from patchae.registry.promotion import promote
 from patchae.registry.standing import champion_of, moves
-from tests.registry.memory import MODEL, evidence
-from tests.registry.places import Place, children
-from tests.registry.shared import SharedAliases
 from tests.support import examples
+from tests.support.registry.memory import MODEL, evidence
+from tests.support.registry.places import Place, children
+from tests.support.registry.shared import SharedAliases
 
 PROCESSES = 16
 ROUNDS = examples(200)

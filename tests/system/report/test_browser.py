@@ -19,8 +19,8 @@ from patchae.report.life import life_of, render
 from patchae.report.start import audits_page, ledger_page, start_page
 from tests.integration.validation.gallery import GALLERY, sound
 from tests.integration.validation.test_gallery import FIRST, checked
-from tests.report.browser import Browser, chromium
 from tests.support import write_image
+from tests.support.browser import Browser, chromium
 from tests.unit.report.test_life import STORY
 from tests.unit.report.test_now import DRIFTED, NOW, audit, week
 from tests.unit.report.test_page import FULL as LINE

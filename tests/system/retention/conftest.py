@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.retention.fixtures import far, s3, shop
+from tests.support.retention.fixtures import far, s3, shop
 
 __all__ = ["far", "s3", "shop"]

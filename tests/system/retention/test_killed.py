@@ -6,10 +6,10 @@ import subprocess
 import sys
 
 from patchae.retention.work import GOING
-from tests.registry.memory import MODEL
-from tests.retention.deaths import DEAD, MOMENTS
-from tests.retention.shop import Shop
 from tests.support import ROOT
+from tests.support.registry.memory import MODEL
+from tests.support.retention.deaths import DEAD, MOMENTS
+from tests.support.retention.shop import Shop
 
 WEIGHTS = "artifacts/model/model.safetensors"
 
@@ -21,7 +21,7 @@ def test_killed_at_every_step(shop: Shop) -> None:
     champion = shop.champion()
     before = shop.entries
     done = subprocess.run(
-        [sys.executable, "-m", "tests.retention.deaths", shop.project.root],
+        [sys.executable, "-m", "tests.support.retention.deaths", shop.project.root],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -21,8 +21,8 @@ from patchae.registry.chain import Entry
 from patchae.registry.standing import champion_of, let_go
 from patchae.registry.tracking import Tracking
 from patchae.steps.tidy import Tidying, look
-from tests.flows.plant import Plant, clean, one_thread, steps
 from tests.support import ROOT, patchae
+from tests.support.plant import Plant, clean, one_thread, steps
 from tests.unit.test_docs import check_json
 
 MODEL = "works.lens"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from patchae.steps.tidy import Removed
-from tests.integration.s3 import Server
-from tests.registry.memory import MODEL
-from tests.retention.shop import Shop
+from tests.support.registry.memory import MODEL
+from tests.support.retention.shop import Shop
+from tests.support.s3 import Server
 
 WEIGHTS = "artifacts/model/model.safetensors"
 

@@ -17,8 +17,8 @@ from patchae.dataset.version import pinned_version, snapshot
 from patchae.errors import DataError, StoreSilent, StoreUnreachable
 from patchae.files import Progress, digests_of
 from patchae.project import Project
-from tests.integration.s3 import Server, server, start
 from tests.support import write_class, write_image
+from tests.support.s3 import Server, server, start
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,8 @@ from patchae.predictions.reading import predictions
 from patchae.predictions.record import Prediction
 from patchae.project import Project
 from patchae.steps.batch import score_batch
-from tests.flows.plant import Works, one_thread, the_works
-from tests.integration.s3 import Server, server, start
+from tests.support.plant import Works, one_thread, the_works
+from tests.support.s3 import Server, server, start
 from tests.unit.predictions.test_log import decision
 
 LENS = "works.lens"

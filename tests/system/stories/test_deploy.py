@@ -16,9 +16,9 @@ import yaml
 
 from flows.server import free_port, prefect_server
 from patchae.registry.ledger import Ledger
-from tests.flows.plant import GATES, TINY, Plant
-from tests.integration.prefect_server import environment, run, until, worker
 from tests.support import write_class
+from tests.support.plant import GATES, TINY, Plant
+from tests.support.prefect_server import environment, run, until, worker
 
 ALWAYS = {"cron": "* * * * *", "timezone": "UTC"}
 

@@ -20,9 +20,9 @@ from flows.server import free_port, prefect_server
 from patchae.predictions.reading import predictions
 from patchae.registry.ledger import Ledger
 from patchae.registry.standing import moves
-from tests.flows.plant import GATES, TINY, Plant
-from tests.integration.prefect_server import environment, run, until, worker
 from tests.support import write_class, write_image
+from tests.support.plant import GATES, TINY, Plant
+from tests.support.prefect_server import environment, run, until, worker
 
 CAP = "caps.cap"
 

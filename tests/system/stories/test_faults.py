@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from flows.server import free_port, prefect_server
-from tests.flows.plant import GATES, TINY, Plant
-from tests.integration.prefect_server import client_of, run, start, states, until, worker
 from tests.support import write_class
+from tests.support.plant import GATES, TINY, Plant
+from tests.support.prefect_server import client_of, run, start, states, until, worker
 
 LONG = {**TINY, "epochs": 1000, "damaged_images": 50_000}
 """Trains for longer than anybody looks."""

@@ -18,12 +18,12 @@ from patchae.dataset.pin import read_pin
 from patchae.registry.ledger import Ledger
 from patchae.registry.ledger_postgres import ServerStore
 from patchae.steps.workplace import describe
-from tests.flows.plant import TINY, Plant
-from tests.integration.clocks import clock_ahead
-from tests.integration.prefect_server import client_of, run, start, states, until, worker
-from tests.integration.proxy import Proxy
-from tests.postgres import Server
 from tests.support import write_class
+from tests.support.clocks import clock_ahead
+from tests.support.plant import TINY, Plant
+from tests.support.postgres import Server
+from tests.support.prefect_server import client_of, run, start, states, until, worker
+from tests.support.proxy import Proxy
 from tests.system.stories.test_faults import MIDDLING, plant, training_of, versions
 
 CUT_S = 30

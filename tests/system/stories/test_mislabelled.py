@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.flows.plant import Plant, clean, one_thread, steps
 from tests.integration.cli.conftest import Command, Told
+from tests.support.plant import Plant, clean, one_thread, steps
 
 BAD = 20
 

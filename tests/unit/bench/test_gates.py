@@ -16,7 +16,7 @@ from bench.gates import covered
 from bench.pages import GATES, PAGE
 from bench.populations import METHOD, Pair, Population
 from patchae.evidence.auroc import components
-from tests.bench.fixtures import MARKS
+from tests.support.bench.fixtures import MARKS
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from bench.ablations import of_ablations
 from bench.pages import SECTIONS, rendered
 from bench.product_pages import of_sizes
 from bench.tables import of_methods, significant
-from tests.bench.fixtures import MARKS
+from tests.support.bench.fixtures import MARKS
 
 PAGE = "a\n" + MARKS.replace(":begin -->\n", ":begin -->\nwhat was there before\n") + "c"
 

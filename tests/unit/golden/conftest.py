@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.lineage.fixtures import honest
-from tests.model.trained import small
+from tests.support.lineage.fixtures import honest
+from tests.support.trained import small
 
 __all__ = ["honest", "small"]

@@ -12,9 +12,9 @@ from patchae.registry.chain import faults
 from patchae.registry.export import from_lines, to_lines
 from tests.golden import BUNDLE, LEDGER, RECORD, WEIGHTS, read
 from tests.golden.results import weights
-from tests.lineage.built import Built
-from tests.lineage.bundles import answer
-from tests.model.trained import Small
+from tests.support.lineage.built import Built
+from tests.support.lineage.bundles import answer
+from tests.support.trained import Small
 
 
 def test_a_ledger_that_was_written_before_is_one_chain_and_is_exported_byte_for_byte() -> None:

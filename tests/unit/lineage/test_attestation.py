@@ -17,9 +17,9 @@ from securesystemslib.signer import SSlibKey
 
 from patchae.lineage.attestation import BUILD_TYPE, envelope, statement
 from patchae.registry.signing import Signer, generate
-from tests.flows.plant import Works, the_works
-from tests.lineage.builder import Built
 from tests.support import patchae
+from tests.support.lineage.builder import Built
+from tests.support.plant import Works, the_works
 
 
 @pytest.fixture

@@ -12,10 +12,16 @@ from hypothesis import strategies as st
 from patchae.errors import DataError, StoreUnreachable
 from patchae.files import canonical_json
 from patchae.lineage.audit import LINKS, Material, Unreachable, audit
-from tests.lineage.answers import OF_THE_LEDGER, OF_THE_RECORD, broken, detail, not_checkable
-from tests.lineage.built import Built
-from tests.registry.memory import MODEL
 from tests.support import ROOT, examples
+from tests.support.lineage.answers import (
+    OF_THE_LEDGER,
+    OF_THE_RECORD,
+    broken,
+    detail,
+    not_checkable,
+)
+from tests.support.lineage.built import Built
+from tests.support.registry.memory import MODEL
 
 DOCS = ROOT / "docs" / "audit.md"
 ALL = set(LINKS)

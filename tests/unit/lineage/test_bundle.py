@@ -17,10 +17,10 @@ from patchae.lineage.bundle.ledger_part import excerpt, public_keys
 from patchae.lineage.bundle.write import write_zip
 from patchae.registry.export import Anchor
 from patchae.report.bundle import require_bundle, write_pages
-from tests.lineage.builder import build
-from tests.lineage.bundles import OTHER, Forged, Made, answer, in_state, run
-from tests.registry.memory import MODEL
 from tests.support import ROOT
+from tests.support.lineage.builder import build
+from tests.support.lineage.bundles import OTHER, Forged, Made, answer, in_state, run
+from tests.support.registry.memory import MODEL
 
 NOT_IN_IT = {"model_files", "images"}
 ALWAYS_UNKNOWN = {"data_version", "audit"}

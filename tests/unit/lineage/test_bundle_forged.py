@@ -23,8 +23,8 @@ from patchae.files import sha256_bytes
 from patchae.lineage.bundle import verify
 from patchae.registry.signing import Signer, generate
 from patchae.registry.verdict import rival_scores_file
-from tests.lineage.bundles import Forged, Made, answer, in_state, run
 from tests.support import examples
+from tests.support.lineage.bundles import Forged, Made, answer, in_state, run
 
 Forge = Callable[[Forged], object]
 PROBED = "bolt/test/hole/000.png"

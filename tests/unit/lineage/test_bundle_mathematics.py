@@ -29,9 +29,9 @@ from patchae.registry.chain import Entry
 from patchae.registry.evidence import evidence_of, rival_of, unscored_rival
 from patchae.registry.gates import judge
 from patchae.registry.standing import champion_of
-from tests.lineage.builder import Built
-from tests.registry.memory import MODEL
 from tests.support import examples
+from tests.support.lineage.builder import Built
+from tests.support.registry.memory import MODEL
 
 CLOSE = 1e-9
 FEW_SCORES = st.integers(0, 12).map(lambda value: value / 10)  # with many ties

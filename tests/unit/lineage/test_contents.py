@@ -12,9 +12,9 @@ import pytest
 
 from patchae.dataset.manifest import class_digest, from_csv
 from patchae.lineage.audit import audit
-from tests.lineage.answers import broken, detail, edit, not_checkable
-from tests.lineage.builder import build
-from tests.lineage.built import Built
+from tests.support.lineage.answers import broken, detail, edit, not_checkable
+from tests.support.lineage.builder import build
+from tests.support.lineage.built import Built
 
 
 @pytest.mark.parametrize("name", ["MLmodel", "artifacts/model.safetensors"])

@@ -23,10 +23,10 @@ from patchae.registry.gates import judge
 from patchae.registry.ledger import Entry
 from patchae.registry.promotion import promote, rollback
 from patchae.registry.verdict import rival_scores_file
-from tests.lineage.answers import OF_THE_RECORD, broken, detail, edit, not_checkable
-from tests.lineage.builder import build
-from tests.lineage.built import Built
-from tests.registry.memory import MODEL, MemoryAliases, judged
+from tests.support.lineage.answers import OF_THE_RECORD, broken, detail, edit, not_checkable
+from tests.support.lineage.builder import build
+from tests.support.lineage.built import Built
+from tests.support.registry.memory import MODEL, MemoryAliases, judged
 
 
 def test_a_row_of_the_ledger_was_changed(built: Built) -> None:

@@ -16,10 +16,10 @@ from patchae.lineage.bundle.content import Sources
 from patchae.lineage.probe import probe
 from patchae.registry.chain import Row
 from patchae.report.bundle import write_pages
-from tests.lineage.answers import broken, not_checkable
-from tests.lineage.built import Built
-from tests.lineage.bundles import answer, in_state
-from tests.lineage.forging import Rows, as_insider, find, flip
+from tests.support.lineage.answers import broken, not_checkable
+from tests.support.lineage.built import Built
+from tests.support.lineage.bundles import answer, in_state
+from tests.support.lineage.forging import Rows, as_insider, find, flip
 
 WEIGHTS = "artifacts/model.safetensors"
 

@@ -15,7 +15,7 @@ from patchae.lineage.material import Facts, Material
 from patchae.registry.alignment import put_back, settle
 from patchae.registry.ledger import Ledger
 from patchae.registry.promotion import adopt, override, promote, rollback
-from tests.registry.memory import MODEL, MemoryAliases, judged
+from tests.support.registry.memory import MODEL, MemoryAliases, judged
 
 
 class DyingAliases(MemoryAliases):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from patchae.files import canonical_json
 from patchae.lineage.record import digest, load, missing, parse
-from tests.lineage.builder import build
+from tests.support.lineage.builder import build
 
 Place = tuple[str, ...]
 

@@ -11,7 +11,7 @@ import pytest
 
 from patchae.lineage.record import missing
 from patchae.lineage.schema import FILE, PAGE, fields_table, page_text, schema_text
-from tests.lineage.built import Built
+from tests.support.lineage.built import Built
 
 
 def test_the_schema_and_the_page_are_those_of_the_source() -> None:

@@ -13,9 +13,9 @@ from patchae.dataset.objects import State
 from patchae.lineage.audit import audit
 from patchae.lineage.stored_images import SAMPLE, sample
 from patchae.types import DataVersion
-from tests.lineage.answers import broken, detail
-from tests.lineage.built import Built
-from tests.lineage.forging import flip
+from tests.support.lineage.answers import broken, detail
+from tests.support.lineage.built import Built
+from tests.support.lineage.forging import flip
 
 versions = st.text("0123456789abcdef", min_size=32, max_size=32).map(
     lambda digits: DataVersion(digits + ".dir")

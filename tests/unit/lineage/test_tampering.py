@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from patchae.lineage.audit import LINKS, audit
-from tests.lineage.answers import broken, not_checkable
-from tests.lineage.built import Built
-from tests.lineage.tampering import MATRIX, Tampering
+from tests.support.lineage.answers import broken, not_checkable
+from tests.support.lineage.built import Built
+from tests.support.lineage.tampering import MATRIX, Tampering
 
 
 @pytest.mark.parametrize("tampering", MATRIX, ids=lambda one: one.name)

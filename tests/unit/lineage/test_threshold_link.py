@@ -16,10 +16,10 @@ from patchae.lineage.bundle import verify
 from patchae.registry.ledger import Ledger
 from patchae.registry.loading import FACTS
 from patchae.registry.threshold import move_threshold
-from tests.lineage.builder import build
-from tests.lineage.built import Built
-from tests.lineage.bundles import Made
-from tests.registry.memory import MODEL, MemoryAliases
+from tests.support.lineage.builder import build
+from tests.support.lineage.built import Built
+from tests.support.lineage.bundles import Made
+from tests.support.registry.memory import MODEL, MemoryAliases
 
 TAG, TRAINED = "patchae.threshold", 0.5
 CALIBRATION = [0.1, 0.2, 0.3, 0.4, 0.5]

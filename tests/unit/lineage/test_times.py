@@ -11,10 +11,10 @@ from patchae.lineage.audit import audit
 from patchae.lineage.times import SKEW
 from patchae.registry.chain import Entry
 from patchae.registry.standing import champion_of, until
-from tests.lineage.answers import broken, detail
-from tests.lineage.built import Built
-from tests.lineage.forging import Rows, as_insider, chained
-from tests.registry.memory import MODEL
+from tests.support.lineage.answers import broken, detail
+from tests.support.lineage.built import Built
+from tests.support.lineage.forging import Rows, as_insider, chained
+from tests.support.registry.memory import MODEL
 
 
 @pytest.mark.parametrize(("beyond", "links"), [(False, set()), (True, {"times"})])

@@ -26,9 +26,9 @@ from patchae.lineage.trace.runs import Runs
 from patchae.predictions import parts
 from patchae.project import Project
 from tests.conftest import LINES
-from tests.lineage.builder import Built
-from tests.lineage.works import Works
 from tests.support import git_init, patchae
+from tests.support.lineage.builder import Built
+from tests.support.lineage.works import Works
 from tests.unit.predictions.test_log import decision
 
 BAD = "bolt/train/good/bad.png"

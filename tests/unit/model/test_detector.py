@@ -15,7 +15,7 @@ from PIL import Image
 from patchae.errors import DataError
 from patchae.model.detector import FACTS_FILE, WEIGHTS_FILE, PatchAE
 from patchae.model.split import calibration_split
-from tests.model.trained import SETTINGS, Small
+from tests.support.trained import SETTINGS, Small
 
 
 def _scores(model: PatchAE, sources: list[Path] | list[np.ndarray], batch: int = 8) -> list[float]:

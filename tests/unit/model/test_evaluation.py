@@ -16,7 +16,7 @@ from patchae.lineage.ranks import image_auroc
 from patchae.model.detector import PatchAE
 from patchae.model.evaluation import Evaluation, TestImage, evaluate, margin
 from patchae.model.training import train
-from tests.model.trained import SETTINGS, Small
+from tests.support.trained import SETTINGS, Small
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from patchae.model.backbone import Backbone, load_weights
 from patchae.model.detector import PatchAE
 from patchae.model.images import load
 from patchae.model.samples import Samples, collect
-from tests.model.trained import SETTINGS, Small
+from tests.support.trained import SETTINGS, Small
 
 
 def _collected(small: Small, count: int = 6, **changes: object) -> tuple[PatchAE, Samples]:

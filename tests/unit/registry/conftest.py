@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.registry.fixtures import ledger, new_place, place
+from tests.support.registry.fixtures import ledger, new_place, place
 
 __all__ = ["ledger", "new_place", "place"]

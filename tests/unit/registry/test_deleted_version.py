@@ -10,7 +10,7 @@ from patchae.registry.alignment import put_back, settle
 from patchae.registry.ledger import Ledger
 from patchae.registry.promotion import adopt, override, promote, rollback
 from patchae.registry.standing import champion_of
-from tests.registry.memory import MODEL, MemoryAliases, judged, move
+from tests.support.registry.memory import MODEL, MemoryAliases, judged, move
 
 
 @pytest.fixture

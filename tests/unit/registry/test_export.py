@@ -17,8 +17,8 @@ from patchae.registry.export import Anchor, from_lines, to_lines
 from patchae.registry.ledger import Ledger
 from patchae.registry.signing import Signer, generate
 from patchae.types import Sha256
-from tests.registry.memory import move
 from tests.support import ROOT, examples, patchae
+from tests.support.registry.memory import move
 
 DOCS = ROOT / "docs" / "ledger.md"
 

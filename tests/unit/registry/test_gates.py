@@ -16,8 +16,8 @@ from patchae.registry.evidence import Alarms, Evidence, evidence_of, rival_of, u
 from patchae.registry.gates import judge
 from patchae.registry.verdict import MEANING, Reason, Verdict
 from patchae.registry.wording import explain, explain_row
-from tests.registry.memory import evidence, rival
 from tests.support import ROOT, examples
+from tests.support.registry.memory import evidence, rival
 
 DOCS = ROOT / "docs" / "gates.md"
 

@@ -1,5 +1,5 @@
-"""What a ledger promises, kept by one in a file; `tests.registry.contract` says what it is."""
+"""What a ledger promises, kept by one in a file: see `support.registry.contract`."""
 
 from __future__ import annotations
 
-from tests.registry.contract import *  # noqa: F403 - pytest collects what is named here
+from tests.support.registry.contract import *  # noqa: F403 - pytest collects what is named here

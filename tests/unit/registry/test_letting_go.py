@@ -27,8 +27,8 @@ from patchae.registry.standing import (
     retired,
     to_train_again,
 )
-from tests.registry.memory import MODEL, MemoryAliases, judged
 from tests.support import examples
+from tests.support.registry.memory import MODEL, MemoryAliases, judged
 
 POLICY = Retention(keep_last=1, unpromoted_models_days=90)
 FILES = {"artifacts/model/model.safetensors": {"sha256": "c" * 64, "bytes": 16_000_000}}

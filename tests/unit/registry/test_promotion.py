@@ -12,7 +12,7 @@ from patchae.registry.aliases import Aliases
 from patchae.registry.alignment import put_back, settle
 from patchae.registry.ledger import Entry, Ledger, champion_of, open_promotion
 from patchae.registry.promotion import adopt, override, promote, retire, rollback
-from tests.registry.memory import MODEL, MemoryAliases, judged, move
+from tests.support.registry.memory import MODEL, MemoryAliases, judged, move
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from patchae.errors import ConfigError, UsageError
 from patchae.registry.chain import follow
 from patchae.registry.ledger import Ledger
 from patchae.registry.signing import Signature, Signer, counted, faults, generate, read_public
-from tests.registry.memory import move
-from tests.registry.places import Place
+from tests.support.registry.memory import move
+from tests.support.registry.places import Place
 
 
 @pytest.fixture

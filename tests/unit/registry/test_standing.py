@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from patchae.registry.chain import Entry, Kind, Row, follow
 from patchae.registry.ledger import Ledger
 from patchae.registry.standing import champion_of, last_verdict, open_promotion
-from tests.registry.memory import MODEL, judged, move
+from tests.support.registry.memory import MODEL, judged, move
 
 
 def champion_after(*steps: str) -> tuple[str | None, str | None]:

@@ -7,9 +7,9 @@ import pytest
 from patchae.project import Project
 from patchae.registry.ledger import Ledger
 from patchae.registry.promotion import promote
-from tests.registry.memory import MODEL, MemoryAliases, judged
-from tests.registry.places import Place
 from tests.support import patchae
+from tests.support.registry.memory import MODEL, MemoryAliases, judged
+from tests.support.registry.places import Place
 
 LATER = "2100-01-01T00:00Z"
 

@@ -27,7 +27,7 @@ from patchae.registry.threshold import (
     put_back,
     unfinished,
 )
-from tests.registry.memory import MODEL, MemoryAliases
+from tests.support.registry.memory import MODEL, MemoryAliases
 
 TRAINED = 0.5
 

@@ -12,7 +12,7 @@ import pytest
 
 from patchae.lineage.record import digest
 from patchae.report.card import HTML_FILE, MARKDOWN_FILE, card_html, card_markdown, cards
-from tests.lineage.builder import Built, build
+from tests.support.lineage.builder import Built, build
 
 HOSTILE = "<script>alert(1)</script> | `x` ](https://example.org) *b*"
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from patchae.cli import app
 from patchae.errors import UsageError
-from tests.flows.plant import Works, the_works
+from tests.support.plant import Works, the_works
 from tests.unit.test_docs import check_json
 
 

@@ -19,7 +19,7 @@ from patchae.retention.aged import drift, recent
 from patchae.retention.item import Asked, Item
 from patchae.retention.log import log_file
 from patchae.retention.tidy import carry_out
-from tests.registry.memory import MODEL
+from tests.support.registry.memory import MODEL
 from tests.unit.predictions.test_log import full_after
 
 

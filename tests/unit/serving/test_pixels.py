@@ -14,7 +14,7 @@ from patchae.errors import DataError
 from patchae.model.images import load
 from patchae.serving.pixels import decoded
 from tests.integration.serving.test_hostile import encoded, tiff
-from tests.wide import wide_png, wide_tiff
+from tests.support.wide import wide_png, wide_tiff
 
 MODES = {
     ".png": ["L", "RGB", "RGBA", "P", "I;16", "1", "LA"],

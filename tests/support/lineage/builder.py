@@ -35,11 +35,11 @@ from patchae.lineage.split_file import SPLIT_FILE, Used, split_csv
 from patchae.registry.export import Anchor
 from patchae.registry.signing import generate
 from patchae.types import ClassDigest, DataVersion, Sha256
-from tests.lineage.built import Built, md5_of
-from tests.lineage.history import History, champion_scores
-from tests.lineage.recorded import PACKAGES, THRESHOLD, record_of, run_of, tags_of
-from tests.registry.memory import MODEL
 from tests.support import write_class
+from tests.support.lineage.built import Built, md5_of
+from tests.support.lineage.history import History, champion_scores
+from tests.support.lineage.recorded import PACKAGES, THRESHOLD, record_of, run_of, tags_of
+from tests.support.registry.memory import MODEL
 
 __all__ = ["Built", "build"]
 

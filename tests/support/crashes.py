@@ -1,4 +1,4 @@
-"""Dies at a chosen moment of a class's steps, once per class: `python -m tests.flows.crashes ROOT`.
+"""Dies at a chosen moment of a class's steps: `python -m tests.support.crashes ROOT`.
 
 Each death is a process of its own (`os._exit`, so nothing is cleaned up), forked from one that has
 imported everything. Prints one line per death: the moment and the exit code.
@@ -15,7 +15,7 @@ from typing import Any
 
 from patchae.project import Project, prepare_environment
 from patchae.registry.tracking import Tracking
-from tests.flows.plant import steps
+from tests.support.plant import steps
 
 DEAD = 77
 HEAVY = (

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 """Of the repository."""
 SIDE = 64
 FUZZ = "FUZZ" in os.environ

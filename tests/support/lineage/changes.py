@@ -13,9 +13,9 @@ from patchae.dataset.validation.record import ValidationRecord
 from patchae.files import canonical_json, sha256_bytes
 from patchae.lineage.record import digest
 from patchae.registry.chain import Row
-from tests.lineage.answers import edit
-from tests.lineage.built import Built
-from tests.lineage.forging import (
+from tests.support.lineage.answers import edit
+from tests.support.lineage.built import Built
+from tests.support.lineage.forging import (
     Rows,
     as_insider,
     cut,

@@ -1,6 +1,6 @@
 """Kill snapshots and imports at random moments, and look at what is left.
 
-    python -m tests.integration.faults ROUNDS SEED FOLDER [URL]
+    python -m tests.support.faults ROUNDS SEED FOLDER [URL]
 
 Prints one line per round; ends with an error at the first round that lost or broke something. The
 work is done in forks of this process, which has DVC imported already: starting it anew would take

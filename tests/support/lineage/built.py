@@ -19,8 +19,8 @@ from patchae.registry.ledger import Ledger
 from patchae.registry.runs import LoggedRun
 from patchae.registry.signing import Signer
 from patchae.types import DataVersion
-from tests.lineage.history import LAX
-from tests.registry.memory import MODEL
+from tests.support.lineage.history import LAX
+from tests.support.registry.memory import MODEL
 
 MADE = "2026-05-01T09:30:00+00:00"
 """When the data version was made."""

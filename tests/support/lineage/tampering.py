@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.lineage import changes as do
-from tests.lineage.answers import edit
-from tests.lineage.built import Built
-from tests.lineage.changes import row
-from tests.lineage.forging import (
+from tests.support.lineage import changes as do
+from tests.support.lineage.answers import edit
+from tests.support.lineage.built import Built
+from tests.support.lineage.changes import row
+from tests.support.lineage.forging import (
     as_insider,
     cut,
     drop_line,
@@ -27,7 +27,7 @@ from tests.lineage.forging import (
     rewrite,
     with_another_key,
 )
-from tests.lineage.moved import judged_again, used_twice
+from tests.support.lineage.moved import judged_again, used_twice
 
 TRAINED, HOLE = "bolt/train/good/007.png", "bolt/test/hole/001.png"
 MASK = "bolt/ground_truth/hole/001_mask.png"

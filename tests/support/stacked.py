@@ -19,8 +19,8 @@ from infra.stack.settings import Settings
 from patchae.registry.chain import Entry
 from patchae.registry.ledger import Ledger
 from patchae.registry.ledger_postgres import ServerStore
-from tests.flows.plant import GATES, TINY, Plant
 from tests.support import write_class
+from tests.support.plant import GATES, TINY, Plant
 
 ROOT = Path(__file__).parents[2]
 ALWAYS = {"cron": "* * * * *", "timezone": "UTC"}

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import psutil
 
-from tests.flows.plant import Plant
+from tests.support.plant import Plant
 
 ROOT = Path(__file__).parents[2]
 T = TypeVar("T")

@@ -19,7 +19,7 @@ from patchae.registry.ledger import Ledger
 from patchae.registry.operating import table
 from patchae.registry.promotion import promote
 from patchae.registry.verdict import rival_scores_file
-from tests.registry.memory import MODEL, MemoryAliases, judged
+from tests.support.registry.memory import MODEL, MemoryAliases, judged
 
 LAX = Gates(min_image_auroc=0.5, max_false_alarms=1, max_drop=1)
 RUN = "4d1f0c6e9a5b4a3f8f5f2f3e6f7a8b9c"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from patchae.registry.ledger import Ledger
-from tests.registry.places import Place
+from tests.support.registry.places import Place
 
 Make = Callable[[], Place]
 

@@ -23,8 +23,8 @@ from patchae.registry.chain import Entry
 from patchae.registry.ledger import Ledger
 from patchae.registry.standing import champion_of
 from patchae.types import DataVersion
-from tests.lineage.builder import Built
 from tests.support import write_class, write_image
+from tests.support.lineage.builder import Built
 
 
 class Works:

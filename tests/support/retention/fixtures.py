@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.plant import clean
-from tests.integration.s3 import Server, server
-from tests.postgres import Server as Postgres
-from tests.retention.shop import LINE, Shop
+from tests.support.plant import clean
+from tests.support.postgres import Server as Postgres
+from tests.support.retention.shop import LINE, Shop
+from tests.support.s3 import Server, server
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from patchae.lineage.environment import components
 from patchae.lineage.record import build as build_record
 from patchae.registry.evidence import intervals
 from patchae.registry.runs import LoggedRun
-from tests.lineage.history import LAX, RUN
+from tests.support.lineage.history import LAX, RUN
 
 THRESHOLD = 0.5
 STARTED, FINISHED = "2026-05-01T10:00:00.000000Z", "2026-05-01T10:00:12.500000Z"

@@ -12,7 +12,7 @@ from patchae.model.detector import PatchAE
 from patchae.steps.job import ClassJob
 from patchae.steps.learn import evaluate_class
 from patchae.steps.timing import ms_per_image
-from tests.flows.plant import Plant, learned
+from tests.support.plant import Plant, learned
 
 
 @pytest.fixture(scope="module")

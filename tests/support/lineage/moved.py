@@ -16,7 +16,7 @@ from patchae.registry.chain import Row
 from patchae.registry.evidence import Evidence
 from patchae.registry.gates import judge
 from patchae.registry.verdict import Verdict
-from tests.lineage.forging import Rows, find, reworded
+from tests.support.lineage.forging import Rows, find, reworded
 
 
 def judged_again(rows: Rows) -> Rows:

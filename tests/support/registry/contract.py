@@ -13,8 +13,8 @@ import pytest
 from patchae.errors import AuditBroken, PatchaeError, StoreBusy, StoreUnreachable
 from patchae.project import Project
 from patchae.registry.ledger import GENESIS, Ledger
-from tests.registry.memory import move
-from tests.registry.places import Place
+from tests.support.registry.memory import move
+from tests.support.registry.places import Place
 
 
 def test_what_was_appended_is_what_is_read(ledger: Ledger) -> None:

@@ -32,11 +32,11 @@ from patchae.registry.promotion import promote
 from patchae.registry.signing import Signer, generate
 from patchae.registry.verdict import rival_scores_file
 from patchae.report.bundle import write_pages
-from tests.lineage.builder import build
-from tests.lineage.built import Built
-from tests.lineage.history import LAX
-from tests.registry.memory import MODEL, MemoryAliases
 from tests.support import write_class
+from tests.support.lineage.builder import build
+from tests.support.lineage.built import Built
+from tests.support.lineage.history import LAX
+from tests.support.registry.memory import MODEL, MemoryAliases
 
 VERIFY = Path(verify.__file__)
 OTHER = "secret.gear"

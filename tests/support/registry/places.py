@@ -15,7 +15,7 @@ from patchae.registry.ledger_postgres import ServerStore
 
 # Children of a process that has imported everything begin at once, and share nothing else.
 children = multiprocessing.get_context("forkserver")
-children.set_forkserver_preload([__name__, "psycopg", "filelock", "tests.registry.memory"])
+children.set_forkserver_preload([__name__, "psycopg", "filelock", "tests.support.registry.memory"])
 
 
 def side_by_side(work: Callable[..., None], arguments: Iterable[tuple[Any, ...]]) -> list[int]:

@@ -1,4 +1,4 @@
-"""Dies at chosen moments of a tidying, once each: `python -m tests.retention.deaths ROOT`.
+"""Dies at chosen moments of a tidying, once each: `python -m tests.support.retention.deaths ROOT`.
 
 Each death is a process of its own (`os._exit`, so nothing is cleaned up), forked from one that has
 imported everything, and finds what the deaths before it have left. Prints the moment and the exit
@@ -21,7 +21,7 @@ from patchae.registry.tracking import Tracking
 from patchae.retention import tidy, weights
 from patchae.retention.item import Kind
 from patchae.steps.tidy import look
-from tests.retention.shop import LATER
+from tests.support.retention.shop import LATER
 
 DEAD = 77
 

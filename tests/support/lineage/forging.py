@@ -20,8 +20,8 @@ from patchae.registry.chain import GENESIS, Row, digest_of
 from patchae.registry.export import Anchor
 from patchae.registry.signing import Signature, Signer, generate
 from patchae.types import Sha256
-from tests.lineage.built import Built
-from tests.registry.memory import MODEL
+from tests.support.lineage.built import Built
+from tests.support.registry.memory import MODEL
 
 Rows = list[Row]
 

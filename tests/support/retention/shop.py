@@ -25,7 +25,7 @@ from patchae.registry.standing import last_verdict, let_go
 from patchae.registry.tracking import TAG, Tracking, Version
 from patchae.steps.tidy import Removed, Tidying, look
 from patchae.types import DataVersion, Sha256, TrainingKey
-from tests.registry.memory import MODEL, judged
+from tests.support.registry.memory import MODEL, judged
 
 LINE, CLASS = MODEL.split(".")
 POLICY = {"keep_last": 1}

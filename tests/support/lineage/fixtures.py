@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.lineage.builder import build
-from tests.lineage.built import Built
-from tests.lineage.bundles import Made, make
+from tests.support.lineage.builder import build
+from tests.support.lineage.built import Built
+from tests.support.lineage.bundles import Made, make
 
 
 @pytest.fixture(scope="session")
