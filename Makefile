@@ -8,7 +8,7 @@ RIVALS := .bench/venv
 SEEDS  ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz stack stack-down stack-status check format bench-model bench-render bench-growth bench-scale bench-data bench-gates bench-lineage bench-page bench-serve bench-endurance bench-drift bench-rivals lock clean install
+.PHONY: help demo test test-all fuzz stack stack-down stack-status check format bench-model bench-demo bench-render bench-growth bench-scale bench-data bench-gates bench-lineage bench-page bench-serve bench-endurance bench-drift bench-rivals lock clean install
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,11 +16,14 @@ help: ## show this list
 demo: $(STAMP) ## the main job on rendered images: versions, checks, trains, judges, audits
 	@$(BIN)/patchae demo $(ARGS)
 
-test: $(STAMP) ## all tests; side by side: make test ARGS="-n 4 --dist loadfile"
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP) ## the unit tests, on all processors; some of them: make test ARGS="-k threshold"
+	@$(BIN)/python -m pytest -n auto --dist loadfile tests/unit $(ARGS)
 
-fuzz: $(STAMP) ## the tests that try examples, with examples that no run had before
-	@$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=fuzz $(ARGS)
+test-all: $(STAMP) ## the rest: integration and system tests, with real servers, kills and a browser
+	@$(BIN)/python -m pytest -n auto --dist loadfile tests/integration tests/system $(ARGS)
+
+fuzz: $(STAMP) ## the tests that try examples, with many more, and such as no run had before
+	@FUZZ=1 $(BIN)/python -m pytest -n auto --dist loadfile -m hypothesis $(ARGS)
 
 stack: $(STAMP) ## PostgreSQL, S3, MLflow, Prefect and two workers on this machine; docs/stack.md
 	@$(BIN)/python -m infra.stack up
@@ -44,6 +47,9 @@ format: $(STAMP) ## rewrite the source in the house's format
 
 bench-model: $(STAMP) $(if $(DATA),$(RIVALS)/.installed) ## the methods compared: make bench-model DATA=folder in MVTec AD layout
 	@$(BIN)/python -m bench.model $(DATA) --seeds $(SEEDS) $(ARGS)
+
+bench-demo: $(STAMP) ## the block of the README, from two runs of the demo
+	@$(BIN)/python -m bench.first_page
 
 bench-render: $(STAMP) ## docs/benchmarks.md from the results that are there
 	@$(BIN)/python -m bench.model --render

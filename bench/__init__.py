@@ -5,6 +5,7 @@ growth   time and memory by the number of training images (`make bench-growth DA
 scale    a night of many small classes on workers (`make bench-scale`)
 serve    the scoring service beside MLflow's (`make bench-serve`)
 drift    how soon drift is seen, and how often wrongly (`make bench-drift DATA=folder`)
+first_page   the block of the README, from a run of the demo (`make bench-demo`)
 choose   settings and ideas, by cross-validation on train/good alone
 
 damage   artificial damage for `choose`

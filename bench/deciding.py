@@ -25,11 +25,11 @@ from patchae.evidence.paired import Paired
 from patchae.registry.evidence import Alarms, Evidence, Rival
 from patchae.registry.gates import judge
 
-FIRST = Gates()
+FIRST = Gates(max_false_alarms=1)
 MARGIN = FIRST.max_drop
 DIFFERENCES = (-2 * MARGIN, -MARGIN, 0.0)
 """True AUROC of the challenger less the champion's."""
-BESIDE = Gates(min_image_auroc=0)
+BESIDE = Gates(min_image_auroc=0, max_false_alarms=1)
 """The comparison alone, so that its errors are not hidden behind those of the minimum."""
 OUTCOMES = ("promote", "hold", "reject")
 

@@ -13,8 +13,8 @@ import numpy as np
 from bench.methods import ROOT, digest_of
 from patchae.dataset.manifest import class_digest, read_manifest
 from patchae.files import write_json
+from patchae.images import load_mask
 from patchae.model.evaluation import TestImage
-from patchae.model.images import load_mask
 from patchae.model.metrics import aupro, auroc
 
 IMAGE_ONLY = frozenset({"screw"})

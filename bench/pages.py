@@ -63,17 +63,18 @@ def render(page: Path = PAGE, **files: Path) -> None:
 
 def introduced(page: str, results: Path = RESULTS) -> str:
     """The first page with the means of the methods that most people ask for."""
-    return _between(page, "bench", summary(results))
+    return between(page, "bench", summary(results))
 
 
 def rendered(page: str, **files: Path) -> str:
     """A page with what the files hold between its marks; `files` as for `render`."""
     for mark, (file, write) in SECTIONS.items():
-        page = _between(page, mark, write(files.get(mark, file)))
+        page = between(page, mark, write(files.get(mark, file)))
     return page
 
 
-def _between(page: str, mark: str, text: str) -> str:
+def between(page: str, mark: str, text: str) -> str:
+    """A page with a text between two of its marks."""
     begin, end = f"<!-- {mark}:begin -->\n", f"<!-- {mark}:end -->"
     head, rest = page.split(begin)
     return head + begin + text + end + rest.split(end)[1]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from flows.origin import reason_of, starter_of, trigger_of
 from patchae.errors import NegativeFinding
 from patchae.lineage.parts import Trigger
 
@@ -27,6 +28,7 @@ class Meant:
     classes: list[str] | None
     reason: str
     trigger: Trigger
+    started_by: str | None
 
 
 def meant_by(crashed: str) -> Meant:
@@ -57,6 +59,7 @@ def meant_by(crashed: str) -> Meant:
     told: dict[str, Any] = first.parameters
     return Meant(
         classes=told.get("classes"),
-        reason=told.get("reason", "on demand"),
-        trigger=told.get("trigger") or ("schedule" if first.auto_scheduled else "person"),
+        reason=told.get("reason") or reason_of(first),
+        trigger=trigger_of(first, told.get("trigger")),
+        started_by=starter_of(first),
     )

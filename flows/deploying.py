@@ -45,18 +45,17 @@ class Change:
 
 @contextmanager
 def connected() -> Iterator[SyncPrefectClient]:
-    """A client of the server that `PREFECT_API_URL` names.
+    """A client of Prefect's server.
 
     Raises:
         StoreUnreachable: it does not answer.
     """
-    from prefect.client.orchestration import get_client
-
+    from flows.connection import client
     from flows.engine import reach_prefect
 
     reach_prefect()
-    with get_client(sync_client=True) as client:
-        yield client
+    with client() as prefect:
+        yield prefect
 
 
 def compare(
@@ -220,6 +219,7 @@ def _as_asked(deployment: RunnerDeployment) -> dict[str, Any]:
         "entrypoint": deployment.entrypoint,
         "environment": deployment.job_variables,
         "runs at a time": deployment.concurrency_limit,
+        "further runs": _strategy(deployment.concurrency_options),
         "paused": False,
     }
 
@@ -237,8 +237,14 @@ def _as_found(found: DeploymentResponse) -> dict[str, Any]:
         "entrypoint": found.entrypoint,
         "environment": found.job_variables,
         "runs at a time": limit.limit if limit else None,
+        "further runs": _strategy(found.concurrency_options),
         "paused": found.paused,
     }
+
+
+def _strategy(options: Any) -> str | None:
+    """What becomes of a run above the limit."""
+    return str(options.collision_strategy.value) if options else None
 
 
 def _schedules(schedules: Sequence[Any]) -> list[tuple[str, str]]:

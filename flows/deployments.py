@@ -8,7 +8,7 @@ trains classes of any line. `deploying` compares them with what Prefect has.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from patchae import __version__
 from patchae.config import Line, Lines, Retention, Schedule
@@ -16,6 +16,8 @@ from patchae.project import Project
 from patchae.settings import settings
 
 if TYPE_CHECKING:
+    from prefect import Flow
+    from prefect.client.schemas.objects import ConcurrencyLimitConfig
     from prefect.deployments.runner import RunnerDeployment
 
 TAG = "patchae"
@@ -54,107 +56,84 @@ def wanted(project: Project, lines: Lines, root: Path) -> dict[str, RunnerDeploy
 
 
 def _of_pool(pool: str) -> RunnerDeployment:
-    from prefect.deployments.runner import RunnerDeployment
-    from prefect.types.entrypoint import EntrypointType
-
     from flows.workers import train_class
 
-    deployment: RunnerDeployment = RunnerDeployment.from_flow(
+    return _deployment(
         train_class,
-        name=pool,
-        description=f"Train some classes of a line on a worker of pool {pool}",
+        pool,
+        pool,
         tags=[TAG],
+        description=f"Train some classes of a line on a worker of pool {pool}",
+    )
+
+
+def _of_project(tag: str, policy: Retention, root: Path) -> RunnerDeployment:
+    from flows.tidy import tidy
+
+    return _deployment(
+        tidy,
+        tag.partition(":")[2],
+        policy.work_pool,
+        tags=[TAG, tag],
+        description="Remove what nobody needs any more, by `retention` of lines.yaml",
+        parameters={"root": str(root)},
+        schedule=policy.schedule,
+        concurrency_limit=_one_at_a_time(),
+    )
+
+
+def _of_watch(tag: str, line: Line, due: Schedule, root: Path) -> RunnerDeployment:
+    from flows.monitor import monitor
+
+    return _deployment(
+        monitor,
+        line.name,
+        line.data_pool or line.work_pool,
+        tags=[TAG, tag],
+        description=f"Look for drift at the classes of line {line.name}",
+        parameters={"line_name": line.name, "root": str(root)},
+        schedule=due,
+        concurrency_limit=_one_at_a_time(),
+    )
+
+
+def _of_line(tag: str, line: Line, root: Path) -> RunnerDeployment:
+    from flows.retrain import retrain
+
+    return _deployment(
+        retrain,
+        line.name,
+        line.data_pool or line.work_pool,
+        tags=[TAG, tag, f"{OF_POOL}{line.work_pool}"],
+        description=line.description or f"Retrain line {line.name}",
+        parameters={"line_name": line.name, "root": str(root)},
+        schedule=line.schedule,
+        concurrency_limit=_one_at_a_time(),
+    )
+
+
+def _one_at_a_time() -> ConcurrencyLimitConfig:
+    """The next run waits for the one before; `flows.missed` settles those of a schedule."""
+    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+
+    return ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE)
+
+
+def _deployment(
+    flow: Flow[..., Any], name: str, pool: str, *, schedule: Schedule | None = None, **more: Any
+) -> RunnerDeployment:
+    from prefect.deployments.runner import RunnerDeployment
+    from prefect.schedules import Cron
+    from prefect.types.entrypoint import EntrypointType
+
+    deployment: RunnerDeployment = RunnerDeployment.from_flow(
+        flow,
+        name=name,
+        schedules=[Cron(schedule.cron, timezone=schedule.timezone)] if schedule else [],
         version=__version__,
         work_pool_name=pool,
         job_variables=JOB,
         entrypoint_type=EntrypointType.MODULE_PATH,
+        **more,
     )
     return deployment
-
-
-def _of_project(tag: str, policy: Retention, root: Path) -> RunnerDeployment:
-    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
-    from prefect.deployments.runner import RunnerDeployment
-    from prefect.schedules import Cron
-    from prefect.types.entrypoint import EntrypointType
-
-    from flows.tidy import tidy
-
-    due = policy.schedule
-    deployment: RunnerDeployment = RunnerDeployment.from_flow(
-        tidy,
-        name=tag.partition(":")[2],
-        schedules=[Cron(due.cron, timezone=due.timezone)],
-        concurrency_limit=ConcurrencyLimitConfig(
-            limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
-        ),
-        parameters={"root": str(root)},
-        description="Remove what nobody needs any more, by `retention` of lines.yaml",
-        tags=[TAG, tag],
-        version=__version__,
-        work_pool_name=policy.work_pool,
-        job_variables=JOB,
-        entrypoint_type=EntrypointType.MODULE_PATH,
-    )
-    return deployment
-
-
-def _of_watch(tag: str, line: Line, due: Schedule, root: Path) -> RunnerDeployment:
-    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
-    from prefect.deployments.runner import RunnerDeployment
-    from prefect.schedules import Cron
-    from prefect.types.entrypoint import EntrypointType
-
-    from flows.monitor import monitor
-
-    deployment: RunnerDeployment = RunnerDeployment.from_flow(
-        monitor,
-        name=line.name,
-        schedules=[Cron(due.cron, timezone=due.timezone)],
-        concurrency_limit=ConcurrencyLimitConfig(
-            limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
-        ),
-        parameters={"line_name": line.name, "root": str(root)},
-        description=f"Look for drift at the classes of line {line.name}",
-        tags=[TAG, tag],
-        version=__version__,
-        work_pool_name=line.data_pool or line.work_pool,
-        job_variables=JOB,
-        entrypoint_type=EntrypointType.MODULE_PATH,
-    )
-    return deployment
-
-
-def _of_line(tag: str, line: Line, root: Path) -> RunnerDeployment:
-    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
-    from prefect.deployments.runner import RunnerDeployment
-    from prefect.schedules import Cron
-    from prefect.types.entrypoint import EntrypointType
-
-    from flows.retrain import retrain
-
-    deployment: RunnerDeployment = RunnerDeployment.from_flow(
-        retrain,
-        name=line.name,
-        schedules=[Cron(line.schedule.cron, timezone=line.schedule.timezone)]
-        if line.schedule
-        else [],
-        # The next run of a line waits for the one before.
-        concurrency_limit=ConcurrencyLimitConfig(
-            limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE
-        ),
-        parameters={"line_name": line.name, "root": str(root), "reason": _reason(line)},
-        description=line.description or f"Retrain line {line.name}",
-        tags=[TAG, tag, f"{OF_POOL}{line.work_pool}"],
-        version=__version__,
-        work_pool_name=line.data_pool or line.work_pool,
-        job_variables=JOB,
-        entrypoint_type=EntrypointType.MODULE_PATH,
-    )
-    return deployment
-
-
-def _reason(line: Line) -> str:
-    if line.schedule is None:
-        return "on demand"
-    return f"schedule {line.schedule.cron} {line.schedule.timezone}"

@@ -1,7 +1,7 @@
 """Reach Prefect before a flow starts, and leave nothing of it behind.
 
-With `PREFECT_API_URL` that is a server somewhere; without, Prefect starts one of its own for this
-process and stops it at the end. A process that is killed with `kill -9` has no end, so a small
+Where Prefect's settings name no server, Prefect starts one of its own for this process and stops it
+at the end. A process that is killed with `kill -9` has no end, so a small
 guard outlives it by a moment and stops that server. Nor does a Ctrl-C at the terminal, which goes
 to whatever was started there, end the server before the flow has told it how it ended itself.
 """
@@ -16,12 +16,16 @@ import sys
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
-from pathlib import Path
 
 import psutil
 
-from patchae.errors import StoreUnreachable
+from flows.connection import api_url, client, failure
+from flows.server import DATABASE
+from patchae.errors import ConfigError
+from patchae.files import touch
 
+_DRIVERS = ("postgresql+asyncpg", "sqlite+aiosqlite")
+"""The only ones that Prefect's server knows."""
 _SERVER = "prefect.server.api.server"
 _ROOM = 1 << 20
 """Bytes, about what an empty database of Prefect takes."""
@@ -44,29 +48,24 @@ def reach_prefect() -> None:
 
     Raises:
         StoreUnreachable: the server does not answer or does not start.
+        AccessRefused: the server does not know the key.
+        ConfigError: what Prefect is set to cannot be used.
         OSError: the folder of a server of one's own cannot be written, or its disk is full.
     """
-    where = os.environ.get("PREFECT_API_URL")
+    where = api_url()
     problem = _problem() if where else _started()
-    where = where or "the server that Prefect starts by itself"
     if problem is not None:
-        why = str(problem).partition("\n")[0] or type(problem).__name__
-        raise StoreUnreachable(
-            f"Prefect cannot be used: {why}",
-            where=where,
-            mend="start the server or correct PREFECT_API_URL; unset it for the embedded one",
-        )
+        raise failure(where or "the server that Prefect starts by itself", problem)
 
 
 def _problem() -> Exception | None:
     """What keeps Prefect from answering; None where nothing does."""
     import httpx
-    from prefect.client.orchestration import get_client
 
     try:
-        with get_client(sync_client=True) as client:
-            return client.api_healthcheck()
-    except (RuntimeError, httpx.HTTPError, OSError) as error:
+        with client() as prefect:
+            return prefect.api_healthcheck()
+    except (RuntimeError, ValueError, ImportError, httpx.HTTPError, OSError) as error:
         return error
 
 
@@ -76,6 +75,7 @@ def _started() -> Exception | None:
     Which signals are blocked is inherited: by the thread that asks, and by the server from it. This
     one hears Ctrl-C again as soon as the server is there and guarded.
     """
+    _check_database()
     _check_room()
     answer: Future[Exception | None] = Future()
 
@@ -98,10 +98,34 @@ def _started() -> Exception | None:
     return problem
 
 
+def _check_database() -> None:
+    """Refuse a database that Prefect's server could not use: it would end with a traceback."""
+    from prefect.settings import get_current_settings
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    setting = get_current_settings().server.database.connection_url
+    if setting is None:
+        return
+    try:
+        driver = make_url(setting.get_secret_value()).drivername
+    except (ArgumentError, ValueError):
+        driver = "no URL"
+    if driver not in _DRIVERS:
+        raise ConfigError(
+            f"Prefect's server cannot use its database: {driver}",
+            where="PREFECT_SERVER_DATABASE_CONNECTION_URL",
+            mend=f"write {' or '.join(f'{one}://' for one in _DRIVERS)}",
+        )
+
+
 def _check_room() -> None:
     """Write to the server's folder: it does not tell that it cannot, but answers with errors."""
-    folder = Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
+    from prefect.settings import get_current_settings
+
+    folder = get_current_settings().home
     folder.mkdir(parents=True, exist_ok=True)
+    touch(folder / DATABASE)
     file = folder / f".room-{os.getpid()}"
     try:
         file.write_bytes(bytes(_ROOM))

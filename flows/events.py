@@ -1,6 +1,6 @@
 """Tell Prefect of a reason to retrain classes of a line.
 
-Where `PREFECT_API_URL` names a server, `patchae snapshot` sends an event for each line whose images
+Where Prefect's settings name a server, `patchae snapshot` sends an event for each line whose images
 changed, and `patchae monitor` one for a class whose drift is confirmed. It is related to the line's
 deployment, which one automation runs with the classes and the reason of the event
 (`flows.watching`), and so the reason comes into the lineage record.
@@ -9,11 +9,12 @@ deployment, which one automation runs with the classes and the reason of the eve
 from __future__ import annotations
 
 import json
-import os
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from flows.connection import api_url
 from flows.deployments import RETRAIN, project_tag
 from patchae.config import Lines
 from patchae.console import say
@@ -40,7 +41,7 @@ def expect(project: Project) -> None:
     Whoever is killed right behind the pin, or pins without telling, leaves the next snapshot
     nothing to see that the images are new by. Without a Prefect server nothing is kept.
     """
-    if os.environ.get("PREFECT_API_URL"):
+    if api_url():
         # Whatever is wrong: the snapshot goes on, and says what concerns it.
         with suppress(PatchaeError), project.lock("announced"):
             _told_before(project, load_lines(project.lines_file), pinned_version(project))
@@ -77,7 +78,10 @@ def announce(
                 try:
                     sent = bool(new) and _send_arrived(project, line.name, taken.version, new)
                 except Exception as error:  # noqa: BLE001 - whatever it is, the images are safe
-                    say(f"Prefect was not told of new images: {type(error).__name__}: {error}")
+                    say(
+                        f"Prefect was not told of new images: {type(error).__name__}: {error}",
+                        logging.WARNING,
+                    )
                     break
                 if sent:
                     told.append(line.name)
@@ -156,7 +160,10 @@ def send(
         except ObjectNotFound:
             deployment = None
         if deployment is None or tag not in deployment.tags:
-            say(f"Prefect does not retrain line {line} of this project: patchae deploy")
+            say(
+                f"Prefect does not retrain line {line} of this project: patchae deploy",
+                logging.WARNING,
+            )
             return False
         told = Event(
             event=event,

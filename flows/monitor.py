@@ -7,15 +7,17 @@ reason; the reason ends in the lineage record of the new version and in the ledg
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from flows.events import DRIFTED, send
+from flows.missed import settle_missed
+from flows.run_log import run_log
 from flows.train_class import passes
-from patchae.console import progress_of, say
+from patchae.console import progress_of, record, say
 from patchae.dataset.classes import line_classes
 from patchae.drift import store
 from patchae.drift.finding import Drift
@@ -42,6 +44,7 @@ def look(root: Path, line_name: str, class_name: str) -> Seen:
     line = load_lines(project.lines_file).line(line_name)
     tracking = Tracking.open(project)
     (seen,) = look_at(project, tracking, line, [class_name], progress=progress_of(class_name))
+    record(f"{seen.model}: {_words(seen)}")
     return seen
 
 
@@ -56,18 +59,21 @@ def monitor(*, line_name: str, root: Path) -> list[str]:
     Raises:
         ConfigError, UsageError: `lines.yaml` is not usable, or has no such line.
     """
-    project = Project(root)
-    prepare_environment(project)
-    line = load_lines(project.lines_file).line(line_name)
-    seen = [look(root, line.name, name) for name in line_classes(project, line)]
-    asked = [one.class_name for one in seen if ask(project, line.name, one)]
-    create_table_artifact(
-        key="drift",
-        table=[_row(one, one.class_name in asked) for one in seen],
-        description=f"Line {line.name}: what a look for drift found",
-    )
-    site(project)
-    return asked
+    with run_log():
+        project = Project(root)
+        prepare_environment(project)
+        line = load_lines(project.lines_file).line(line_name)
+        if (end := settle_missed(line.drift.schedule)) is not None:
+            return cast(list[str], end)  # how the run ends, to Prefect
+        seen = [look(root, line.name, name) for name in line_classes(project, line)]
+        asked = [one.class_name for one in seen if ask(project, line.name, one)]
+        create_table_artifact(
+            key="drift",
+            table=[_row(one, one.class_name in asked) for one in seen],
+            description=f"Line {line.name}: what a look for drift found",
+        )
+        site(project)
+        return asked
 
 
 @task(name="site", cache_policy=NO_CACHE)
@@ -104,13 +110,17 @@ def _finding(found: Drift | None) -> str:
     return "drift" if found.confirmed else "seen once" if found.drifted else "no drift"
 
 
+def _words(seen: Seen) -> str:
+    return "; ".join(one for one in (_finding(seen.drift), seen.why_not) if one)
+
+
 def _row(seen: Seen, asked: bool) -> dict[str, Any]:
     found = seen.drift
     return {
         "class": seen.class_name,
         "version": found.version if found else None,
         "images": found.images if found else None,
-        "finding": "; ".join(one for one in (_finding(found), seen.why_not) if one),
+        "finding": _words(seen),
         "retraining": "asked for" if asked else "",
         "page": str(seen.page or ""),
     }

@@ -7,28 +7,33 @@ question was answered.
 
 from __future__ import annotations
 
-import os
+import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from prefect import flow, task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.context import FlowRunContext
-from prefect.runtime import deployment, flow_run
 
 from flows.again import meant_by
+from flows.connection import api_url
 from flows.events import announce, expect
+from flows.missed import settle_missed
+from flows.origin import origin_of
+from flows.run_log import run_log
 from flows.spread import spread
 from flows.stopping import stopping_with_the_flow
 from flows.train_class import PATIENT, LineRun, outcome_of, train_and_judge
 from patchae.config import Line
-from patchae.console import progress_of, say
+from patchae.console import progress_of, record, say
+from patchae.dataset.readers import reading
 from patchae.dataset.version import Snapshot
 from patchae.dataset.version import snapshot as take_snapshot
 from patchae.errors import PatchaeError
 from patchae.lineage.parts import Trigger
+from patchae.preflight import require_stores
 from patchae.project import Project, prepare_environment
 from patchae.registry.ledger import Ledger
 from patchae.registry.tracking import Tracking
@@ -45,7 +50,10 @@ def snapshot(project: Project) -> Snapshot:
     # Dated as the training that uses it, on whatever machine this runs.
     clock = Ledger.of(project).now
     taken = take_snapshot(project, progress=progress_of("data"), clock=clock)
-    say(f"data version {taken.version}{' (new)' if taken.changed else ' (as pinned)'}")
+    say(
+        f"data version {taken.version}{' (new)' if taken.changed else ' (as pinned)'}",
+        details=f"{taken.images} files, {taken.bytes / 1e6:.1f} MB",
+    )
     return taken
 
 
@@ -79,7 +87,7 @@ def retrain(
     *,
     classes: list[str] | None = None,
     root: Path | None = None,
-    reason: str = "on demand",
+    reason: str | None = None,
     trigger: Trigger | None = None,
     again: str | None = None,
 ) -> LineOutcome:
@@ -89,9 +97,8 @@ def retrain(
         line_name: a line of `lines.yaml`.
         classes: only these of its classes; all by default.
         root: a folder in the project; the current folder by default.
-        reason: why, for the lineage record and the ledger.
-        trigger: what started it; by default the schedule when Prefect's scheduler did, and else a
-            person.
+        reason: why, for the lineage record and the ledger; by default as Prefect knows.
+        trigger: the same for programs.
         again: the id of a flow run that crashed, in place of which this one runs.
 
     Raises:
@@ -100,20 +107,36 @@ def retrain(
         NegativeFinding: too many runs in a row have crashed.
         LineFailed: at least one class could not be finished.
     """
-    if again:
-        meant = meant_by(again)
-        classes, reason, trigger = meant.classes, meant.reason, meant.trigger
+    with run_log():
+        started_by = None
+        if again:
+            meant = meant_by(again)
+            classes, reason, trigger = meant.classes, meant.reason, meant.trigger
+            started_by = meant.started_by
+        project, line = open_line(line_name, root)
+        if (end := settle_missed(line.schedule)) is not None:
+            return cast(LineOutcome, end)  # how the run ends, to Prefect
+        prepare_environment(project)
+        names = classes_of(project, line, classes)
+        origin = origin_of(reason, trigger, started_by)
+        record(f"line {line.name}: {', '.join(names)}; {origin.sentence}")
+        return _retrained(project, line, names, origin)
+
+
+def _retrained(project: Project, line: Line, names: list[str], origin: Origin) -> LineOutcome:
+    """All of it, from the snapshot to the report."""
     started = time.monotonic()
-    project, line = open_line(line_name, root)
-    prepare_environment(project)
-    names = classes_of(project, line, classes)
-    origin = _origin(reason, trigger)
     with (
         stopping_with_the_flow(),
         announcing(project, line.name, origin) as announcer,
         project.lock(f"retrain-{line.name}"),
+        reading(project, names),
     ):
         tracking = Tracking.open(project)
+        if origin.work_pool is None:
+            require_stores(line.name, tracking, Ledger.of(project))
+        else:  # the workers have accounts of their own, and look as well
+            tracking.experiment(line.name)
         expect(project)
         taken = snapshot(project)
         version = taken.version
@@ -124,6 +147,8 @@ def retrain(
             futures = {name: train_and_judge.submit(run, name) for name in names}
             outcomes = [outcome_of(line, name, future) for name, future in futures.items()]
         path = _reported(project, tracking, line, outcomes)
+        if path:
+            record(f"report: {path}")
         outcome = LineOutcome(line.name, version, tuple(outcomes), path, time.monotonic() - started)
         if outcome.failed:
             raise LineFailed(outcome)
@@ -132,12 +157,12 @@ def retrain(
 
 def _tell_others(project: Project, taken: Snapshot, line: str, names: Sequence[str]) -> None:
     """Have new images trained on that this run has pinned and does not train on itself."""
-    if not os.environ.get("PREFECT_API_URL"):
+    if api_url() is None:
         return
     try:
         announce(project, taken, trained={line: names})
     except PatchaeError as error:  # the next snapshot tells it
-        say(f"Prefect was not told of new images: {error.what}")
+        say(f"Prefect was not told of new images: {error.what}", logging.WARNING)
 
 
 def _reported(
@@ -147,21 +172,10 @@ def _reported(
     try:
         return str(report(project, tracking, line, outcomes))
     except PatchaeError as error:
-        say(f"the report was not written: {error.what}; `patchae report` writes it")
+        say(
+            f"the report was not written: {error.what}; `patchae report` writes it", logging.WARNING
+        )
         return None
-
-
-def _origin(reason: str, trigger: Trigger | None) -> Origin:
-    context = FlowRunContext.get()
-    run = context.flow_run if context else None
-    scheduled = run is not None and run.auto_scheduled
-    return Origin(
-        reason=reason,
-        trigger=trigger or ("schedule" if scheduled else "person"),
-        flow_run_id=str(flow_run.id) if flow_run.id else None,
-        deployment=deployment.name,
-        work_pool=run.work_pool_name if run else None,
-    )
 
 
 def _key(name: str) -> str:

@@ -15,7 +15,10 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from patchae.errors import StoreUnreachable
+from patchae.files import touch
 
+DATABASE = "prefect.db"
+"""In the home of a server that has no other."""
 PORT = 4200
 """Where people look for Prefect's pages."""
 _PATIENCE = 180
@@ -49,6 +52,7 @@ def prefect_server(home: Path, port: int, *, pages: bool = True) -> Iterator[str
         StoreUnreachable: it does not start.
     """
     home.mkdir(parents=True, exist_ok=True)
+    touch(home / DATABASE)
     log = home / "server.log"
     environment = {**os.environ, "PREFECT_HOME": str(home)}
     environment.pop("PREFECT_API_URL", None)

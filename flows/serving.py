@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from flows.connection import api_url
 from flows.deployments import TRAIN_CLASS, wanted
 from flows.server import prefect_server
 from patchae.config import Lines
@@ -19,24 +20,33 @@ from patchae.steps.plan import slots
 
 @contextmanager
 def engine(project: Project, port: int) -> Iterator[str]:
-    """The API of Prefect: that of `PREFECT_API_URL`, or of a server that is started here.
+    """The API of Prefect: that of its settings, or of a server that is started here.
 
     Raises:
         StoreUnreachable: the server does not start.
     """
-    if url := os.environ.get("PREFECT_API_URL"):
+    if url := api_url():
         yield url
         return
+    from prefect.context import refresh_global_settings_context
+
     with prefect_server(project.prefect, port) as url:
         os.environ["PREFECT_API_URL"] = url
+        refresh_global_settings_context()  # Prefect has read its settings by now
         try:
             yield url
         finally:
             del os.environ["PREFECT_API_URL"]
+            refresh_global_settings_context()
 
 
-def serve(project: Project, lines: Lines) -> None:
+def serve(project: Project, lines: Lines, *, loud: str | None = None) -> None:
     """Serve all lines until the process is told to end; `engine` must be there.
+
+    Args:
+        project: the project.
+        lines: its lines.
+        loud: a variable that keeps Prefect's log from the console here, and not of its runs.
 
     Raises:
         StoreUnreachable: Prefect does not answer.
@@ -45,6 +55,9 @@ def serve(project: Project, lines: Lines) -> None:
 
     from flows import watching
     from flows.deploying import connected
+
+    if loud:
+        os.environ.pop(loud, None)  # Prefect has read it; each run is a process of its own
 
     with connected() as client:
         watching.put_all(client)
@@ -61,4 +74,9 @@ def serve(project: Project, lines: Lines) -> None:
     if lines.retention:
         due = lines.retention.schedule
         say(f"tidying: {due.cron} {due.timezone}")
-    serve_deployments(*deployments, print_starting_message=False, limit=max(2, 2 * slots()))
+    serve_deployments(
+        *deployments,
+        print_starting_message=False,
+        limit=max(2, 2 * slots()),
+        pause_on_shutdown=False,  # what is missed meanwhile is settled as `lines.yaml` says
+    )

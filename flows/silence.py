@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from httpx import HTTPError, HTTPStatusError, TransportError
 
+from flows.connection import api_url
 from patchae.errors import StoreUnreachable
 
 
@@ -31,6 +32,6 @@ def silence_told() -> Iterator[None]:
             raise
         raise StoreUnreachable(
             f"Prefect does not answer: {error}",
-            where="PREFECT_API_URL",
+            where=api_url() or "PREFECT_API_URL",
             mend="start the server again; the run goes on by itself",
         ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from httpx import HTTPError, HTTPStatusError
 
+from flows.connection import api_url
 from flows.silence import silence_told
 from flows.stopping import pause
 from patchae.console import say
@@ -39,7 +41,7 @@ def machine_slot(pool: str | None) -> Iterator[None]:
     """
     machine = settings().machine
     machine = socket.gethostname() if machine is None else machine
-    if not machine or (pool is None and not os.environ.get("PREFECT_API_URL")):
+    if not machine or (pool is None and api_url() is None):
         yield
         return
     name = f"patchae-{machine}"
@@ -52,7 +54,7 @@ def machine_slot(pool: str | None) -> Iterator[None]:
         try:
             place.close()
         except HTTPError as error:  # Prefect takes it back when its lease ends
-            say(f"a place of {name} is given back {_LEASE_S:.0f} s late: {error}")
+            say(f"a place of {name} is given back {_LEASE_S:.0f} s late: {error}", logging.WARNING)
 
 
 def _taken(name: str) -> ExitStack:

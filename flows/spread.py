@@ -7,10 +7,10 @@ failed is not, since it would fail again.
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from http.client import NOT_FOUND
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -20,6 +20,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 
 from flows.deployments import TRAIN_CLASS
+from flows.missed import server_time
 from flows.silence import is_silence
 from flows.train_class import LineRun
 from flows.workers import told
@@ -71,7 +72,10 @@ def spread(run: LineRun, names: list[str]) -> list[ClassOutcome] | None:
         try:
             deployment = client.read_deployment_by_name(f"{TRAIN_CLASS}/{pool}").id
         except ObjectNotFound:
-            say(f"pool {pool} has no deployment {TRAIN_CLASS}/{pool}: `patchae deploy` makes it")
+            say(
+                f"pool {pool} has no deployment {TRAIN_CLASS}/{pool}: `patchae deploy` makes it",
+                logging.WARNING,
+            )
             return None
         size = run.line.classes_per_run
         now = time.monotonic()
@@ -114,15 +118,22 @@ def _step(client: SyncPrefectClient, deployment: UUID, run: LineRun, one: _Sent)
             one.said = True
             say(
                 f"{found.name} waits for {_LONG_S / 60:.0f} minutes: is there a worker of pool"
-                f" {run.line.work_pool}, and do runs of lines hold its places (docs/workers.md)?"
+                f" {run.line.work_pool}, and do runs of lines hold its places (docs/workers.md)?",
+                logging.WARNING,
             )
         return
-    one.outcomes |= told(client, one.run)
+    new = told(client, one.run)
+    for outcome in new.values():
+        say(outcome.sentence, logging.ERROR if outcome.failed else logging.INFO)
+    one.outcomes |= new
     if _done(one):
         return
     if found.state.is_crashed() and one.tries < _TRIES:
         pause = _PAUSES_S[one.tries - 1]
-        say(f"{', '.join(one.classes)}: {found.name} crashed, sent again in {pause} s")
+        say(
+            f"{', '.join(one.classes)}: {found.name} crashed, sent again in {pause} s",
+            logging.WARNING,
+        )
         one.run, one.due = None, time.monotonic() + pause
         return
     one.failed = _why(found)
@@ -141,10 +152,11 @@ def _send(client: SyncPrefectClient, deployment: UUID, run: LineRun, one: _Sent)
         "name": settings().project or run.project.root.absolute().name,
         "reason": origin.reason,
         "trigger": origin.trigger,
+        "started_by": origin.started_by,
         "deployment": origin.deployment,
     }
     # Prefect would date it by this machine's clock, and wait if that is ahead of the server's.
-    now = client.hello().headers.get("date")
+    now = server_time(client)
     # The same call again, since its answer was lost, is the same run. "Retry" on Prefect's pages
     # begins this run once more under its id, and means other runs than those that it sent before.
     begun = f"{origin.flow_run_id}:{flow_run.run_count}"
@@ -152,7 +164,7 @@ def _send(client: SyncPrefectClient, deployment: UUID, run: LineRun, one: _Sent)
         made = client.create_flow_run_from_deployment(
             deployment,
             parameters=parameters,
-            state=Scheduled(scheduled_time=parsedate_to_datetime(now)) if now else None,
+            state=Scheduled(scheduled_time=now) if now else None,
             idempotency_key=f"{begun}:{one.classes[0]}:{one.tries + 1}",
         )
     except HTTPStatusError as error:
@@ -162,6 +174,7 @@ def _send(client: SyncPrefectClient, deployment: UUID, run: LineRun, one: _Sent)
         one.failed = f"the deployment {pool} was removed; `patchae deploy` makes it"
         return
     one.run, one.tries = made.id, one.tries + 1
+    say(f"{', '.join(one.classes)}: sent to pool {run.line.work_pool} as {made.name}")
 
 
 def _why(found: FlowRun) -> str:

@@ -7,6 +7,7 @@ not (bad data, a defect) fails at once.
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -21,13 +22,16 @@ from flows.alone import alone
 from flows.slots import machine_slot
 from flows.stopping import unless_stopped, writing
 from patchae.config import Line
-from patchae.console import progress_of, say
+from patchae.console import progress_of, record, say
+from patchae.dataset.readers import reading
 from patchae.errors import PatchaeError, StoreUnreachable
+from patchae.preflight import require_model
 from patchae.project import Project
 from patchae.registry.chain import Entry
 from patchae.registry.ledger import Ledger
 from patchae.registry.standing import LEAVING, to_train_again
 from patchae.registry.tracking import Tracking, Version
+from patchae.steps import summary
 from patchae.steps.announce import Announcer, ClassNews
 from patchae.steps.decide import decide_class
 from patchae.steps.enrol import enrol_class, read_lineage
@@ -70,9 +74,14 @@ def validate(run: LineRun, class_name: str) -> ClassJob:
     """Read and check the images of the class; fails closed."""
     progress = unless_stopped(progress_of(class_name))
     checked = check(run.project, run.line, class_name, run.version, progress)
+    record(summary.validated(checked.validation))
     for warning in checked.validation.warnings:
         where = f" ({warning.paths[0]})" if warning.paths else ""
-        say(f"{class_name}: warning {warning.code}, {warning.found} found{where}")
+        say(
+            f"{class_name}: warning {warning.code}, {warning.found} found{where}",
+            details=warning.title,
+            level=logging.WARNING,
+        )
     return job_of(run.project, run.line, checked, run.origin)
 
 
@@ -80,28 +89,36 @@ def validate(run: LineRun, class_name: str) -> ClassJob:
 def train(job: ClassJob) -> bool:
     """Train the model unless its key was trained before; whether it was trained now."""
     with machine_slot(job.origin.work_pool):
-        return train_class(job, unless_stopped(progress_of(job.class_name)))
+        now = train_class(job, unless_stopped(progress_of(job.class_name)))
+    record(summary.trained(job) if now else f"{job.class_name}: was trained before, not again")
+    return now
 
 
 @task(name="evaluate", task_run_name="evaluate {job.class_name}", **PATIENT)
 def evaluate(job: ClassJob) -> dict[str, Any]:
     """Score the test images; a gate may ask how long that takes, so no training runs beside it."""
     with machine_slot(job.origin.work_pool):
-        return evaluate_class(job, unless_stopped(progress_of(job.class_name)))
+        metrics = evaluate_class(job, unless_stopped(progress_of(job.class_name)))
+    record(summary.evaluated(job))
+    return metrics
 
 
 @task(name="register", task_run_name="register {job.class_name}", **PATIENT)
 def register(job: ClassJob, tracking: Tracking, ledger: Ledger) -> Version:
     """Log the run and register the version."""
     with writing():
-        return enrol_class(job, tracking, ledger)
+        version = enrol_class(job, tracking, ledger)
+    record(f"{job.class_name}: version {version.version} of {job.model} is registered")
+    return version
 
 
 @task(name="gate", task_run_name="gate {job.class_name}", **PATIENT)
 def gate(job: ClassJob, version: Version, tracking: Tracking, ledger: Ledger) -> Entry:
     """Judge the version and promote it when the verdict says so."""
     with writing():
-        return decide_class(job, version, tracking, ledger)
+        verdict = decide_class(job, version, tracking, ledger)
+    record(summary.standing(job.model, version.version, ledger.entries(job.model)))
+    return verdict
 
 
 @task(name="class", task_run_name="class {class_name}", cache_policy=NO_CACHE)
@@ -111,6 +128,7 @@ def train_and_judge(run: LineRun, class_name: str) -> ClassOutcome:
     with (
         run.announcer.of_class(model, class_name, run.version) as news,
         run.project.using(f"work-{model}"),  # so that no tidying takes it away
+        reading(run.project, [class_name]),  # though whoever sent this to a worker be gone
     ):
         return _train_and_judge(run, class_name, news)
 
@@ -128,11 +146,11 @@ def _train_and_judge(run: LineRun, class_name: str, news: ClassNews) -> ClassOut
     try:
         _note(job, version, verdict, outcome)
     except Exception as error:  # noqa: BLE001 - the verdict stands, whoever cannot be told of it
-        say(f"{job.class_name}: no note on Prefect's pages: {type(error).__name__}: {error}")
-    say(
-        f"{job.class_name}: {outcome.verdict}, version {version.version}"
-        f"{'' if trained else ' (not trained again)'}: {outcome.because}"
-    )
+        say(
+            f"{job.class_name}: no note on Prefect's pages: {type(error).__name__}: {error}",
+            logging.WARNING,
+        )
+    say(outcome.sentence)
     return outcome
 
 
@@ -142,6 +160,7 @@ def _trained_now(job: ClassJob, tracking: Tracking, ledger: Ledger) -> bool:
         gone = to_train_again(ledger.entries(job.model, kinds=LEAVING))
         if tracking.with_key(job.model, job.key, gone) is not None:
             return False
+        require_model(job.model, tracking, ledger)
         with training_slot():  # for both, or the first class would wait for the last one's training
             trained = train(job)
             evaluate(job)
@@ -153,7 +172,7 @@ def _metrics(tracking: Tracking, version: Version) -> dict[str, Any]:
     try:
         found: dict[str, Any] = read_lineage(tracking, version).get("evaluation", {})
     except StoreUnreachable as error:
-        say(f"{version.model}: its metrics are not shown: {error.what}")
+        say(f"{version.model}: its metrics are not shown: {error.what}", logging.WARNING)
         return {}
     return found
 
@@ -175,6 +194,7 @@ def outcome_of(line: Line, name: str, future: PrefectFuture[ClassOutcome]) -> Cl
     found: Any = future.result(raise_on_failure=False)
     if isinstance(found, ClassOutcome):
         return found
-    say(f"{name}: failed")
     told = str(found) if isinstance(found, PatchaeError) else f"{type(found).__name__}: {found}"
-    return ClassOutcome(name, line.model_name(name), failed=told)
+    failed = ClassOutcome(name, line.model_name(name), failed=told)
+    say(f"{name}: failed", logging.ERROR, details=told)
+    return failed

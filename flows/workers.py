@@ -6,6 +6,7 @@ The outcome of each class is an artifact of the run, since it is asked for on an
 from __future__ import annotations
 
 import json
+import logging
 import re
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +18,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 
+from flows.run_log import run_log
 from flows.silence import silence_told
 from flows.stopping import stopping_with_the_flow
 from flows.train_class import PATIENT, LineRun, outcome_of, train_and_judge
@@ -24,7 +26,9 @@ from patchae.console import progress_of, say
 from patchae.errors import DataError, StoreUnreachable
 from patchae.lineage.parts import Trigger
 from patchae.lines_file import load_lines
+from patchae.preflight import require_stores
 from patchae.project import Project, prepare_environment
+from patchae.registry.ledger import Ledger
 from patchae.registry.tracking import Tracking
 from patchae.steps.announce import announcing
 from patchae.steps.job import Origin
@@ -51,6 +55,7 @@ def train_class(
     name: str,
     reason: str = "on demand",
     trigger: Trigger = "person",
+    started_by: str | None = None,
     deployment: str | None = None,
 ) -> None:
     """Train, judge and perhaps promote some classes of a line, of one data version.
@@ -64,45 +69,55 @@ def train_class(
         name: of the project.
         reason: why, for the lineage record and the ledger.
         trigger: what started it.
+        started_by: who had it started, if that is known.
         deployment: for which deployment this run is one of several.
 
     Raises:
         LineFailed: at least one class could not be finished; the others were.
     """
-    version = DataVersion(data_version)
-    there = Project(root) if root else None
-    shared = there is not None and there.lines_file.is_file()
-    place = there if there and shared else workplace(project, name)
-    prepare_environment(place)
-    line = load_lines(place.lines_file).line(line_name)
-    run = FlowRunContext.get()
-    origin = Origin(
-        reason=reason,
-        trigger=trigger,
-        flow_run_id=str(flow_run.id),
-        deployment=deployment,
-        work_pool=run.flow_run.work_pool_name if run and run.flow_run else None,
-    )
-    with stopping_with_the_flow(), ExitStack() as held:
-        announcer = held.enter_context(announcing(place, line.name, origin))
-        tracking = connect(place)
-        lost = {} if shared else _bring(held, place, version, sorted(classes))
-        outcomes = [ClassOutcome(one, line.model_name(one), failed=lost[one]) for one in lost]
-        here = LineRun(place, line, version, tracking, origin, announcer)
-        futures = {one: train_and_judge.submit(here, one) for one in classes if one not in lost}
-        outcomes += [outcome_of(line, one, future) for one, future in futures.items()]
-    tell(line.name, outcomes)
-    if not shared:
-        _tidy(place)
-    found = LineOutcome(line.name, version, tuple(outcomes), None, 0.0)
-    if found.failed:
-        raise LineFailed(found)
+    with run_log():
+        version = DataVersion(data_version)
+        there = Project(root) if root else None
+        shared = there is not None and there.lines_file.is_file()
+        place = there if there and shared else workplace(project, name)
+        prepare_environment(place)
+        line = load_lines(place.lines_file).line(line_name)
+        run = FlowRunContext.get()
+        origin = Origin(
+            reason=reason,
+            trigger=trigger,
+            started_by=started_by,
+            flow_run_id=str(flow_run.id),
+            deployment=deployment,
+            work_pool=run.flow_run.work_pool_name if run and run.flow_run else None,
+        )
+        with stopping_with_the_flow(), ExitStack() as held:
+            announcer = held.enter_context(announcing(place, line.name, origin))
+            tracking = connect(place)
+            stores(line.name, tracking, Ledger.of(place))
+            lost = {} if shared else _bring(held, place, version, sorted(classes))
+            outcomes = [ClassOutcome(one, line.model_name(one), failed=lost[one]) for one in lost]
+            here = LineRun(place, line, version, tracking, origin, announcer)
+            futures = {one: train_and_judge.submit(here, one) for one in classes if one not in lost}
+            outcomes += [outcome_of(line, one, future) for one, future in futures.items()]
+        tell(line.name, outcomes)
+        if not shared:
+            _tidy(place)
+        found = LineOutcome(line.name, version, tuple(outcomes), None, 0.0)
+        if found.failed:
+            raise LineFailed(found)
 
 
 @task(name="connect", **_BEGIN)
 def connect(place: Project) -> Tracking:
     """Open MLflow, which may be starting again just now."""
     return Tracking.open(place)
+
+
+@task(name="stores", **_BEGIN)
+def stores(line: str, tracking: Tracking, ledger: Ledger) -> None:
+    """Try what the run needs at its end."""
+    require_stores(line, tracking, ledger)
 
 
 @task(name="images", **_BEGIN)
@@ -123,7 +138,7 @@ def _bring(
         bring(held, place, version, classes)
     except DataError as error:
         if len(classes) == 1:
-            say(f"{classes[0]}: failed")
+            say(f"{classes[0]}: failed", logging.ERROR, details=str(error))
             return {classes[0]: str(error)}
         half = len(classes) // 2
         first = _bring(held, place, version, classes[:half])
@@ -135,7 +150,7 @@ def _tidy(place: Project) -> None:
     try:
         tidy_work(place)
     except StoreUnreachable as error:  # the next run does it
-        say(f"the workplace was not tidied: {error.what}")
+        say(f"the workplace was not tidied: {error.what}", logging.WARNING)
 
 
 @task(name="tell", **PATIENT)

@@ -18,7 +18,7 @@ SEVERITIES: dict[str, Severity] = {
     "unique_paths": "error",
     "enough_train_good": "error",
     "enough_test_good": "error",
-    "enough_test_defect": "error",
+    "enough_test_defect": "warning",  # the verdict is `hold` until there are some
     # each file
     "no_empty_files": "error",
     "allowed_pixels": "error",
@@ -41,6 +41,8 @@ SEVERITIES: dict[str, Severity] = {
     "no_leak": "error",
     "no_near_leak": "warning",
     "no_conflicting_labels": "error",
+    "no_masks_among_images": "error",
+    "no_good_among_defects": "error",
     "no_copies": "warning",
     # masks
     "masks_present": "error",
@@ -49,6 +51,9 @@ SEVERITIES: dict[str, Severity] = {
     "mask_size_matches": "error",
     "mask_not_empty": "error",
     "mask_not_full": "error",
+    "masks_not_inverted": "error",
+    "mask_of_one_image": "error",
+    "sharp_masks": "warning",
     # what lies beside them
     "masks_have_images": "error",
     "no_misplaced_images": "warning",

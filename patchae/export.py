@@ -17,13 +17,15 @@ import warnings
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from patchae.errors import UsageError
 from patchae.files import write_bytes
-from patchae.model.detector import FORMAT, PatchAE
+
+if TYPE_CHECKING:  # a file that cannot be written is refused before torch is imported
+    import torch
+
+    from patchae.model.detector import PatchAE
 
 EXTRA = "patchae.json"
 _OPSET = 20
@@ -47,20 +49,25 @@ def writer_for(target: Path) -> Callable[[PatchAE], bytes]:
     """What makes the content of a file of this name.
 
     Raises:
-        UsageError: no format has its suffix.
+        UsageError: no format has its suffix, what it needs is not installed, or it is a folder.
     """
-    try:
-        return WRITERS[target.suffix]
-    except KeyError:
+    if target.suffix not in WRITERS:
         raise UsageError(
             f"no format has the suffix '{target.suffix}'",
             where=str(target),
             mend=f"end the name with one of {', '.join(WRITERS)}",
-        ) from None
+        )
+    if target.suffix == ".onnx":
+        _require_onnx()
+    if target.is_dir():
+        raise UsageError("that is a folder", where=str(target), mend="name a file in it")
+    return WRITERS[target.suffix]
 
 
 def about(model: PatchAE) -> dict[str, Any]:
     """What a caller of the graph needs to know of a model."""
+    from patchae.model.detector import FORMAT
+
     return {
         "format": FORMAT,
         "image_size": model.settings.image_size,
@@ -72,6 +79,8 @@ def about(model: PatchAE) -> dict[str, Any]:
 
 def traced(model: PatchAE) -> torch.export.ExportedProgram:
     """The graph of a model, with a free number of images."""
+    import torch
+
     side = model.settings.image_size
     example = torch.zeros((2, 3, side, side), dtype=torch.uint8, device=model.device)
     # Without an end torch refuses: with so many images its numbers of elements might not do.
@@ -84,6 +93,8 @@ def traced(model: PatchAE) -> torch.export.ExportedProgram:
 
 def to_pt2(model: PatchAE) -> bytes:
     """The archive that `torch.export.load` reads."""
+    import torch
+
     content = io.BytesIO()
     with _quiet():
         torch.export.save(
@@ -104,11 +115,9 @@ def to_onnx(model: PatchAE) -> bytes:
             " bfloat16, which ONNX Runtime does not have",
             mend="train the class with `precision: auto` or `full`, or export it as .pt2",
         )
-    missing = [name for name in ("onnx", "onnxscript") if find_spec(name) is None]
-    if missing:
-        raise UsageError(
-            f"writing ONNX needs the package {missing[0]}", mend="pip install 'patchae[onnx]'"
-        )
+    _require_onnx()
+    import torch
+
     with _quiet():
         program = torch.onnx.export(
             traced(model),
@@ -125,6 +134,15 @@ def to_onnx(model: PatchAE) -> bytes:
     entry.key, entry.value = "patchae", json.dumps(about(model), sort_keys=True)
     content: bytes = proto.SerializeToString(deterministic=True)
     return content
+
+
+def _require_onnx() -> None:
+    """Refuse to write ONNX without the packages for it."""
+    missing = [name for name in ("onnx", "onnxscript") if find_spec(name) is None]
+    if missing:
+        raise UsageError(
+            f"writing ONNX needs the package {missing[0]}", mend="pip install 'patchae[onnx]'"
+        )
 
 
 WRITERS: dict[str, Callable[[PatchAE], bytes]] = {".onnx": to_onnx, ".pt2": to_pt2}

@@ -6,12 +6,13 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
+from patchae.errors import DataError
 from patchae.types import Sha256
 
 
@@ -81,6 +82,15 @@ def write_whole(file: int, content: bytes) -> None:
         done += os.write(file, content[done:])
 
 
+MODE = 0o666
+"""Of every new file, less the umask: in a group's folder the group may write all of them."""
+
+
+def touch(path: Path) -> None:
+    """Make an empty file where there is none; SQLite's own would never be a group's to write."""
+    os.close(os.open(path, os.O_RDONLY | os.O_CREAT, MODE))
+
+
 @contextmanager
 def file_in_one_step(path: Path) -> Iterator[Path]:
     """A draft beside a file that takes its place only when the block ends without an error.
@@ -88,14 +98,12 @@ def file_in_one_step(path: Path) -> Iterator[Path]:
     After a crash at any moment the file is the old one or the new one, whole.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    draft = Path(name)
+    draft = path.with_name(f".{path.name}.{token_hex(4)}")
+    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE))
     try:
         yield draft
         with draft.open("rb+") as written:
             os.fsync(written.fileno())
-        draft.chmod(0o644)
         draft.replace(path)
     except BaseException:
         draft.unlink(missing_ok=True)
@@ -129,6 +137,33 @@ def folder_in_one_step(target: Path) -> Iterator[Path]:
         target.rename(old)  # out of the way in one move: removing it file by file takes many
     draft.rename(target)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def lies_in(path: Path, folder: Path) -> bool:
+    """Whether a path lies below a folder once every link in both is followed."""
+    whole = path.resolve()
+    return whole != (outer := folder.resolve()) and whole.is_relative_to(outer)
+
+
+def remove(path: Path, folder: Path) -> None:
+    """Remove a file or a folder, which may be gone already, but nothing outside of `folder`.
+
+    A link is removed as such; what lies behind it stays.
+
+    Raises:
+        DataError: the path leads out of `folder`.
+        OSError: it cannot be removed.
+    """
+    if not lies_in(path.parent / "any", folder) or path.name in ("", "..", "."):
+        raise DataError(
+            "a path leads out of the project's own folder; nothing was removed",
+            where=str(path),
+            mend=f"look where the links in {folder} lead",
+        )
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 Progress = Callable[[str, int, int], None]

@@ -8,12 +8,16 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from patchae import servers
-from patchae.errors import DataError, PatchaeError
+from patchae.errors import AccessRefused, DataError, PatchaeError
+from patchae.network import shown
 from patchae.project import Project
+from patchae.servers import PrefectServer
 
 State = Literal["ok", "warn", "fail"]
 _GB = 1_000_000_000
@@ -33,13 +37,17 @@ class Finding:
     mend: str = ""
 
 
-def examine(project: Project) -> Iterator[Finding]:
+def examine(project: Project, prefect: PrefectServer | None) -> Iterator[Finding]:
     """The findings one after the other, as they are made. Makes nothing but MLflow's empty store.
+
+    Args:
+        project: whose parts they are.
+        prefect: the server that Prefect's settings name, if they name one.
 
     Raises:
         ConfigError: a setting of the environment is not usable.
     """
-    for name, check in CHECKS.items():
+    for name, check in checks(prefect).items():
         try:
             told = check(project)
             if told is None:
@@ -89,12 +97,40 @@ def _ledger(project: Project) -> Told:
     return "ok", f"{told}; {may}" if may else told, ""
 
 
+def _place(project: Project) -> Told:
+    from patchae.relocation import describe, read_former_states
+
+    former = read_former_states(project.state)
+    if former:
+        return "fail", describe(former[0], project.state), "patchae relocate"
+    return "ok", f"the state belongs in {project.state}", ""
+
+
 def _mlflow(project: Project) -> Told:
+    from patchae.lines_file import load_lines
     from patchae.registry.tracking import Tracking
 
     told = servers.mlflow_server()
-    uri = Tracking.open(project).uri
-    return "ok", told or uri, ""
+    tracking = Tracking.open(project)
+    ours = told is not None or os.access(project.mlflow, os.W_OK)  # else the check `disk` says so
+    for line in load_lines(project.lines_file).lines:
+        if tracking.known_experiment(line.name) and ours:
+            with suppress(AccessRefused):  # what this account may do is told below
+                tracking.require_writable(line.name)
+    return "ok", told or shown(tracking.uri), ""
+
+
+def _stores(project: Project) -> Told | None:
+    from patchae.registry.agreement import MEND, ask
+
+    found, unknown = ask(project)
+    if unknown:  # the check of that store says so
+        return None
+    if not found:
+        return "ok", "MLflow, the ledger and the files of versions name each other", ""
+    more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
+    told = "; ".join(one.sentence for one in found[:3]) + more
+    return "fail" if found[0].broken else "warn", told, MEND
 
 
 def _aliases(project: Project) -> Told:
@@ -145,20 +181,19 @@ def _data(project: Project) -> Told:
     return "ok", f"{told}; {tried}" if tried else told, ""
 
 
-def _prefect(_project: Project) -> Told | None:
-    told = servers.prefect_server()
-    return ("ok", told, "") if told else None
+def _prefect(_project: Project, prefect: PrefectServer | None) -> Told | None:
+    return ("ok", servers.prefect_server(prefect), "") if prefect else None
 
 
-def _workers(project: Project) -> Told | None:
+def _workers(project: Project, prefect: PrefectServer | None) -> Told | None:
     from patchae.lines_file import load_lines
 
-    if not os.environ.get("PREFECT_API_URL"):
+    if prefect is None:
         return None
     lines = load_lines(project.lines_file)
     named = {pool for line in lines.lines for pool in (line.work_pool, line.data_pool) if pool}
     pools = sorted(named | ({lines.retention.work_pool} if lines.retention else set()))
-    live = {pool: servers.workers(pool) for pool in pools}
+    live = {pool: prefect.live_workers(pool) for pool in pools}
     told = ", ".join(
         f"{pool}: {'no such pool' if count is None else f'{count} live'}"
         for pool, count in live.items()
@@ -168,8 +203,8 @@ def _workers(project: Project) -> Told | None:
     return "fail" if idle else "ok", told, mend
 
 
-def _clock(project: Project) -> Told | None:
-    ahead = servers.clocks(project)
+def _clock(project: Project, prefect: PrefectServer | None) -> Told | None:
+    ahead = servers.clocks(project, prefect)
     if not ahead:
         return None
     told = ", ".join(f"{name} {seconds:+.1f} s" for name, seconds in ahead.items())
@@ -182,19 +217,26 @@ def _disk(project: Project) -> Told:
     folder = project.state if project.state.exists() else project.root
     free = shutil.disk_usage(folder).free
     state: State = "ok" if free >= LOW_BYTES else "warn" if free >= EMPTY_BYTES else "fail"
+    told = f"{free / _GB:.1f} GB free at {folder}"
+    if state == "ok" and not os.access(folder, os.W_OK):
+        told = f"{told}; this user may read there, and not write"
+        return "warn", told, "use its owner's account, or let the group write: docs/network.md"
     mend = "" if state == "ok" else "make room, or set PATCHAE_STATE to a folder on another disk"
-    return state, f"{free / _GB:.1f} GB free at {folder}", mend
+    return state, told, mend
 
 
-CHECKS: dict[str, Callable[[Project], Told | None]] = {
-    "lines": _lines,
-    "ledger": _ledger,
-    "mlflow": _mlflow,
-    "aliases": _aliases,
-    "data": _data,
-    "prefect": _prefect,
-    "workers": _workers,
-    "clock": _clock,
-    "disk": _disk,
-}
-"""By their names, which `docs/doctor.md` and JSON use; None: there is nothing to look at."""
+def checks(prefect: PrefectServer | None) -> dict[str, Callable[[Project], Told | None]]:
+    """By their names, which `docs/doctor.md` and JSON use; None: there is nothing to look at."""
+    return {
+        "lines": _lines,
+        "place": _place,
+        "ledger": _ledger,
+        "mlflow": _mlflow,
+        "stores": _stores,
+        "aliases": _aliases,
+        "data": _data,
+        "prefect": partial(_prefect, prefect=prefect),
+        "workers": partial(_workers, prefect=prefect),
+        "clock": partial(_clock, prefect=prefect),
+        "disk": _disk,
+    }

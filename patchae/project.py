@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from patchae.environment import give_identity, prefect_dotenv, spare_loopback
 from patchae.errors import ConfigError, StoreBusy
-from patchae.files import write_text
+from patchae.files import MODE, write_text
+from patchae.holders import sentence, signature
+from patchae.relocation import not_relocated, read_former_states
 from patchae.settings import settings
 
 LINES_FILE = "lines.yaml"
@@ -142,13 +146,18 @@ class Project:
 
         path = self.state / "locks" / f"{name}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the lock: whoever asks for that empties it.
+        holder = path.with_suffix(".holder")
         patience = settings().lock_timeout if timeout is None else timeout
         try:
             with FileLock(path, timeout=patience):
+                with suppress(OSError):  # another user's, who lets nobody write: it is for messages
+                    holder.write_text(json.dumps(signature()), encoding="utf-8")
                 yield
         except Timeout:
+            who = sentence(holder.read_text("utf-8", "replace") if holder.is_file() else "")
             raise StoreBusy(
-                f"another process has held '{name}' for more than {patience:.0f} s",
+                f"{who} has held '{name}' for more than {patience:.0f} s",
                 where=str(path),
                 mend="wait for it to end, or raise PATCHAE_LOCK_TIMEOUT",
             ) from None
@@ -182,19 +191,34 @@ class Project:
     def _mark(self, name: str) -> Iterator[int]:
         path = self.state / "locks" / f"{name}.used"
         path.parent.mkdir(parents=True, exist_ok=True)
-        mark = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        mark = os.open(path, os.O_RDWR | os.O_CREAT, MODE)
         try:
             yield mark
         finally:
             os.close(mark)
 
 
-def prepare_environment(project: Project) -> None:
+def prepare_environment(project: Project, *, reading: bool = False) -> None:
     """Point the libraries at the project's embedded stores and turn all telemetry off.
 
-    Makes the folder of the embedded state. Only sets what the environment leaves open, so
-    standard variables win. Call it before Prefect, MLflow, DVC or Great Expectations are imported.
+    Makes the folder of the state, keeps servers of this machine from being asked through a proxy,
+    and gives a user without home or name one of each. Only sets what the environment (and for
+    Prefect `.env`) leaves open, so standard variables win. Call it before Prefect, MLflow, DVC or
+    Great Expectations are imported.
+
+    Args:
+        project: the project.
+        reading: whether the caller neither writes nor deletes what a store names.
+
+    Raises:
+        UsageError: the project was copied or moved, and the caller is not only reading.
+        ConfigError: the folder of the state is not there and cannot be made.
     """
+    if not reading and (former := read_former_states(project.state)):
+        raise not_relocated(former[0], project.state)
+    _make_state(project)
+    spare_loopback()
+    give_identity(project.state / "home")
     defaults = {
         "DO_NOT_TRACK": "1",
         "GX_ANALYTICS_ENABLED": "false",
@@ -203,6 +227,8 @@ def prepare_environment(project: Project) -> None:
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "MLFLOW_LOGGING_LEVEL": "WARNING",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        # A profile of one's own does not say so, and need not name a server.
+        "PREFECT_SERVER_EPHEMERAL_ENABLED": "true",
         "DVC_NO_ANALYTICS": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         # An ephemeral server needs up to 33 s on a small machine; Prefect's own patience is 20 s.
@@ -212,13 +238,24 @@ def prepare_environment(project: Project) -> None:
             "prefect.server.concurrency.lease_storage.filesystem"
         ),
     }
-    folder = project.state
-    if "PREFECT_API_URL" not in os.environ:
+    given = os.environ.keys() | prefect_dotenv()
+    if not given & {"PREFECT_API_URL", "PREFECT_HOME"}:
+        # The home of the server that Prefect starts; the person's own profiles hold all the same.
         defaults["PREFECT_HOME"] = str(project.prefect)
-        folder = project.prefect  # the embedded server fails silently without
+        with suppress(OSError):  # of a state that is read-only; Prefect itself lets nobody else in
+            project.prefect.mkdir(exist_ok=True)
+        profiles = Path.home() / ".prefect" / "profiles.toml"
+        if profiles.is_file():
+            defaults["PREFECT_PROFILES_PATH"] = str(profiles)
+    for name in defaults.keys() - given:
+        os.environ[name] = defaults[name]
+
+
+def _make_state(project: Project) -> None:
+    """Make the folder of the state; one that is there may be read-only."""
     ignore = project.state / ".gitignore"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        project.state.mkdir(parents=True, exist_ok=True)
         if not ignore.exists():  # whatever the project's own .gitignore says
             write_text(ignore, "*\n")
     except OSError as error:
@@ -227,5 +264,3 @@ def prepare_environment(project: Project) -> None:
             where=str(project.state),
             mend="make it writable, or set PATCHAE_STATE to a folder that is",
         ) from None
-    for name, value in defaults.items():
-        os.environ.setdefault(name, value)

@@ -8,26 +8,26 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
-from patchae.asking import ask, content
 from patchae.dataset.dvc_config import remote_address
 from patchae.errors import AccessRefused, ConfigError, PatchaeError, StoreUnreachable, UsageError
+from patchae.network import MLFLOW, not_the_api, shown
+from patchae.preflight import NOBODY, REGISTERED, append_nothing
 from patchae.project import Project
-from patchae.registry.mlflow_answers import is_server
+from patchae.registry.mlflow_answers import MEND_ACCOUNT, account, ask, is_server, probe
 from patchae.settings import settings
 
 if TYPE_CHECKING:
-    from patchae.registry.chain import Kind
-    from patchae.registry.ledger import Ledger
+    from requests import Response
 
-_NOBODY = "patchae-doctor"
-"""A name that no model and no alias has."""
+    from patchae.registry.chain import Kind
+
 _GRACE = 1.5
 """A header tells the time in whole seconds, and may be made a second before it is sent."""
 
@@ -47,37 +47,48 @@ def mlflow_server() -> str | None:
     uri = os.environ.get("MLFLOW_TRACKING_URI", "").rstrip("/")
     if not is_server(uri):
         return None
-    who = os.environ.get("MLFLOW_TRACKING_USERNAME", "")
-    login = (who, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if who else None
-    api = f"{uri}/api/2.0"
-    asked = ask("GET", f"{api}/mlflow-artifacts/artifacts", login=login)
+    probe(uri)
+    who, api = account(), "/api/2.0"
+    asked = ask(uri, "GET", f"{api}/mlflow-artifacts/artifacts")
     if asked.status_code in (401, 403):
         raise AccessRefused(
             f"MLflow does not let the account '{who or 'nobody'}' read",
-            where=uri,
-            mend="set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+            where=shown(uri),
+            mend=MEND_ACCOUNT,
         )
-    told = _fitting("MLflow", ask("GET", f"{uri}/version", login=login).text, "mlflow", uri)
+    told = _fitting("MLflow", ask(uri, "GET", "/version").text, "mlflow", shown(uri))
     # A server whose clients go to the store themselves says so with 503, and names the option.
     elsewhere = asked.status_code == 503 and "--serve-artifacts" in asked.text
     if asked.status_code >= 500 and not elsewhere:
         raise StoreUnreachable(
             f"MLflow cannot read its store of artifacts: it answers {asked.status_code}",
-            where=uri,
+            where=shown(uri),
             mend="look into the server's log: address, key and bucket of its artifacts",
         )
     models = f"{api}/mlflow/registered-models"
-    new = ask("POST", f"{models}/set-tag", login=login, body={"name": _NOBODY, "key": "k"})
+    new = ask(uri, "POST", f"{models}/set-tag", body={"name": NOBODY, "key": "k"})
     may = ["read"] if new.status_code == 403 else ["read", "register"]
-    present = content(ask("GET", f"{models}/search?max_results=1", login=login), "MLflow", dict)
+    present = _content(ask(uri, "GET", f"{models}/search?max_results=1"))
     unknown = "; whether aliases, is seen once there is a model"
     for model in present.get("registered_models", ()):  # MLflow does not tell without one
-        body = {"name": model["name"], "alias": _NOBODY}
-        moved = ask("DELETE", f"{models}/alias", login=login, body=body)
+        body = {"name": model["name"], "alias": NOBODY}
+        moved = ask(uri, "DELETE", f"{models}/alias", body=body)
         may += ["move aliases"] if moved.status_code != 403 else []
         unknown = ""
     past = "; artifacts go past the server (--no-serve-artifacts)" if elsewhere else ""
     return f"{told}, account {who or 'none'}, may {', '.join(may)}{unknown}{past}"
+
+
+def _content(answer: Response) -> dict[str, Any]:
+    """What MLflow's API says.
+
+    Raises:
+        StoreUnreachable: it is something else, such as a page for people.
+    """
+    with suppress(ValueError):
+        if isinstance(said := answer.json(), dict):
+            return said
+    raise not_the_api(MLFLOW, answer.url, answer.status_code, "the server's own address")
 
 
 def ledger_server(project: Project) -> str | None:
@@ -91,30 +102,19 @@ def ledger_server(project: Project) -> str | None:
     from patchae.registry.ledger import Ledger
 
     ledger = Ledger.of(project)
-    new = {"version": "0", "run_id": "", "training_key": "", "lineage_sha256": ""}
     move = {"to": "0", "from": None, "why": "promoted", "reason": "", "verdict": None}
     may = ["read"]
     rows: list[tuple[str, Kind, dict[str, Any]]] = [
-        ("register", "registered", new),
+        ("register", "registered", REGISTERED),
         ("move champions", "move", move),
     ]
     for what, kind, body in rows:
         try:
-            _append_nothing(ledger, kind, body)
+            append_nothing(ledger, kind, body)
         except AccessRefused:
             continue
         may.append(what)
     return f"this account may {', '.join(may)}"
-
-
-def _append_nothing(ledger: Ledger, kind: Kind, body: dict[str, Any]) -> None:
-    with suppress(_TakenBack), ledger.transaction() as transaction:
-        transaction.append(kind, _NOBODY, body, _NOBODY)
-        raise _TakenBack
-
-
-class _TakenBack(Exception):
-    """Ends a transaction so that nothing of it is kept."""
 
 
 def bucket(project: Project) -> str | None:
@@ -136,45 +136,35 @@ def bucket(project: Project) -> str | None:
     return f"{address}: an object was written, read and deleted"
 
 
-def prefect_server() -> str | None:
-    """Of Prefect's server: its version, and that it lets us in; None without a server.
+class PrefectServer(Protocol):
+    """What the checks ask of a server of Prefect; each may raise `PatchaeError`."""
+
+    @property
+    def url(self) -> str:
+        """Its API."""
+
+    def version(self) -> str:
+        """Which version it is of; asks for whatever account the client was given."""
+
+    def live_workers(self, pool: str) -> int | None:
+        """How many live workers a pool has; None when there is no such pool."""
+
+    def date(self) -> str | None:
+        """The time of an answer, as HTTP writes it."""
+
+
+def prefect_server(prefect: PrefectServer) -> str:
+    """Of Prefect's server: its version, and that it lets us in.
 
     Raises:
         NotFitting: its version differs in more than its last part.
         AccessRefused: it does not know the key.
         StoreUnreachable: it does not answer.
     """
-    url = _prefect()
-    if url is None:
-        return None
-    told = ask("GET", f"{url}/admin/version", login=_prefect_login())
-    if told.status_code == 401:
-        raise AccessRefused(
-            "Prefect does not know this key", where=url, mend="set PREFECT_API_AUTH_STRING"
-        )
-    return _fitting("Prefect", content(told, "Prefect", str), "prefect", url)
+    return _fitting("Prefect", prefect.version(), "prefect", shown(prefect.url))
 
 
-def workers(pool: str) -> int | None:
-    """How many live workers a pool has; None when there is no such pool.
-
-    Raises:
-        StoreUnreachable: Prefect does not answer.
-    """
-    url = f"{_prefect()}/work_pools/{pool}/workers/filter"
-    answer = ask("POST", url, login=_prefect_login(), body={})
-    if answer.status_code == 404:
-        return None
-    if answer.status_code != 200:
-        raise StoreUnreachable(
-            f"Prefect does not tell its workers: it answers {answer.status_code}",
-            where=url,
-            mend="see the check `prefect`",
-        )
-    return [one["status"] for one in content(answer, "Prefect", list)].count("ONLINE")
-
-
-def clocks(project: Project) -> dict[str, float]:
+def clocks(project: Project, prefect: PrefectServer | None) -> dict[str, float]:
     """How many seconds each configured server is ahead of this machine; as far as one can tell.
 
     A server that does not answer is not in it: another check says so.
@@ -183,37 +173,34 @@ def clocks(project: Project) -> dict[str, float]:
     with suppress(ConfigError):  # the check `data` says it
         address = remote_address(project)
     uri = os.environ.get("MLFLOW_TRACKING_URI", "").rstrip("/")
-    places = {
-        "MLflow": f"{uri}/health" if is_server(uri) else None,
-        "Prefect": f"{_prefect()}/health" if _prefect() else None,
-        "S3": os.environ.get("AWS_ENDPOINT_URL") if address else None,
-    }
-    for name, ahead in _ahead(places):
-        found[name] = 0.0 if abs(ahead) <= _GRACE else ahead
+    places: dict[str, Callable[[], str | None]] = {}
+    if is_server(uri):
+        places["MLflow"] = lambda: ask(uri, "GET", "/health").headers.get("Date")
+    if prefect:
+        places["Prefect"] = prefect.date
+    if address:
+        place = address
+        places["S3"] = lambda: _s3_date(place)
+    for name, date in places.items():
+        with suppress(PatchaeError):
+            ahead = _ahead(date)
+            if ahead is not None:
+                found[name] = 0.0 if abs(ahead) <= _GRACE else ahead
     return found
 
 
-def _ahead(places: dict[str, str | None]) -> Iterator[tuple[str, float]]:
-    for name, url in places.items():
-        if url is None:
-            continue
-        began = time.time()
-        try:
-            told = ask("GET", url).headers.get("Date")
-        except PatchaeError:
-            continue
-        if told:
-            here = (began + time.time()) / 2
-            yield name, parsedate_to_datetime(told).timestamp() + 0.5 - here
+def _s3_date(address: str) -> str | None:
+    from patchae.dataset.bucket import server_date
+
+    return server_date(address)
 
 
-def _prefect() -> str | None:
-    return os.environ.get("PREFECT_API_URL", "").rstrip("/") or None
-
-
-def _prefect_login() -> tuple[str, str] | None:
-    user, _, password = os.environ.get("PREFECT_API_AUTH_STRING", "").partition(":")
-    return (user, password) if user else None
+def _ahead(date: Callable[[], str | None]) -> float | None:
+    began = time.time()
+    if not (said := date()):
+        return None
+    here = (began + time.time()) / 2
+    return parsedate_to_datetime(said).timestamp() + 0.5 - here
 
 
 def _fitting(name: str, there: str, package: str, where: str) -> str:

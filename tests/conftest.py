@@ -12,15 +12,15 @@ from hypothesis.internal.conjecture import providers
 
 from infra.stack.postgres import binaries
 from patchae.project import Project
-from tests.postgres import Server, serving
-from tests.support import git_init
+from tests.support import FEW_EXAMPLES, FUZZ, git_init
+from tests.support.postgres import Server, serving
 
-# The same examples at every run, so that a change fails on what it changes; `make fuzz` looks for
-# new ones. How long one takes says nothing: other tests run beside it.
+# The same few examples at every run, so that a change fails on what it changes; `make fuzz` looks
+# for new ones. How long one takes says nothing: other tests run beside it.
 _ANY_TIME = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("steady", _ANY_TIME, derandomize=True)
+settings.register_profile("steady", _ANY_TIME, derandomize=True, max_examples=FEW_EXAMPLES)
 settings.register_profile("fuzz", _ANY_TIME, derandomize=False)
-settings.load_profile("steady")
+settings.load_profile("fuzz" if FUZZ else "steady")
 # It also draws from the constants of whatever modules are imported, in this worker, by now.
 providers._get_local_constants = lambda: providers._local_constants
 
@@ -30,6 +30,16 @@ lines:
     classes: [bolt]
     gates: {min_image_auroc: 0.6}
 """
+
+TIERS = ("unit", "integration", "system")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by the folder that it lies in: its tier."""
+    for item in items:
+        tier = item.path.relative_to(Path(__file__).parent).parts[0]
+        assert tier in TIERS, f"{item.path} lies in no tier: move it below {', '.join(TIERS)}"
+        item.add_marker(tier)
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ import time
 from infra.stack import accounts, mlflow, postgres, prefect, s3, whole, worker
 from infra.stack.process import Service
 from infra.stack.settings import Settings, settings
+from patchae.environment import spare_loopback
 from patchae.errors import PatchaeError
 
 
@@ -29,6 +30,7 @@ def main(words: list[str] | None = None) -> int:
         one.add_argument("server", choices=("s3", "mlflow", "prefect", "worker"))
         one.add_argument("--name", default="worker", help="of a worker")
     given = parser.parse_args(words)
+    spare_loopback()
     try:
         return _do(given, settings())
     except PatchaeError as error:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 OWNER = "owner"
 DATABASES = {"prefect": "prefect", "mlflow": "mlflow", "mlflow_auth": "mlflow", "ledger": OWNER}
 """Each with the role that owns it."""
-PROMOTING = ("move", "confirmed", "repair", "retired", "tidied")
+PROMOTING = ("move", "threshold", "confirmed", "repair", "retired", "tidied")
 """The kinds of rows that only the promoter may append."""
 
 

@@ -20,6 +20,7 @@ from patchae import __version__
 from patchae.cli import (
     attest,
     audit,
+    backup,
     card,
     data,
     deploy,
@@ -29,9 +30,11 @@ from patchae.cli import (
     monitor,
     moves,
     predictions,
+    relocate,
     reproduce,
     run,
     serve_model,
+    threshold,
     tidy,
     trace,
     use,
@@ -70,6 +73,7 @@ for _module in (
     predictions,
     gate,
     moves,
+    threshold,
     use,
     serve_model,
     monitor,
@@ -80,6 +84,8 @@ for _module in (
     attest,
     ledger,
     tidy,
+    relocate,
+    backup,
 ):
     _module.add_to(app)
 
@@ -130,6 +136,10 @@ def main() -> None:
         if error.filename is None:
             raise
         sys.stderr.write(f"patchae: {error.strerror}\n  where:   {error.filename}\n")
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            sys.stderr.write(
+                "  to mend: use its owner's account, or let the group write: docs/network.md\n"
+            )
         sys.exit(StoreUnreachable.exit_code)
     except SystemExit as end:  # what Typer makes of Ctrl-C
         if end.code == _INTERRUPTED:

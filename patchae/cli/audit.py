@@ -82,7 +82,7 @@ def audit(
         anchor=Anchor.of(anchor) if anchor is not None else None,
         progress=progress_of("audit"),
     )
-    project = here()
+    project = here(reading=out is None)
     tracking = Tracking.open(project)
     found = []
     with watch() if deep else nullcontext():

@@ -27,6 +27,8 @@ def card(
     from patchae.files import write_text
     from patchae.lineage.naming import lineage_of
     from patchae.lineage.record import digest
+    from patchae.registry.ledger import Ledger
+    from patchae.registry.standing import threshold_moved
     from patchae.registry.tracking import Tracking
     from patchae.report.card import card_html, card_markdown
 
@@ -44,6 +46,8 @@ def card(
     else:
         write_text(out, text)
         print(f"{name}/{version}: {out}")
+    if row := threshold_moved(Ledger.of(project).entries(name), version):
+        print(f"{name}/{version}: its threshold was moved since, to {row.body['to']:.6g}")
     if json:
         as_json(
             {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -131,8 +130,11 @@ def capture(
     (name,) = classes_of(project, chosen, [class_name])
     with watch():
         done = bring_in(project, name, folder, dry_run=dry_run, progress=progress_of(name))
+    tests = sum(path.startswith(f"{name}/test/") for path in done.new)
+    share = f", {tests} of them into test/good, which had none" if tests else ""
     print(
-        f"{len(done.new)} new images {'would go' if dry_run else 'went'} into {name}/train/good;"
+        f"{len(done.new)} new images {'would go' if dry_run else 'went'} into {name}/train/good"
+        f"{share};"
         f" {done.known} known, {done.copies} twice, {done.ignored} files that are no images"
     )
     try:
@@ -160,16 +162,18 @@ def snapshot(
     json: Json = False,
 ) -> None:
     """Version data/: store what changed, push it to the remote, update data.dvc."""
-    from flows.events import announce, expect
     from patchae.console import progress_of, watch
     from patchae.dataset.version import snapshot as take
 
-    project = here()
+    project = here()  # before Prefect is imported, which reads its settings then
+    from flows.connection import api_url
+    from flows.events import announce, expect
+
     told: list[str] = []
     with watch():
         expect(project)
         taken = take(project, commit=commit, progress=progress_of("data"))
-        if os.environ.get("PREFECT_API_URL"):
+        if api_url():
             told = announce(project, taken)
     state = "new" if taken.changed else "unchanged"
     print(
@@ -197,8 +201,8 @@ def validate(
     json: Json = False,
 ) -> None:
     """Version the images of a line and check them; exit code 1 when a class does not pass."""
-    from flows.events import expect
     from patchae.console import progress_of, watch
+    from patchae.dataset.readers import reading
     from patchae.dataset.validation.record import table as rows_of
     from patchae.dataset.version import snapshot as take
     from patchae.errors import DataError
@@ -207,10 +211,12 @@ def validate(
     from patchae.steps.prepare import check
 
     project = here()
+    from flows.events import expect
+
     _, chosen = open_line(line, project.root)
     names = classes_of(project, chosen, classes)
     records, absent = [], {}
-    with watch():
+    with watch(), reading(project, names):
         expect(project)
         version = take(project, progress=progress_of("data")).version
         for name in names:
@@ -219,6 +225,7 @@ def validate(
                 records.append(checked.validation)
             except DataError as error:  # this class cannot be read at all; the others can
                 absent[name] = str(error)
+        page = write_images_page(project, line, version, records, absent)
     for record in records:
         word = "passed" if record.passed else "FAILED"
         if record.warnings:
@@ -228,7 +235,6 @@ def validate(
     for name, why in absent.items():
         print(f"{name}: FAILED\n{why}\n")
     failed = sorted([*absent, *(record.class_name for record in records if not record.passed)])
-    page = write_images_page(project, line, version, records, absent)
     print(f"data version {version}")
     print(f"page: {page}")
     print(f"failed: {', '.join(failed)}" if failed else "all classes passed")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from patchae.cli.output import Json, as_json, here
+from patchae.cli.output import CONSOLE_LEVEL, Json, as_json, here
 
 if TYPE_CHECKING:
     from flows.deploying import Change
@@ -39,11 +39,14 @@ def deploy(
 
     project = here()
     lines = load_lines(project.lines_file)
-    if not os.environ.get("PREFECT_API_URL"):
+    from flows.connection import api_url
+
+    if api_url() is None:
         raise UsageError(
             "there is no Prefect server to deploy to",
             where="PREFECT_API_URL",
-            mend="set it to the server's API, for example http://127.0.0.1:4200/api",
+            mend="set it, in the environment, in .env or in Prefect's profile, to the server's API,"
+            " for example http://127.0.0.1:4200/api",
         )
     from flows.deploying import carry_out, compare, connected
     from flows.deployments import project_tag, wanted
@@ -85,11 +88,12 @@ def serve(
 ) -> None:
     """Retrain every line when it is due, on this machine, until stopped; one command, no worker.
 
-    Without PREFECT_API_URL it starts a server of its own, whose pages show what runs.
+    Where Prefect's settings name no server it starts one, whose pages show what runs.
     """
     from patchae.console import watch
     from patchae.lines_file import load_lines
 
+    quiet = CONSOLE_LEVEL in os.environ
     project = here()
     lines = load_lines(project.lines_file)
     with watch():
@@ -99,7 +103,7 @@ def serve(
 
         with engine(project, free_port(port)) as url:
             print(f"Prefect: {url.removesuffix('/api')}", flush=True)
-            serve_lines(project, lines)
+            serve_lines(project, lines, loud=None if quiet else CONSOLE_LEVEL)
 
 
 def _title(change: Change) -> str:

@@ -92,14 +92,11 @@ def _last_verdict(project: Project, name: str) -> tuple[Entry, list[Entry]]:
         UsageError: nothing of that name was judged.
     """
     from patchae.errors import UsageError
-    from patchae.lineage.naming import resolve
+    from patchae.lineage.naming import known_in_ledger
     from patchae.registry.ledger import Ledger
     from patchae.registry.standing import last_verdict
-    from patchae.registry.tracking import Tracking
 
-    model, _, version = name.partition("/")
-    if not version:
-        model, version, _ = resolve(project, Tracking.open(project), name)
+    model, version = known_in_ledger(project, name)
     entries = Ledger.of(project).entries(model)
     row = last_verdict(entries, version)
     if row is None:

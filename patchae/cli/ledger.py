@@ -61,6 +61,8 @@ def verify(
     rows, signatures, where = _rows(file)
     found = chain.faults(rows) + signing.faults(rows, signatures, trusted)
     found += noted.faults(rows) if noted else []
+    if file is None:
+        found += _named_by_mlflow()
     for fault in found:
         print(fault)
     state = "broken" if found else "intact"
@@ -127,6 +129,18 @@ def anchor(json: Json = False) -> None:
         as_json({"seq": newest.seq, "digest": newest.digest, "time": rows[-1].time})
 
 
+def _named_by_mlflow() -> list[str]:
+    """Rows that MLflow's versions name and the ledger lacks; no chain can show that by itself."""
+    from patchae.errors import AccessRefused, StoreUnreachable
+    from patchae.registry.agreement import faults_of
+
+    try:
+        return faults_of(here(reading=True))
+    except (AccessRefused, StoreUnreachable) as error:
+        print(f"{error.what}; whether rows are missing that MLflow names is not known")
+        return []
+
+
 def _rows(file: Path | None) -> tuple[list[Row], dict[int, Signature], str]:
     """Rows, their signatures and where they are from; a file is read outside any project."""
     from patchae.registry.export import from_lines
@@ -147,5 +161,5 @@ def _rows(file: Path | None) -> tuple[list[Row], dict[int, Signature], str]:
         return *from_lines(text, str(file)), str(file)
     from patchae.registry.ledger import Ledger
 
-    own = Ledger.of(here())
+    own = Ledger.of(here(reading=True))
     return *own.signed_rows(), own.where

@@ -13,7 +13,8 @@ from patchae.cli.output import Json, as_json, decimal, here, table
 if TYPE_CHECKING:
     from patchae.project import Project
     from patchae.registry.aliases import Aliases
-    from patchae.registry.chain import Entry
+    from patchae.registry.chain import Entry, Kind
+    from patchae.registry.tracking import Tracking
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,11 +28,12 @@ def status(
 ) -> None:
     """Show champions, their age and evidence, and the last verdicts."""
     from patchae.dataset.classes import check_names
-    from patchae.errors import ConfigError
+    from patchae.errors import AuditBroken, UsageError
     from patchae.lines_file import load_lines
+    from patchae.registry.agreement import MEND, ask, has_store
     from patchae.registry.ledger import Ledger
 
-    project = here()
+    project = here(reading=True)
     lines = load_lines(project.lines_file)
     wanted = [lines.line(line)] if line else list(lines.lines)
     ledger = Ledger.of(project)
@@ -39,8 +41,10 @@ def status(
     found = [
         (one.name, model) for one in wanted for model in known if model.startswith(f"{one.name}.")
     ]
-    aliases = _aliases(project) if found else None
+    tracking = _tracking(project) if found and has_store(project) else None
+    aliases = tracking.aliases if tracking else None
     models = [_standing(line, model, ledger.entries(model), aliases) for line, model in found]
+    differences, unknown = ask(project)
     rows = [
         (
             told["model"],
@@ -59,24 +63,37 @@ def status(
         for told in models:
             if told["mend"]:
                 print(told["mend"])
-    else:
+            if told["threshold_moved"]:
+                print(
+                    f"{told['model']}/{told['champion']}: its threshold was moved to"
+                    f" {told['threshold']:.6g}; `patchae history {told['model']}` says by whom"
+                )
+    elif not differences:
         print("nothing was judged yet; `patchae retrain LINE` trains a line")
+    for sentence in (unknown,) if unknown else (one.sentence for one in differences):
+        print(sentence)
     for one in wanted:
         try:
             check_names(project, one)
-        except ConfigError as error:  # what is deployed is shown all the same
+            if tracking:
+                tracking.known_experiment(one.name)
+        except UsageError as error:  # what is deployed is shown all the same
             print(error)
     if json:
-        as_json({"models": models})
+        as_json({"models": models, "faults": [one.sentence for one in differences]})
+    if differences and differences[0].broken:
+        raise AuditBroken(
+            f"the stores do not agree: {differences[0].sentence}", where=ledger.where, mend=MEND
+        )
 
 
-def _aliases(project: Project) -> Aliases | None:
-    """The aliases as MLflow has them; None where it does not answer."""
+def _tracking(project: Project) -> Tracking | None:
+    """MLflow; None where it does not answer."""
     from patchae.errors import StoreUnreachable
     from patchae.registry.tracking import Tracking
 
     try:
-        return Tracking.open(project).aliases
+        return Tracking.open(project)
     except StoreUnreachable as error:
         print(f"{error.what}; whether the aliases are right is not known")
         return None
@@ -86,13 +103,19 @@ def _standing(
     line: str, model: str, entries: list[Entry], aliases: Aliases | None
 ) -> dict[str, Any]:
     from patchae.registry.aliases import look
-    from patchae.registry.standing import champion_of, last_verdict, moves
+    from patchae.registry.standing import (
+        champion_of,
+        last_verdict,
+        moves,
+        threshold_moved,
+    )
     from patchae.registry.wording import explain_row
 
     champion = champion_of(entries)
     own = last_verdict(entries, champion.current) if champion.current else None
     last = last_verdict(entries)
     moved = moves(entries)
+    shift = threshold_moved(entries, champion.current) if champion.current else None
     beside = look(entries, aliases, model) if aliases else None
     return {
         "line": line,
@@ -101,6 +124,8 @@ def _standing(
         "previous": champion.previous,
         "since": moved[-1].time if moved else None,
         "image_auroc": _auroc(own.body["evidence"]) if own else None,
+        "threshold": shift.body["to"] if shift else own and _trained(own.body["evidence"]),
+        "threshold_moved": shift is not None,
         "judged": last.body["version"] if last else None,
         "last_verdict": last.body["outcome"] if last else None,
         "reasons": last.body["reasons"] if last else [],
@@ -113,6 +138,12 @@ def _standing(
 def _auroc(evidence: dict[str, Any]) -> float | None:
     measured = evidence["image_auroc"]
     return measured["auroc"] if measured else None
+
+
+def _trained(evidence: dict[str, Any]) -> float | None:
+    """The threshold that training set, by the evidence of a verdict; None: it does not say."""
+    rows = evidence.get("operating", ())
+    return next((row["threshold"] for row in rows if row["source"] == "trained"), None)
 
 
 def history(
@@ -131,11 +162,11 @@ def history(
     """Show what was champion when, moved by whom and why."""
     from patchae.errors import UsageError
     from patchae.registry.ledger import Ledger
-    from patchae.registry.standing import champion_of, moves, until
+    from patchae.registry.standing import champion_of, moves, threshold_moved, until
 
     if at is not None and since is not None:
         raise UsageError("--at and --since exclude each other", mend="give one of them")
-    ledger = Ledger.of(here())
+    ledger = Ledger.of(here(reading=True))
     models = [one for one in ledger.models() if one == name or one.startswith(f"{name}.")]
     if not models:
         raise UsageError(
@@ -143,20 +174,23 @@ def history(
             mend="`patchae status` lists the models",
         )
     # Verdicts are most of the ledger, and say nothing of what was champion.
-    entries = [one for one in ledger.entries(kinds=("move", "retired")) if one.model in models]
+    kinds: tuple[Kind, ...] = ("move", "threshold", "retired")
+    entries = [row for row in ledger.entries(kinds=kinds) if row.model in models]
     if at is not None:
         then = moment(at)
         before = until(entries, then)
-        live = {
-            model: champion_of([one for one in before if one.model == model]).current
-            for model in models
-        }
-        for model, champion in live.items():
+        live = []
+        for model in models:
+            own = [row for row in before if row.model == model]
+            champion = champion_of(own).current
+            shift = threshold_moved(own, champion) if champion else None
+            value = shift.body["to"] if shift else None
+            live.append({"model": model, "champion": champion, "threshold": value})
             print(f"{model} at {local(then.isoformat())}: ", end="")
-            print(f"version {champion}" if champion else "no champion")
+            print(f"version {champion}" if champion else "no champion", end="")
+            print("" if value is None else f", its threshold moved to {value:.6g}")
         if json:
-            told = [{"model": model, "champion": champion} for model, champion in live.items()]
-            as_json({"name": name, "at": then.isoformat(), "champions": told})
+            as_json({"name": name, "at": then.isoformat(), "champions": live})
         return
     start = moment(since) if since is not None else None
     made = [
@@ -176,16 +210,40 @@ def history(
         for move in moves(entries)
         if start is None or datetime.fromisoformat(move.time) >= start
     ]
+    thresholds = [
+        {
+            "seq": row.seq,
+            "time": row.time,
+            "model": row.model,
+            **{key: row.body[key] for key in ("version", "from", "to", "why", "rate", "reason")},
+            "actor": row.actor,
+            "host": row.host,
+        }
+        for row in entries
+        if row.kind == "threshold" and (start is None or datetime.fromisoformat(row.time) >= start)
+    ]
+    shown = [(m, m["from"] or "none", m["to"], m["why"]) for m in made]
+    shown += [
+        (t, f"{t['from']:.6g}", f"{t['to']:.6g}", f"threshold of {t['version']}")
+        for t in thresholds
+    ]
     rows = [
         (
-            *(local(m["time"]), m["model"], m["from"] or "none", m["to"], m["why"]),
-            *(f"{m['actor']} on {m['host']}", m["reason"]),
+            *(local(row["time"]), row["model"], *what),
+            *(f"{row['actor']} on {row['host']}", row["reason"]),
         )
-        for m in made
+        for row, *what in sorted(shown, key=lambda item: item[0]["seq"])
     ]
     if rows:
         table(("time", "model", "from", "to", "why", "by", "reason"), rows)
     else:
         print(f"{name}: no move" + (f" since {local(start.isoformat())}" if start else " yet"))
     if json:
-        as_json({"name": name, "since": start.isoformat() if start else None, "moves": made})
+        as_json(
+            {
+                "name": name,
+                "since": start.isoformat() if start else None,
+                "moves": made,
+                "thresholds": thresholds,
+            }
+        )

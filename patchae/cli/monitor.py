@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -96,7 +95,9 @@ def monitor(
 
 def _asked(line: str, seen: list[Seen]) -> list[str]:
     """Tell Prefect of confirmed drift, where there is a server; the classes it retrains."""
-    if not os.environ.get("PREFECT_API_URL"):
+    from flows.connection import api_url
+
+    if api_url() is None:
         return []
     from flows.monitor import ask
 

@@ -35,29 +35,25 @@ def promote(
     json: Json = False,
 ) -> None:
     """Make a version the champion: on its verdict `promote`, or over a `hold`."""
-    from patchae.errors import UsageError
     from patchae.registry.beside import Beside
+    from patchae.registry.ledger import Ledger
+    from patchae.registry.promotion import check_promotion
+    from patchae.registry.promotion import override as move_over
+    from patchae.registry.promotion import promote as move_to
+    from patchae.settings import settings
 
     project = here()
     model, number = _model_and_number(version)
-    with Beside() as beside:  # gets ready while the stores are opened
-        from patchae.registry.ledger import Ledger
-        from patchae.registry.promotion import override as move_over
-        from patchae.registry.promotion import promote as move_to
-        from patchae.registry.standing import last_verdict
+    ledger, who = Ledger.of(project), settings().who()
+    verdict = check_promotion(
+        ledger.entries(model), model, number, over_hold=override, reason=reason
+    )
+    with Beside() as beside:  # gets ready while MLflow is opened
         from patchae.registry.tracking import Tracking
-        from patchae.settings import settings
 
-        ledger, who = Ledger.of(project), settings().who()
-        verdict = last_verdict(ledger.entries(model), number)
-        if verdict is None and not override:
-            raise UsageError(
-                f"version {number} of {model} was never judged",
-                mend=f"`patchae retrain {model.partition('.')[0]}` judges it",
-            )
         tracking = Tracking.open(project)
         _proven(tracking, ledger, model, beside)(number)
-        if verdict is None or override:
+        if override:
             move = move_over(ledger, tracking.aliases, model, number, actor=who, reason=reason)
         else:
             move = move_to(
@@ -79,16 +75,19 @@ def rollback(
     """Return to an earlier champion, in seconds; it is checked, loaded and asked first."""
     from patchae.registry.admission import check_reason
     from patchae.registry.beside import Beside
+    from patchae.registry.ledger import Ledger
+    from patchae.registry.promotion import check_rollback
+    from patchae.registry.promotion import rollback as move_back
+    from patchae.settings import settings
 
     project = here()
     check_reason("a rollback", reason)
+    ledger = Ledger.of(project)
+    check_rollback(ledger.entries(model), model, to)
     with Beside() as beside:  # gets ready while MLflow is opened
-        from patchae.registry.ledger import Ledger
-        from patchae.registry.promotion import rollback as move_back
         from patchae.registry.tracking import Tracking
-        from patchae.settings import settings
 
-        tracking, ledger = Tracking.open(project), Ledger.of(project)
+        tracking = Tracking.open(project)
         move = move_back(
             ledger,
             tracking.aliases,
@@ -114,9 +113,14 @@ def reconcile(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Settle aliases that somebody moved in MLflow past the ledger, one way or the other."""
+    """Settle aliases that somebody moved in MLflow past the ledger, one way or the other.
+
+    --put-back also sets the tags that tell MLflow of thresholds.
+    """
     from patchae.errors import UsageError
     from patchae.registry import alignment, promotion
+    from patchae.registry.admission import check_reason
+    from patchae.registry.aliases import look
     from patchae.registry.ledger import Ledger
     from patchae.registry.standing import champion_of
     from patchae.registry.tracking import Tracking
@@ -124,16 +128,26 @@ def reconcile(
 
     if put_back == adopt:
         raise UsageError("say which of the two is meant", mend="give --put-back or --adopt")
+    check_reason("settling what was moved", reason)
     project = here()
-    tracking, ledger = Tracking.open(project), Ledger.of(project)
-    who = settings().who()
+    ledger, who = Ledger.of(project), settings().who()
+    if not ledger.entries(model):
+        raise UsageError(
+            f"no model is called '{model}'",
+            where="the ledger",
+            mend="`patchae status` lists the models",
+        )
+    tracking = Tracking.open(project)
     if adopt:
         _tell(promotion.adopt(ledger, tracking.aliases, model, actor=who, reason=reason))
     else:
-        found = alignment.put_back(ledger, tracking.aliases, model, actor=who, reason=reason)
-        print(f"{model}: put back; it was: {found.difference()}")
-        if found.lost:
-            print(found.told_lost(model))
+        versions = _thresholds_put_back(tracking, ledger, model, who, reason)
+        aligned = look(ledger.entries(model), tracking.aliases, model).state
+        if not versions or aligned == "moved":
+            found = alignment.put_back(ledger, tracking.aliases, model, actor=who, reason=reason)
+            print(f"{model}: put back; it was: {found.difference()}")
+            if found.lost:
+                print(found.told_lost(model))
     aliases = champion_of(ledger.entries(model)).aliases()
     if json:
         as_json(
@@ -161,6 +175,19 @@ def retire(
     print(f"{model}/{number} is retired, row {row.seq} of the ledger")
     if json:
         as_json({"model": model, "version": number, "seq": row.seq})
+
+
+def _thresholds_put_back(
+    tracking: Tracking, ledger: Ledger, model: str, who: str, reason: str
+) -> list[str]:
+    """The versions whose threshold MLflow showed otherwise than the ledger; it no longer does."""
+    from patchae.registry.threshold import THRESHOLD_TAG, put_back
+
+    shown = {one.version: one.tags.get(THRESHOLD_TAG) for one in tracking.versions(model)}
+    versions = put_back(ledger, tracking.aliases, model, shown, actor=who, reason=reason)
+    for version in versions:
+        print(f"{model}/{version}: the threshold that MLflow shows is put back")
+    return versions
 
 
 def _model_and_number(name: str) -> tuple[str, str]:

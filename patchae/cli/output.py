@@ -29,18 +29,32 @@ TrustedKeys = Annotated[
 ]
 
 
-def here() -> Project:
+CONSOLE_LEVEL = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
+"""Variable that says how much of its own log Prefect prints."""
+
+
+def here(*, reading: bool = False) -> Project:
     """The project around the current folder, with the environment that its libraries need.
+
+    Args:
+        reading: whether the command only reads; it then works in a project that was copied or
+            moved, and says on standard error that it was.
 
     Raises:
         ConfigError: there is none.
+        UsageError: it was copied or moved, and the command does not only read.
     """
     from patchae.project import Project, prepare_environment
+    from patchae.relocation import describe, read_former_states
 
     project = Project.find()
-    prepare_environment(project)
+    prepare_environment(project, reading=reading)
+    if reading:
+        for former in read_former_states(project.state):
+            note = describe(former, project.state)
+            sys.stderr.write(f"patchae: {note}; `patchae relocate` puts that right\n")
     # Prefect's own log would stand between our lines; its pages still have all of it.
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    os.environ.setdefault(CONSOLE_LEVEL, "CRITICAL")
     os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "CRITICAL")
     return project
 

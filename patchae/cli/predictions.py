@@ -38,7 +38,7 @@ def predictions(
     from patchae.errors import NegativeFinding
     from patchae.predictions.reading import frame
 
-    project = here()
+    project = here(reading=True)
     name, _, version = (model or "").partition("/")
     rows = frame(
         project,
@@ -94,7 +94,8 @@ def predictions(
         raise NegativeFinding(
             "no decision is logged" + (f" of {model}" if model else ""),
             where=str(project.predictions),
-            mend="`patchae serve-model` and `patchae score --out` log what they decide",
+            mend="`patchae serve-model` and `patchae score --out` log what they decide;"
+            " `patchae score MODEL FILE` only looks, and logs nothing",
         )
 
 

@@ -26,10 +26,13 @@ def reproduce(
     Exit code 0 when the weights are identical or the image AUROC is equivalent, 1 when it is not.
     """
     from patchae.console import progress_of, watch
+    from patchae.lineage.naming import known_in_ledger
+
+    project = here()
+    known_in_ledger(project, model)  # else it is refused before anything heavy is imported
     from patchae.lineage.reproduce.run import reproduce as again
     from patchae.registry.tracking import Tracking
 
-    project = here()
     with watch():
         found = again(
             project, Tracking.open(project), model, anyway=anyway, progress=progress_of(model)

@@ -36,18 +36,32 @@ def score(
     if out is not None:
         _score_source(model, images, out, json=json)
         return
-    from patchae.dataset.picture import require_mode_of
+    from patchae.console import say
+    from patchae.errors import UsageError
     from patchae.files import write_bytes
+    from patchae.images.learned import Learned, opened
     from patchae.report.heatmaps import heat_map
 
     files = [Path(one) for one in images]
     for file in files:
-        require_mode_of(file)
+        if file.is_dir() or str(file).startswith("s3:"):
+            raise UsageError(
+                "a folder is scored into another one", where=str(file), mend="add --out FOLDER"
+            )
+        with opened(file) as image:  # before a model is loaded
+            Learned().check(image, 0)
+    if maps:
+        maps.mkdir(parents=True, exist_ok=True)
     name, version, detector = _loaded(model)
+    doubts = [detector.check(file) for file in files]
+    for path, why in zip(files, doubts, strict=True):
+        for doubt in why:
+            say(f"{path}: {doubt}")
     scored = detector.score(files)
     rows, told = [], []
-    for number, (path, one) in enumerate(zip(files, scored, strict=True)):
-        target = maps / f"{number:03d}-{path.stem}.png" if maps else None
+    for number, (path, one, why) in enumerate(zip(files, scored, doubts, strict=True)):
+        stem = path.stem.encode()[:200].decode(errors="ignore")  # a name has 255 bytes at most
+        target = maps / f"{number:03d}-{stem}.png" if maps else None
         if target:
             write_bytes(target, heat_map(path, one.map, detector.threshold, detector.white))
         decision = "anomalous" if one.anomalous else "good"
@@ -58,6 +72,7 @@ def score(
                 "score": one.score,
                 "decision": decision,
                 "map": str(target) if target else None,
+                "warnings": list(why),
             }
         )
     table(("image", "score", "threshold", "decision"), rows, title=f"{name}/{version}")
@@ -110,6 +125,8 @@ def _score_source(model: str, sources: list[str], out: Path, *, json: bool) -> N
                 },
             }
         )
+    for line in found.not_scored:
+        print(line)
     found.raise_if_unreadable()
 
 
@@ -146,11 +163,15 @@ def export(
 
 def _loaded(model: str, device: str | None = None) -> tuple[str, str, PatchAE]:
     """Registered name and version that an argument means, and the model in memory."""
-    from patchae.lineage.naming import resolve
-    from patchae.registry.loading import load_version
-    from patchae.registry.tracking import Tracking
+    from patchae.lineage.naming import refuse_early, resolve
+    from patchae.registry.ledger import Ledger
 
     project = here()
+    refuse_early(project, model)
+    from patchae.registry.loading import load_in_use
+    from patchae.registry.tracking import Tracking
+
     tracking = Tracking.open(project)
     name, version, _ = resolve(project, tracking, model)
-    return name, version, load_version(tracking, tracking.version(name, version), device)
+    known = tracking.version(name, version)
+    return name, version, load_in_use(tracking, Ledger.of(project), known, device)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,7 +29,7 @@ def versions(json: Json = False) -> None:
     from patchae.dataset.history import versions as known
     from patchae.dataset.version import pinned_version
 
-    project = here()
+    project = here(reading=True)
     found, pinned = known(project), pinned_version(project)
     rows = [
         (
@@ -55,25 +57,51 @@ def pull(
         str | None, typer.Argument(help="First characters of a version; default: the pinned one.")
     ] = None,
     classes: Classes = None,
+    *,
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite images that are in no version.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would become of data/; change nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove images without a question.")] = False,
     json: Json = False,
 ) -> None:
-    """Bring a data version back into data/, all of it or some classes."""
+    """Bring a data version back into data/, all of it or some classes.
+
+    What would be removed or overwritten is shown first; at a terminal it is asked for.
+    """
     from patchae.console import progress_of, watch
+    from patchae.dataset.readers import require_unread
     from patchae.dataset.restoring import pull as restore
 
     project = here()
     wanted = _wanted(project, version)
+    if not dry_run:
+        require_unread(project, classes)
     with watch():
-        done = restore(project, wanted, classes, force=force, progress=progress_of("data"))
+        done = restore(
+            project, wanted, classes, force=force, dry_run=True, progress=progress_of("data")
+        )
+    if done.lost:
+        of = Counter("/".join(path.split("/")[:3]) for path in done.lost)
+        folders = ", ".join(f"{folder} {count}" for folder, count in sorted(of.items()))
+        print(
+            f"{done.removed} files {'would be' if dry_run else 'are'} removed and"
+            f" {len(done.lost) - done.removed} overwritten: {folders}"
+        )
+    if not dry_run:
+        if done.lost and not yes and sys.stdin.isatty():
+            typer.confirm("remove and overwrite them?", abort=True)
+        with watch():
+            done = restore(project, wanted, classes, force=force, progress=progress_of("data"))
     scope = ", ".join(done.classes) if done.classes else "data/"
     print(
-        f"{scope} is that of data version {done.version}: {done.written} written,"
-        f" {done.removed} removed, {done.unchanged} unchanged; {done.fetched} fetched"
+        f"{scope} {'would be' if dry_run else 'is'} that of data version {done.version}:"
+        f" {done.written} written, {done.removed} removed, {done.unchanged} unchanged;"
+        f" {done.fetched} fetched"
     )
-    if done.classes:
+    if done.classes and not dry_run:
         print("data.dvc still pins the version that it did; patchae snapshot makes a new one")
     if json:
         as_json(
@@ -84,6 +112,8 @@ def pull(
                 "written": done.written,
                 "removed": done.removed,
                 "unchanged": done.unchanged,
+                "lost": list(done.lost),
+                "dry_run": dry_run,
             }
         )
 
@@ -94,6 +124,9 @@ def doctor(
     ] = None,
     data: Annotated[
         bool, typer.Option("--data", help="Read every stored image of the version, and mend.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --data: show what is not whole; mend nothing.")
     ] = False,
     json: Json = False,
 ) -> None:
@@ -106,10 +139,11 @@ def doctor(
     from patchae.dataset.upkeep import examine
     from patchae.errors import UsageError
 
-    project = here()
+    project = here(reading=not data)
     if not data:
-        if version:
-            raise UsageError("a version is for --data", mend="patchae doctor --data VERSION")
+        if version or dry_run:
+            what = "a version" if version else "--dry-run"
+            raise UsageError(f"{what} is for --data", mend="patchae doctor --data VERSION")
         findings = _look(project)
         sound = all(found.state != "fail" for found in findings)
         if json:
@@ -118,7 +152,7 @@ def doctor(
             raise typer.Exit(1)
         return
     with watch():
-        found = examine(project, _wanted(project, version), progress_of("data"))
+        found = examine(project, _wanted(project, version), progress_of("data"), dry_run=dry_run)
     rows = [
         (flaw.path, flaw.md5, flaw.side, flaw.state, "mended" if flaw.mended else "NOT mended")
         for flaw in found.flaws
@@ -142,10 +176,11 @@ def doctor(
 
 def _look(project: Project) -> list[Finding]:
     """Print the findings as they are made."""
+    from flows.connection import server
     from patchae.health import examine
 
     findings = []
-    for found in examine(project):
+    for found in examine(project, server()):
         findings.append(found)
         mend = f"; to mend: {found.mend}" if found.mend else ""
         print(f"{found.state:<5} {found.check:<8} {found.detail}{mend}", flush=True)

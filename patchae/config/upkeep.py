@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -15,6 +15,9 @@ class Schedule(Frozen):
 
     cron: Annotated[str, AfterValidator(cron_fields)]
     timezone: Annotated[str, AfterValidator(zone_name)] = "UTC"
+    missed: Literal["once", "skip"] = "once"
+    """What becomes of runs that nothing could begin when they were due: one run does the work of
+    all, or none does."""
 
 
 class DriftPolicy(Frozen):

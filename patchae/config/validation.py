@@ -34,6 +34,8 @@ class Validation(Frozen):
     max_side_px: int = Field(8192, ge=1)
     masks: Literal["required", "optional"] = "optional"
     """Whether every defective test image must have a mask."""
+    max_mask: Share = 0.6
+    """Of the masks of one kind, the share of their image that they mark at the median."""
     min_contrast: Share = 0.01
     """Standard deviation of the luminance, 0..0.5."""
     min_brightness: Share = 0.02

@@ -9,9 +9,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from patchae.dataset.layout import IMAGE_SUFFIXES
 from patchae.errors import AccessRefused, ConfigError, DataError, StoreUnreachable
 from patchae.files import Progress, silent
+from patchae.images import IMAGE_SUFFIXES
+from patchae.network import S3, unreachable
 
 SCHEME = "s3://"
 _SIDE_BY_SIDE = 16
@@ -127,6 +128,23 @@ def round_trip(address: str) -> None:
         )
 
 
+def server_date(address: str) -> str | None:
+    """Return the time that S3's answer is dated with, also where it refuses to answer.
+
+    Raises:
+        StoreUnreachable: the store does not answer.
+    """
+    from botocore.exceptions import ClientError
+
+    with _store(address) as client:
+        try:
+            answer = client.head_bucket(Bucket=split(address)[0])
+        except ClientError as error:  # a clock that is wrong is one reason
+            answer = error.response
+    date: str | None = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+    return date
+
+
 def split(address: str) -> tuple[str, str]:
     """Bucket and key of `s3://bucket/key`.
 
@@ -187,6 +205,7 @@ def _store(address: str) -> Iterator[Any]:
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
+    client = None
     try:
         retries = Config(retries={"max_attempts": 5, "mode": "standard"}, connect_timeout=10)
         try:
@@ -200,8 +219,6 @@ def _store(address: str) -> Iterator[Any]:
             ) from None
         yield client
     except (Boto3Error, BotoCoreError, ClientError) as error:
-        raise StoreUnreachable(
-            f"S3 cannot be used: {error}",
-            where=address,
-            mend="check AWS_ENDPOINT_URL, AWS_REGION, credentials and the name of the bucket",
-        ) from None
+        mend = "check AWS_ENDPOINT_URL, AWS_REGION, credentials and the name of the bucket"
+        url = client.meta.endpoint_url if client else None
+        raise unreachable(S3, address, error, mend=mend, url=url) from None

@@ -11,12 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from patchae.dataset.importing import refusal, staging_folder
-from patchae.dataset.layout import GOOD, IMAGE_SUFFIXES, images, walked
+from patchae.dataset.incoming import holds_images
+from patchae.dataset.layout import GOOD, images
+from patchae.dataset.misfits import masks_among
 from patchae.dataset.picture import Picture
+from patchae.dataset.readers import changing
 from patchae.dataset.reading import read_pictures
+from patchae.dataset.splitting import split_of
 from patchae.dataset.unfinished import require_finished
 from patchae.errors import DataError
 from patchae.files import Progress, sha256_file, silent
+from patchae.images import IMAGE_SUFFIXES, walked
 from patchae.project import Project
 
 
@@ -45,22 +50,29 @@ def capture(
 ) -> Captured:
     """Copy the images of a folder, and of those in it, into `train/good` of a class.
 
+    Into a class that has no images yet, or no good ones to test with, a share of them goes into
+    `test/good`, by their content.
+
     All are read first; one that is damaged stops all of them. After a `kill -9` the same call goes
     on: what has arrived is known by its content.
 
     Raises:
-        DataError: there is no such folder or class, a folder cannot be read, an image is damaged,
+        DataError: there is no such folder, a folder cannot be read, an image is damaged,
             or a pull was cut off; nothing was copied.
-        StoreBusy: another process works on `data/` for too long.
+        StoreBusy: somebody reads the images of the class, or works on `data/` for too long.
     """
     if not folder.is_dir():
         raise DataError(
             "there is no such folder", where=str(folder), mend="name the folder of new images"
         )
     found, ignored = _files(folder)
-    with project.lock("data"):
+    with changing(project, () if dry_run else (class_name,)):
         require_finished(project)
-        present = images(project.data, class_name)  # DataError: no such class
+        there = (project.data / class_name).is_dir() and holds_images(project.data / class_name)
+        present = images(project.data, class_name) if there else []
+        parts = {(image.split, image.defect) for image in present}
+        # Test images go first: after a kill the rest is what is for training.
+        both = {("train", GOOD), ("test", GOOD)} <= parts
         own = [(str(project.data / image.path), False) for image in present]
         have = {
             picture.sha256
@@ -75,13 +87,16 @@ def capture(
             for path, picture in zip(found, pictures, strict=True)
             if picture.problem
         ]
+        names = [path.relative_to(folder.parent).as_posix() for path in found]
+        problems += [f"{name}: a mask by its name" for name in sorted(masks_among(names))]
         if problems:
             raise refusal(folder, problems)
         new: dict[str, tuple[Path, Picture]] = {}
         taken: set[str] = set()
         known = copies = 0
         for path, picture in zip(found, pictures, strict=True):
-            target = f"{class_name}/train/{GOOD}/{picture.sha256[:16]}{path.suffix.lower()}"
+            split = "train" if both else split_of(picture.sha256)
+            target = f"{class_name}/{split}/{GOOD}/{picture.sha256[:16]}{path.suffix.lower()}"
             if picture.sha256 in have or (project.data / target).exists():
                 known += 1
             elif picture.sha256 in taken:
@@ -90,7 +105,7 @@ def capture(
                 new[target] = (path, picture)
                 taken.add(picture.sha256)
         if not dry_run:
-            _copy(project, new, progress)
+            _copy(project, dict(sorted(new.items())), progress)
     return Captured(tuple(sorted(new)), known, copies, ignored)
 
 

@@ -8,13 +8,16 @@ always, since credentials may be in it.
 
 from __future__ import annotations
 
-import getpass
+import atexit
 import logging
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from patchae.dataset.dvc_sides import not_usable
@@ -128,8 +131,10 @@ def _config_file(project: Project) -> Path:
 
 def _overlay(project: Project, configured: Any) -> dict[str, Any]:
     """What holds for patchae without standing in the file, so that the file can be anyone's."""
-    core: dict[str, Any] = {"site_cache_dir": str(project.state.absolute() / "dvc-site-cache")}
-    overlay: dict[str, Any] = {"core": core}
+    core: dict[str, Any] = {"site_cache_dir": str(_site_cache(project))}
+    # In a folder of a group DVC's own folders are the group's, too; else it takes that from them.
+    shared = {"shared": "group"} if project.root.stat().st_mode & stat.S_ISGID else {}
+    overlay: dict[str, Any] = {"core": core, "cache": shared}
     if not in_git(project.root):
         core["no_scm"] = True
     name = configured["core"].get("remote") or EMBEDDED
@@ -138,15 +143,28 @@ def _overlay(project: Project, configured: Any) -> dict[str, Any]:
     if name == EMBEDDED and (url is None or Path(url) == usual):
         # The embedded remote moves with the project's state (PATCHAE_STATE).
         core["remote"] = EMBEDDED
-        remote = {"url": str(project.dvc_remote.absolute()), "verify": True}
+        remote = {"url": str(project.dvc_remote.absolute()), "verify": True, **shared}
         overlay["remote"] = {EMBEDDED: remote}
     return overlay
+
+
+def _site_cache(project: Project) -> Path:
+    """The folder of DVC's own databases: one could only read those of another user."""
+    if not os.access(project.state, os.W_OK):
+        return Path(_scratch())
+    folder = project.state.absolute() / "dvc-site-cache"
+    theirs = folder.exists() and folder.stat().st_uid != os.getuid()
+    return folder.with_name(f"{folder.name}-{os.getuid()}") if theirs else folder
+
+
+@cache
+def _scratch() -> str:
+    """A folder for this process alone, gone with it."""
+    folder = TemporaryDirectory(prefix="patchae-dvc-", ignore_cleanup_errors=True)
+    atexit.register(folder.cleanup)
+    return folder.name
 
 
 def _prepare_process() -> None:
     for name in ("dvc", "dvc_data", "dvc_objects"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # also turns its progress bars off
-    try:
-        getpass.getuser()
-    except (KeyError, OSError):  # DVC insists on a login name; a container's user may have none
-        os.environ["LOGNAME"] = settings().who()

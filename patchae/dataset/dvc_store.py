@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from patchae.dataset.dvc_sides import Sides, callback
-from patchae.dataset.layout import is_image_name, require_utf8, walked
+from patchae.dataset.layout import require_utf8
 from patchae.errors import DataError, StoreSilent
 from patchae.files import Progress, silent
+from patchae.images import is_image_name, walked
 from patchae.types import DataVersion
 
 AGAIN_AFTER_S = (1, 4, 15)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from patchae.dataset import git, version_log
-from patchae.dataset.layout import GROUND_TRUTH, IMAGE_SUFFIXES
+from patchae.dataset.layout import GROUND_TRUTH
 from patchae.dataset.pin import parse_pin
 from patchae.dataset.version import listing
 from patchae.errors import DataError, UsageError
+from patchae.images import IMAGE_SUFFIXES
 from patchae.project import Project
 from patchae.types import DataVersion
 

@@ -9,12 +9,14 @@ in place with the same content is left as it is, and the hidden folder is starte
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from patchae.dataset.incoming import Incoming, examine, holds_images, placed, walk
-from patchae.dataset.layout import GROUND_TRUTH, folders
+from patchae.dataset.layout import GROUND_TRUTH, folders, image_files
+from patchae.dataset.splitting import good_images, lay_out_good
 from patchae.dataset.unfinished import require_finished
 from patchae.errors import DataError
 from patchae.files import Progress, sha256_file, silent
@@ -52,8 +54,9 @@ def import_folder(
     """Copy classes in MVTec AD layout into `data/`; the source is only read.
 
     `source` holds one folder per class, or is itself the folder of one class, named like it.
-    `classes` picks some of them; the default is all. `name` renames the only one. With `dry_run`
-    everything is checked and nothing is copied.
+    `classes` picks some of them; the default is all. `name` renames the only one. A class of good
+    parts alone, or a folder of images that `name` makes a class, gets a share of them as test
+    images, by their content. With `dry_run` everything is checked and nothing is copied.
 
     Raises:
         DataError: the source is not usable, with all of its problems, or a pull was cut off;
@@ -61,10 +64,16 @@ def import_folder(
         StoreBusy: another process works on `data/` for too long.
     """
     _refuse_own_data(project, source)
-    with project.lock("data"):
+    with project.lock("data"), _links(project) as links:
         require_finished(project)
         examined = [
-            examine(class_name, folder, progress)
+            examine(
+                class_name,
+                lay_out_good(folder, links / class_name, progress)
+                if good_images(folder, plain=folder == source)
+                else folder,
+                progress,
+            )
             for class_name, folder in _chosen(source, classes, name).items()
         ]
         problems = [problem for _, found in examined for problem in found]
@@ -92,6 +101,17 @@ def import_folder(
         ignored=sum(one.ignored for one, _ in examined),
         copies=_copies([one for one, _ in examined]),
     )
+
+
+@contextmanager
+def _links(project: Project) -> Iterator[Path]:
+    """A folder for the layout of images that have none, for the time of the block."""
+    links = project.state / "laid-out"
+    shutil.rmtree(links, ignore_errors=True)  # what a killed import has left
+    try:
+        yield links
+    finally:
+        shutil.rmtree(links, ignore_errors=True)
 
 
 def _copies(classes: Sequence[Incoming]) -> tuple[tuple[str, ...], ...]:
@@ -130,6 +150,8 @@ def _chosen(source: Path, classes: Sequence[str] | None, name: str | None) -> di
     if any((source / split).is_dir() for split in ("train", "test")):
         source = source.resolve()
         there = {source.name: source}
+    elif name is not None and image_files(source):
+        there = {name: source}
     else:
         # A folder without any image, of documents for example, is no class.
         there = {folder.name: folder for folder in folders(source) if holds_images(folder)}
@@ -140,6 +162,8 @@ def _chosen(source: Path, classes: Sequence[str] | None, name: str | None) -> di
             where=str(source),
             mend=f"classes there: {', '.join(there)}"
             if there
+            else "patchae import FOLDER --as CLASS takes its images as good parts"
+            if image_files(source)
             else "expected CLASS/train/good, CLASS/test/good and CLASS/test/DEFECT with images",
         )
     chosen = sorted(classes or there)

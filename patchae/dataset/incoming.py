@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,19 +10,13 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from patchae.config import Name
-from patchae.dataset.layout import (
-    GOOD,
-    GROUND_TRUTH,
-    IMAGE_SUFFIXES,
-    folders,
-    image_files,
-    images,
-    walked,
-)
+from patchae.dataset.layout import GOOD, GROUND_TRUTH, folders, image_files, images
+from patchae.dataset.misfits import is_like_good, masks_among
 from patchae.dataset.picture import Picture
 from patchae.dataset.reading import read_pictures
 from patchae.errors import DataError
 from patchae.files import Progress
+from patchae.images import IMAGE_SUFFIXES, walked
 
 _SPLITS = ("train", "test", GROUND_TRUTH)
 
@@ -72,6 +67,15 @@ def _layout_problems(name: str, kept: Sequence[str], everything: set[str]) -> It
     kinds = {path.split("/")[1] for path in kept if path.startswith("train/")}
     for kind in sorted(kinds - {GOOD}):
         yield f"{name}/train/{kind}: training learns from good images only"
+    images_ = [path for path in kept if not path.startswith(f"{GROUND_TRUTH}/")]
+    for path in sorted(masks_among(images_)):
+        yield (
+            f"{name}/{path}: a mask by its name, among the images; move it to"
+            f" {GROUND_TRUTH}/KIND/STEM_mask.png, or rename it if it is a photo"
+        )
+    for kind in sorted({path.split("/")[1] for path in images_ if path.startswith("test/")}):
+        if is_like_good(kind):
+            yield f"{name}/test/{kind}: called like good parts; they belong into test/{GOOD}"
     for path in sorted(everything - set(kept)):
         top, _, rest = path.partition("/")
         if top in _SPLITS and rest and _looks_like_image(path):
@@ -85,6 +89,9 @@ def _mask_problems(name: str, folder: Path, pictures: Mapping[str, Picture]) -> 
         yield error.what
         return
     start = len(folder.name) + 1
+    for mask, times in Counter(image.mask for image in found if image.mask).items():
+        if times > 1:
+            yield f"{mask}: the mask of {times} images; rename them, so that each has its own"
     owners = {image.mask[start:]: image.path[start:] for image in found if image.mask}
     for mask, picture in pictures.items():
         if not mask.startswith(f"{GROUND_TRUTH}/"):

@@ -19,18 +19,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from patchae.dataset.importing import refusal, staging_folder
-from patchae.dataset.layout import GOOD, IMAGE_SUFFIXES, images
-from patchae.dataset.picture import SUFFIXES, Picture
+from patchae.dataset.layout import images
+from patchae.dataset.misfits import is_like_good
+from patchae.dataset.picture import Picture
+from patchae.dataset.readers import changing
 from patchae.dataset.reading import read_pictures
+from patchae.dataset.splitting import split_of
 from patchae.dataset.unfinished import require_finished
 from patchae.errors import DataError
 from patchae.files import Progress, sha256_file, silent
+from patchae.images import IMAGE_SUFFIXES, SUFFIXES
 from patchae.project import Project
 
 LOG = "feedback.jsonl"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-TEST_SHARE = 4
-"""Of so many good images one is for testing."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +44,6 @@ class Labelled:
     known: tuple[str, ...]
     """Images that the class has already, as they were given; or has had under this label: one that
     was edited in its place keeps its name, and the original does not come back over it."""
-
-
-def split_of(sha256: str, label: str) -> str:
-    """`train` or `test`: where an image with a label belongs.
-
-    Law: it depends on the image's content and its label, and on nothing else.
-    """
-    if label != GOOD:
-        return "test"
-    return "test" if int(sha256[:8], 16) % TEST_SHARE == 0 else "train"
 
 
 def bring_back(
@@ -79,16 +71,21 @@ def bring_back(
 
     Raises:
         DataError: a file is no image, or one of a type that data/ does not hold, the label is no
-            name, the class has an image of the same content under another label, or a pull was
-            cut off; nothing was copied.
-        StoreBusy: another process works on `data/` for too long.
+            name or one of good parts, the class has an image of the same content under another
+            label, or a pull was cut off; nothing was copied.
+        StoreBusy: somebody reads the images of the class, or works on `data/` for too long.
     """
     if not _NAME.fullmatch(label):
         raise DataError(
             f"'{label}' cannot be the name of a defect",
             mend="use letters, digits, '_' and '-', at most 64; or 'good'",
         )
-    with project.lock("data"):
+    if is_like_good(label):
+        raise DataError(
+            f"'{label}' is what good parts are called, and would become a kind of defect",
+            mend="use 'good'; for a defect, another name",
+        )
+    with changing(project, () if dry_run else (class_name,)):
         require_finished(project)
         present = images(project.data, class_name)  # DataError: no such class
         own = [(str(project.data / image.path), False) for image in present]

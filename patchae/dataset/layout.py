@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from patchae.errors import DataError
+from patchae.images import IMAGE_SUFFIXES, is_image_name, is_litter, suffix_of, walked
+from patchae.images.names import shown, unreadable_folder
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 GROUND_TRUTH = "ground_truth"
 GOOD = "good"
 _MARK = re.compile(r"[_-](mask|gt)$", re.IGNORECASE)
@@ -78,21 +79,10 @@ def folders(parent: Path) -> list[Path]:
         if not parent.is_dir():
             return []
         return sorted(
-            child for child in parent.iterdir() if not child.name.startswith(".") and child.is_dir()
+            child for child in parent.iterdir() if not is_litter(child.name) and child.is_dir()
         )
     except OSError as error:
-        raise _unreadable(error) from None
-
-
-def walked(
-    folder: Path, *, followlinks: bool = False
-) -> Iterator[tuple[str, list[str], list[str]]]:
-    """As `os.walk`; no folder, nothing to walk. That leaves out without a word what it cannot read.
-
-    Raises:
-        DataError: a folder cannot be read.
-    """
-    return os.walk(folder, onerror=_stop, followlinks=followlinks)
+        raise unreadable_folder(error) from None
 
 
 def files_below(folder: Path) -> Iterator[Path]:
@@ -110,21 +100,6 @@ def image_files(folder: Path) -> list[Path]:
     return [folder / name for name in sorted(_files(folder)) if is_image_name(name)]
 
 
-def is_image_name(name: str) -> bool:
-    """Whether a file of this name is an image: by its suffix in any case, and not hidden."""
-    # Also refuses litter: `._000.png` is hidden, Thumbs.db and desktop.ini have other suffixes.
-    return not name.startswith(".") and suffix_of(name) in IMAGE_SUFFIXES
-
-
-def suffix_of(path: str) -> str:
-    """The suffix of an image's name or POSIX path, in small letters, with its dot.
-
-    Plain text, since making a Path takes longer than all else that is done for an image.
-    """
-    _, dot, ending = path.rpartition(".")
-    return (dot + ending).lower()
-
-
 def is_image_path(path: str, class_name: str) -> bool:
     """Whether a POSIX path relative to `data/` is that of a train or test image of a class."""
     parts = path.split("/")  # plain text: this is asked of every file of a data version
@@ -132,7 +107,7 @@ def is_image_path(path: str, class_name: str) -> bool:
         len(parts) == 4
         and parts[0] == class_name
         and parts[1] != GROUND_TRUTH
-        and not any(part.startswith(".") for part in parts)
+        and not is_litter(path)
         and suffix_of(path) in IMAGE_SUFFIXES
     )
 
@@ -200,7 +175,7 @@ def _images_of(class_name: str, folder: Path, truth: Path | None) -> Iterator[Im
         if len(owned) > 1:
             raise DataError(
                 f"an image has {len(owned)} masks: {', '.join(map(shown, owned))}",
-                where=shown(folder / name),
+                where=shown(str(folder / name)),
                 mend="leave the right one in its folder, and take the others out",
             )
         path = f"{class_name}/{split}/{defect}/{name}"
@@ -219,25 +194,7 @@ def _files(folder: Path) -> frozenset[str]:
     except (FileNotFoundError, NotADirectoryError):
         return frozenset()
     except OSError as error:
-        raise _unreadable(error) from None
-
-
-def _stop(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError | NotADirectoryError):
-        raise _unreadable(error)
-
-
-def _unreadable(error: OSError) -> DataError:
-    return DataError(
-        f"a folder cannot be read: {error.strerror}",
-        where=str(error.filename),
-        mend="correct its permissions, then run the command again",
-    )
-
-
-def shown(path: str | Path) -> str:
-    """A path as text that can be printed, whatever bytes its names are."""
-    return os.fsencode(path).decode(errors="backslashreplace")
+        raise unreadable_folder(error) from None
 
 
 def require_utf8(path: Path) -> None:
@@ -249,4 +206,4 @@ def require_utf8(path: Path) -> None:
     try:
         str(path).encode()
     except UnicodeEncodeError:
-        raise DataError("a name is not valid UTF-8", where=shown(path), mend="rename it") from None
+        raise DataError("a name is not valid UTF-8", where=shown(str(path)), mend="rename it") from None

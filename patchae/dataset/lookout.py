@@ -26,15 +26,15 @@ import numpy as np
 
 from patchae.dataset.bucket import SCHEME, fetch
 from patchae.dataset.importing import refusal
-from patchae.dataset.layout import GOOD, GROUND_TRUTH, IMAGE_SUFFIXES
-from patchae.dataset.picture import SUFFIXES as SUFFIXES_OF_KINDS
+from patchae.dataset.layout import GOOD, GROUND_TRUTH
 from patchae.dataset.picture import read_picture
+from patchae.dataset.splitting import split_of
 from patchae.errors import DataError
 from patchae.files import Progress, sha256_file, silent
+from patchae.images import IMAGE_SUFFIXES
+from patchae.images import SUFFIXES as SUFFIXES_OF_KINDS
 
 SUFFIXES = (".manifest", ".jsonl")
-TEST_SHARE = 0.2
-"""Share of the normal images that is kept to judge with, where no test manifest is given."""
 _MASK, _MASK_FACTS = "anomaly-mask-ref", "anomaly-mask-ref-metadata"
 _UNKIND = re.compile(r"[^A-Za-z0-9_-]+")
 
@@ -93,15 +93,10 @@ def lay_out(
             mask = files[line.mask] if line.mask else None
             # Names come from the manifest and may clash; a number keeps them apart and in order.
             name = f"{number:05d}-{_UNKIND.sub('-', image.stem)[:80]}"
-            to_judge = judges or (test is None and _drawn(image))
+            to_judge = judges or (test is None and split_of(sha256_file(image)) == "test")
             _place(line, image, mask, target / class_name, name, to_judge=to_judge)
             progress("sorting images", number, total)
     shutil.rmtree(fetched, ignore_errors=True)
-
-
-def _drawn(image: Path) -> bool:
-    """Whether a normal image is kept to judge with: the same one every time."""
-    return int(sha256_file(image)[:8], 16) / 16**8 < TEST_SHARE
 
 
 def _suffix(image: Path) -> str | None:

@@ -59,6 +59,7 @@ MEASURED = {
     **dict.fromkeys(Looks._fields, "float64"),  # NaN if the image does not decode
     "perceptual_hash": "object",  # None if the image does not decode
     "mask_md5": "object",  # the name of the mask's object in DVC; None without a mask
+    "mask_cut": "float64",  # 0..1, share of it that is noise or soft edges; NaN without one
 }
 """How it looks, see `patchae.dataset.looks`, and where DVC keeps its mask."""
 _ROW_GROUP = 10_000
@@ -194,8 +195,8 @@ def _row(class_name: str, image: ImageFile, picture: Picture, mask: Picture | No
 
 def _measured(picture: Picture, mask: Picture | None) -> list[Any]:
     looks = picture.looks or NO_LOOKS
-    mask_md5 = mask.md5 if mask else None
-    return [picture.kind, picture.frames, picture.upright, *looks, mask_md5]
+    of_mask = (mask.md5, mask.cut) if mask else (None, None)
+    return [picture.kind, picture.frames, picture.upright, *looks, *of_mask]
 
 
 def _table(rows: Iterable[Any]) -> pd.DataFrame:

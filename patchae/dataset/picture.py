@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import warnings
-from contextlib import suppress
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -13,30 +11,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from patchae.errors import DataError
 from patchae.files import sha256_bytes
+from patchae.images import MAX_PIXELS, form_of, read_marks
+from patchae.images.form import is_upright
 from patchae.types import Sha256
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
     from PIL.ImageFile import ImageFile
 
     from patchae.dataset.looks import Looks
 
-SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "MPO": ".jpg", "BMP": ".bmp", "TIFF": ".tif"}
-"""What a file is called by what it holds (Pillow's name), where its own name does not say it."""
-MAX_PIXELS = 100_000_000
-"""Larger images are not decoded: a file of a few kilobytes can claim to be one."""
-MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I;16L", "I;16B")
-"""Pillow's names of the pixels that a model can see. Floats and 32 bits are not among them: turned
-into 8 bits they are clipped, and a whole image of them may become black."""
 TOO_MANY_PIXELS = "too many pixels"
 """How the problem of such an image begins."""
 EMPTY = "an empty file"
 UNKNOWN = "not an image in a known format"
-_ORIENTATION = 0x0112  # EXIF
-_UPRIGHT = 1
-_BITS_PER_SAMPLE = 258  # TIFF
-_WIDE = re.compile(";16[BLN]")
-"""In the raw mode, what a decoder reads: 16 bits for each channel, in one order or the other."""
 
 
 class Picture(NamedTuple):
@@ -52,6 +39,7 @@ class Picture(NamedTuple):
     frames: int = 1
     upright: bool = True  # False: EXIF says that viewers shall turn it; patchae does not
     coverage: float | None = None  # share of pixels > 0, of masks only
+    cut: float | None = None  # share of pixels of a mask that are noise or soft edges
     problem: str | None = None
     looks: Looks | None = None  # of images only, not of masks
 
@@ -63,37 +51,6 @@ def read_picture(path: Path, *, as_mask: bool = False) -> Picture:
         DataError: the file cannot be read at all, for example because it has just disappeared.
     """
     return picture_of(content_of(path), as_mask=as_mask)
-
-
-def require_mode(mode: str, where: str | None = None) -> None:
-    """Let only pixels pass that a model can see, by Pillow's name of their mode.
-
-    Raises:
-        DataError: they are of another mode.
-    """
-    if mode not in MODES:
-        raise DataError(
-            f"an image of mode {mode}, which is neither 8-bit grey or colour nor 16-bit grey",
-            where=where,
-            mend="use 8-bit grey or colour, or 16-bit grey",
-        )
-
-
-def require_mode_of(path: Path) -> None:
-    """As `require_mode`, by the header of a file; of one that is no image whoever decodes it tells.
-
-    Raises:
-        DataError: its pixels are of another mode.
-    """
-    from PIL import Image
-
-    mode = MODES[0]
-    with (
-        suppress(OSError, ValueError, SyntaxError, Image.DecompressionBombError),
-        Image.open(path) as image,
-    ):
-        mode = mode_of(image)
-    require_mode(mode, str(path))
 
 
 def content_of(path: Path) -> bytes:
@@ -161,37 +118,16 @@ class _TooManyPixels(Exception):
 def _decoded(image: ImageFile, known: Picture, as_mask: bool) -> Picture:
     from patchae.dataset.looks import look
 
-    mode = mode_of(image)
+    form = form_of(image)
+    marks, cut = read_marks(image) if as_mask else (None, None)
     image.load()
     return known._replace(
         width=image.width,
         height=image.height,
-        mode=mode,
-        frames=getattr(image, "n_frames", 1),
-        upright=image.getexif().get(_ORIENTATION, _UPRIGHT) == _UPRIGHT,
-        coverage=_coverage(image) if as_mask else None,
+        mode=form.mode,
+        frames=getattr(image, "n_frames", 1) if form.several else 1,
+        upright=is_upright(image),
+        coverage=float(marks.mean()) if marks is not None else None,
+        cut=cut,
         looks=None if as_mask else look(image),
     )
-
-
-def mode_of(image: ImageFile) -> str:
-    """Pillow's name of the mode of an image that is not loaded yet.
-
-    With `;16` behind it where each of several channels has 16 bits: Pillow keeps the upper 8 then.
-    Of one channel it keeps all 16, and calls that `I;16` by itself.
-    """
-    if image.mode.startswith("I"):
-        return image.mode
-    # The raw mode tells, but for a TIFF whose channels lie apart. A BMP's BGR;16 means all three.
-    wide = any(_WIDE.search(repr(tile[3])) for tile in image.tile)
-    wide = wide or 16 in getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, ())
-    return f"{image.mode};16" if wide else image.mode
-
-
-def _coverage(mask: Image) -> float:
-    import numpy as np
-
-    single = len(mask.getbands()) == 1 and mask.mode != "P"
-    pixels = np.asarray(mask if single else mask.convert("RGB"))  # (H, W) or (H, W, 3)
-    bands = pixels.reshape(mask.height * mask.width, -1)  # (H W, 1 or 3)
-    return float((bands > 0).any(axis=1).mean())

@@ -24,7 +24,7 @@ from typing import Any
 
 from patchae.dataset.looks import NO_LOOKS, Looks
 from patchae.dataset.picture import Picture
-from patchae.files import digest_json, sha256_file
+from patchae.files import digest_json, sha256_file, touch
 
 Signature = tuple[int, int, int]
 """Size in bytes, time of change in ns, inode."""
@@ -66,6 +66,8 @@ class PictureCache:
             self._open()
 
     def _open(self) -> None:
+        with suppress(OSError):  # SQLite says why
+            touch(self.file)
         # Checked out in one thread, closed in another: Prefect's tasks do that.
         self._database = sqlite3.connect(self.file, _PATIENCE_S, check_same_thread=False)
         self._database.execute("PRAGMA journal_mode = WAL")
@@ -184,7 +186,8 @@ def signature_of(path: str) -> Signature:
 def reader() -> str:
     """Names what decides how a file is read: our source, and Pillow with its decoders."""
     here = Path(__file__).parent
-    source = [sha256_file(here / name) for name in ("looks.py", "picture.py")]
+    files = [here / "looks.py", here / "picture.py", *sorted((here.parent / "images").glob("*.py"))]
+    source = [sha256_file(file) for file in files]
     return digest_json([*source, version("pillow"), version("numpy")])
 
 

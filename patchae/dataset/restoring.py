@@ -13,7 +13,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from patchae.dataset import history, version_log
@@ -21,6 +21,7 @@ from patchae.dataset.dvc_repo import open_store
 from patchae.dataset.dvc_store import Store
 from patchae.dataset.importing import staging_folder
 from patchae.dataset.pin import read_pin, write_pin
+from patchae.dataset.readers import changing
 from patchae.dataset.unfinished import pulling, unfinished
 from patchae.dataset.version import read_listing
 from patchae.errors import DataError
@@ -43,6 +44,8 @@ class Restored:
     written: int
     removed: int
     unchanged: int
+    lost: tuple[str, ...]
+    """Files that are removed or overwritten, relative to data/, sorted."""
 
 
 def pull(
@@ -51,6 +54,7 @@ def pull(
     classes: Sequence[str] | None = None,
     *,
     force: bool = False,
+    dry_run: bool = False,
     progress: Progress = silent,
 ) -> Restored:
     """Make `data/`, or the folders of some classes, what a version says.
@@ -60,15 +64,17 @@ def pull(
         version: the whole name of a version.
         classes: some of its classes; by default everything, which also pins the version.
         force: overwrite files that are in no version.
+        dry_run: say what would become of every file, and fetch and change nothing.
         progress: called while objects are fetched and files written.
 
     Raises:
         DataError: the version does not hold a class; an object is missing or damaged, each with its
             name and where it is used; or files would be lost.
-        StoreBusy: another process works on `data/` for too long.
+        StoreBusy: somebody reads these images, or works on `data/` for too long.
         StoreUnreachable: the remote does not answer and the cache lacks something.
     """
-    with project.lock("data"), open_store(project, writing=True) as store:
+    scope = () if dry_run else classes
+    with changing(project, scope), open_store(project, writing=True) as store:
         drafts = staging_folder(project)
         shutil.rmtree(drafts, ignore_errors=True)  # what a killed import or pull has left
         wanted = _chosen(read_listing(store, project, version), classes, version)
@@ -78,8 +84,19 @@ def pull(
         if not force:
             _require_versioned(project, store, stale, version)
         missing = {path: md5 for path, md5 in wanted.items() if here.get(path) != md5}
-        fetched = _fetch(project, store, missing, version, progress)
         removed = [path for path in stale if path not in wanted]
+        done = Restored(
+            version=version,
+            classes=tuple(classes) if classes is not None else None,
+            fetched=0,
+            written=len(missing),
+            removed=len(removed),
+            unchanged=len(wanted) - len(missing),
+            lost=tuple(sorted(stale)),
+        )
+        if dry_run:
+            return done
+        fetched = _fetch(project, store, missing, version, progress)
         with pulling(project, version, classes):
             _write(store, missing, project.data, drafts, progress)
             for path in removed:
@@ -89,14 +106,7 @@ def pull(
                 size = sum((project.data / path).stat().st_size for path in wanted)
                 write_pin(project.data_dvc, version, files=len(wanted), size=size)
                 version_log.note(project, version, len(wanted), size, version_log.own_clock())
-    return Restored(
-        version=version,
-        classes=tuple(classes) if classes is not None else None,
-        fetched=fetched,
-        written=len(missing),
-        removed=len(removed),
-        unchanged=len(wanted) - len(missing),
-    )
+    return replace(done, fetched=fetched)
 
 
 def lay_out(

@@ -16,7 +16,7 @@ from patchae.dataset.dvc_store import Store
 from patchae.dataset.pin import read_pin
 from patchae.dataset.version import read_listing
 from patchae.errors import DataError
-from patchae.files import Progress, silent
+from patchae.files import Progress, lies_in, silent
 from patchae.project import Project
 from patchae.types import DataVersion
 
@@ -70,8 +70,8 @@ def _spare(
     project: Project, store: Store, in_use: Collection[DataVersion], before: datetime
 ) -> tuple[dict[str, int], int]:
     objects = store.cached()
-    roots = {project.root.absolute(), project.root.resolve()}
-    if not all(any(path.is_relative_to(root) for root in roots) for path in objects.values()):
+    places = {path.parent for path in objects.values()}
+    if not all(lies_in(place, project.root) for place in places):
         return {}, len(objects)  # a cache that others share
     needed = _needed(project, store, in_use)
     oldest = before.timestamp()

@@ -21,9 +21,9 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from patchae.dataset.archive_names import Names, tar_name, zip_name
-from patchae.dataset.layout import IMAGE_SUFFIXES, suffix_of
 from patchae.errors import DataError
 from patchae.files import Progress, silent
+from patchae.images import IMAGE_SUFFIXES, suffix_of
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz")
 MAX_FILES = 1_000_000

@@ -46,8 +46,16 @@ class Examined:
         return all(flaw.mended for flaw in self.flaws)
 
 
-def examine(project: Project, version: DataVersion, progress: Progress = silent) -> Examined:
+def examine(
+    project: Project,
+    version: DataVersion,
+    progress: Progress = silent,
+    *,
+    dry_run: bool = False,
+) -> Examined:
     """Read every object of a version on both sides, and mend what can be mended.
+
+    With `dry_run` nothing is mended.
 
     Raises:
         DataError: neither side holds the version's own listing unaltered.
@@ -62,7 +70,7 @@ def examine(project: Project, version: DataVersion, progress: Progress = silent)
         sides: tuple[Side, ...] = ("cache", "remote")
         found = {side: store.states(side, names, progress) for side in sides}
         bad = {side: [n for n in names if found[side][n] != "whole"] for side in sides}
-        if any(bad.values()):
+        if any(bad.values()) and not dry_run:
             _mend(store, bad, found, progress)
         after = {side: store.states(side, bad[side], progress) for side in sides}
     flaws = [

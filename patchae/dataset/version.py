@@ -19,12 +19,12 @@ from patchae.dataset import git, version_log
 from patchae.dataset.dvc_repo import config_text, initialise, open_store, with_git
 from patchae.dataset.dvc_store import Store
 from patchae.dataset.importing import staging_folder
-from patchae.dataset.layout import walked
 from patchae.dataset.objects import NOTHING_KNOWN, State
 from patchae.dataset.pin import read_pin, write_pin
 from patchae.dataset.unfinished import require_finished
 from patchae.errors import DataError, UsageError
 from patchae.files import Progress, silent
+from patchae.images import walked
 from patchae.project import Project
 from patchae.types import DataVersion
 

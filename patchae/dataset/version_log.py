@@ -11,7 +11,7 @@ import os
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from patchae.files import canonical_json
+from patchae.files import MODE, canonical_json
 from patchae.project import Project
 from patchae.types import DataVersion
 
@@ -55,7 +55,7 @@ def note(
     file = project.versions
     file.parent.mkdir(parents=True, exist_ok=True)
     torn = file.exists() and file.read_bytes()[-1:] not in {b"", b"\n"}
-    handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, MODE)
     try:
         os.write(handle, (("\n" if torn else "") + line).encode())
         os.fsync(handle)

@@ -22,16 +22,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from patchae.config import DriftPolicy
-from patchae.dataset.layout import IMAGE_SUFFIXES, files_below
+from patchae.dataset.readers import reading
 from patchae.drift import compare, store
 from patchae.drift.finding import Drift, Reading
 from patchae.drift.numbers import numbers_of
 from patchae.drift.reference import Reference, reference_of
 from patchae.errors import DataError, UsageError
 from patchae.files import Progress, sha256_file, silent
+from patchae.images import find_images
 from patchae.predictions.reading import frame
 from patchae.registry.ledger import Ledger
-from patchae.registry.loading import load_version
+from patchae.registry.loading import load_in_use
 from patchae.registry.standing import champion_of, moves
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ def look(
             alike to show anything, or there are too few of the champion's own.
         StoreUnreachable: MLflow, the ledger or the log of decisions in S3 does not answer.
     """
-    entries = Ledger.of(project).entries(model)
+    ledger = Ledger.of(project)
+    entries = ledger.entries(model)
     current = champion_of(entries).current
     if current is None:
         raise UsageError(
@@ -104,8 +106,9 @@ def look(
     digests = _recent(folder or project.recent / model, watch.policy, since, had)
     files = list(digests)
     version = tracking.version(model, current)
-    detector = load_version(tracking, version)
-    reference = reference_of(project, tracking, version, detector, progress)
+    detector = load_in_use(tracking, ledger, version)
+    with reading(project, [model.partition(".")[2]]):
+        reference = reference_of(project, tracking, version, detector, progress)
     numbers, whole = numbers_of(detector, files, progress)
     files = [files[index] for index in whole]
     if len(files) < watch.policy.least_images:
@@ -122,7 +125,11 @@ def look(
         alarms=(
             float(detector.facts["false_alarm_interval"][1]),
             _decided(
-                project, (model, current), (since, max(times)), recent["score"] > detector.threshold
+                project,
+                (model, current),
+                (since, max(times)),
+                recent["score"] > detector.threshold,
+                detector.threshold,
             ),
         ),
         level=level,
@@ -169,10 +176,8 @@ def _recent(
     after = since.timestamp() if since else -math.inf
     found = [
         (changed, path.name, path)
-        for path in files_below(root)
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and path.is_file()
-        and (changed := path.stat().st_mtime) > after
+        for path in find_images(root).paths
+        if (changed := path.stat().st_mtime) > after
     ]
     new: dict[str, Path] = {}
     for _, _, path in sorted(found, reverse=True):
@@ -202,6 +207,7 @@ def _decided(
     named: tuple[str, str],
     times: tuple[datetime | None, datetime],
     judged: NDArray[np.bool_],
+    threshold: float,
 ) -> NDArray[np.bool_]:
     """Alarms or not, oldest first: what the service said in the time of the look, by the log.
 
@@ -212,7 +218,8 @@ def _decided(
     if since is not None:
         model, version = named
         logged = frame(project, model=model, version=version, since=since, until=until)
-        logged = logged[logged.origin == "service"]
+        # At another threshold than now: before somebody moved it.
+        logged = logged[(logged.origin == "service") & (logged.threshold == threshold)]
         if len(logged) >= len(judged):
             return logged.sort_values("time").anomalous.to_numpy(np.bool_)
     return judged

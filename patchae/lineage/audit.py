@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from patchae.errors import PatchaeError, StoreUnreachable
-from patchae.lineage import contents, decisions, recomputed
+from patchae.lineage import contents, decisions, recomputed, thresholds
 from patchae.lineage.material import (
     Audit,
     Broken,
@@ -32,6 +32,7 @@ LINKS: dict[str, tuple[str, Callable[[Facts], str]]] = {
     "champion": ("MLflow's aliases follow the ledger", decisions.champion),
     "verdict": ("The version was judged before it was used", decisions.verdict),
     "verdict_recomputed": ("The verdict follows from the scores", recomputed.verdict_recomputed),
+    "threshold": ("The threshold in use is the one in the ledger", thresholds.threshold),
     "lineage_record": ("The lineage record is complete and unaltered", decisions.lineage_record),
     "mlflow": ("MLflow shows what the record says", mlflow),
     "times": ("Everything happened in its order", times),

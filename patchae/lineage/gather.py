@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from patchae.lineage.material import Material, Unreachable, some
 from patchae.lineage.naming import version_of
 from patchae.lines_file import load_lines
 from patchae.project import Project
+from patchae.registry.agreement import lacking_rows
 from patchae.registry.chain import Entry
 from patchae.registry.export import Anchor
 from patchae.registry.ledger import Ledger
@@ -137,7 +139,7 @@ class _Auditor:
                 tags=known.tags if known else {},
                 run=_or_why(lambda: logged_run(tracking, known)) if known else None,
                 entries=book if isinstance(book, Unreachable) else book.entries,
-                faults=self.faults,
+                faults=self._faults_of(model),
                 proven=() if isinstance(book, Unreachable) else book.proven,
                 policy=_policy(project, model),
                 artifacts=_folder(tracking, tracking.artifacts, known),
@@ -151,6 +153,18 @@ class _Auditor:
                 made=lambda data_version: version_log.first_made(project, data_version),
             )
         )
+
+    def _faults_of(self, model: str) -> Sequence[str]:
+        """What is wrong with the ledger, rows included that MLflow names and it does not have."""
+        if isinstance(self._view, Unreachable):
+            return ()
+        with suppress(StoreUnreachable):  # the links that need MLflow say so
+            versions = self._tracking.versions(model)
+            lacking = lacking_rows(versions, self._view.entries)
+            if lacking:  # perhaps a row came in since the ledger was read
+                lacking = lacking_rows(versions, self._ledger.signed_rows()[0])
+            return [*self._view.faults, *lacking]
+        return self._view.faults
 
     def _known(self, model: str, version: str) -> Version | None:
         """The version in MLflow; None when the ledger has it and MLflow no longer does."""

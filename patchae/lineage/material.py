@@ -16,6 +16,8 @@ from patchae.errors import DataError
 from patchae.evidence.scores import Scored, read_scores
 from patchae.lineage.record import LineageRecord, load, missing, parse
 from patchae.registry.chain import Entry
+from patchae.registry.loading import FACTS
+from patchae.registry.operating import calibration_in
 from patchae.registry.runs import LoggedRun
 from patchae.registry.standing import until
 from patchae.types import DataVersion
@@ -191,6 +193,17 @@ class Facts:
     def record(self) -> LineageRecord:
         """`lineage.json`, checked."""
         return _needed("lineage.json", lambda: parse(self.artifact("lineage.json").decode()))
+
+    @cached_property
+    def calibration(self) -> list[float]:
+        """The scores that set the threshold, from the model's files; empty: they are not there."""
+        folder = self.material.model_folder
+        if isinstance(folder, Unreachable):
+            return []
+        try:
+            return calibration_in(load((folder / FACTS).read_text()))
+        except (OSError, ValueError):
+            return []  # the link `model_files` says so
 
     @cached_property
     def lineage_complete(self) -> bool:

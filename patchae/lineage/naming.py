@@ -12,9 +12,10 @@ from patchae.lineage.decisions import registered
 from patchae.lineage.ledger_view import sound_entries
 from patchae.lineage.material import Broken, Facts, Material, NotCheckable
 from patchae.project import Project
+from patchae.registry.admission import check_not_let_go
 from patchae.registry.chain import Entry
 from patchae.registry.ledger import Ledger
-from patchae.registry.standing import ALIASES, CHAMPION, champion_of, until
+from patchae.registry.standing import ALIASES, CHAMPION, LEAVING, champion_of, until
 from patchae.registry.tracking import Tracking
 
 _MODEL = re.compile(r"(?P<model>[A-Za-z0-9_.-]+)(?:/(?P<version>\d+)|@(?P<alias>[A-Za-z0-9_.-]+))?")
@@ -38,12 +39,7 @@ def version_of(
     entries: Callable[[str], list[Entry]], tracking: Tracking, name: str, at: datetime | None
 ) -> tuple[str, str, str | None]:
     """As `resolve`, by the entries of a model that were read before."""
-    parts = _MODEL.fullmatch(name)
-    if parts is None:
-        raise UsageError(
-            f"'{name}' is not the name of a model",
-            mend="write MODEL, MODEL/VERSION or MODEL@ALIAS, for example sample.washer@champion",
-        )
+    parts = _parts(name)
     model, version = parts["model"], parts["version"]
     alias = parts["alias"] or CHAMPION
     if at is not None and (version is not None or alias not in ALIASES):
@@ -68,6 +64,57 @@ def version_of(
             else "`patchae status` lists the models",
         )
     return model, found, alias
+
+
+def known_in_ledger(project: Project, name: str) -> tuple[str, str]:
+    """Model and version of a name, by the ledger alone: at once, before MLflow is even opened.
+
+    Only what another alias than `champion` and `previous` means, MLflow is asked.
+
+    Raises:
+        UsageError: the name is none, or the ledger knows nothing that it could mean.
+    """
+    parts = _parts(name)
+    model, version, alias = parts["model"], parts["version"], parts["alias"] or CHAMPION
+    if alias not in ALIASES:
+        return resolve(project, Tracking.open(project), name)[:2]
+    entries = Ledger.of(project).entries(model)
+    if version is None:
+        version = champion_of(entries).aliases().get(alias)
+    numbers = [row.body["version"] for row in entries if row.kind == "registered"]
+    if version is None or version not in numbers:
+        what = f"version {parts['version']}" if parts["version"] else alias
+        raise UsageError(
+            f"{model} has no {what}" if entries else f"no model is called '{model}'",
+            where="the ledger",
+            mend=f"name a version: {', '.join(f'{model}/{number}' for number in numbers)}"
+            if numbers
+            else "`patchae status` lists the models",
+        )
+    return model, version
+
+
+def refuse_early(project: Project, name: str) -> None:
+    """Refuse a name of which the ledger alone says that no model can be loaded under it.
+
+    Raises:
+        UsageError: it is none, the model has no champion, or the version let go of its weights.
+    """
+    parts = _parts(name)
+    model, version = parts["model"], parts["version"]
+    if version is None:
+        model, version = known_in_ledger(project, name)
+    check_not_let_go(Ledger.of(project).entries(model, LEAVING), model, version)
+
+
+def _parts(name: str) -> re.Match[str]:
+    parts = _MODEL.fullmatch(name)
+    if parts is None:
+        raise UsageError(
+            f"'{name}' is not the name of a model",
+            mend="write MODEL, MODEL/VERSION or MODEL@ALIAS, for example sample.washer@champion",
+        )
+    return parts
 
 
 def lineage_of(project: Project, tracking: Tracking, name: str) -> tuple[str, str, dict[str, Any]]:

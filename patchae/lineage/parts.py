@@ -34,7 +34,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Interval = Annotated[list[Share], Field(min_length=2, max_length=2)]
 """Lower and upper end."""
 Duration = Annotated[float, Field(ge=0)]
-Trigger = Literal["person", "schedule", "new_data", "drift"]
+Trigger = Literal["person", "schedule", "new_data", "drift", "automation"]
 
 
 class _Part(BaseModel):
@@ -228,9 +228,12 @@ class Run(_Part):
     host: Text
     """The machine that trained."""
     trigger: Trigger
-    """Why it ran: a person asked, its schedule was due, new images arrived, or drift was found."""
+    """Why it ran: a person asked, its schedule was due, new images arrived, drift was found, or
+    an automation or flow of one's own started it."""
     reason: str
     """The same in words."""
+    started_by: Text | None = None
+    """Who or what had it started; null where Prefect does not know, as without accounts."""
     actor: Text
     """Who ran it: `PATCHAE_ACTOR`, or the login name."""
     started: Moment

@@ -20,6 +20,7 @@ from patchae.lineage.ranks import image_auroc
 from patchae.registry.chain import Entry
 from patchae.registry.evidence import Evidence, Rival, evidence_of, intervals, rival_of
 from patchae.registry.gates import judge
+from patchae.registry.operating import Operating, conformal, counted
 from patchae.registry.standing import last_verdict, moves, verdicts
 from patchae.registry.verdict import Finding, Verdict, rival_scores_file
 
@@ -62,6 +63,8 @@ def _recompute(facts: Facts, row: Entry, auroc: float | None) -> None:
         validation_passed=record.validation.passed,
         lineage_complete=facts.lineage_complete,
         data_recorded=told.data_recorded,
+        promised=_promised(facts, row),
+        operating=_operating(facts, told),
         seeds=told.seeds,
     )
     champion = told.champion.version if told.champion else None
@@ -75,6 +78,36 @@ def _recompute(facts: Facts, row: Entry, auroc: float | None) -> None:
         )
     if not _close(_without_more(again.findings), _without_more(given.findings)):
         raise Broken(f"row {row.seq} of the ledger: its findings do not follow from its policy")
+
+
+def _promised(facts: Facts, row: Entry) -> float | None:
+    """The rate that the threshold was asked for; a row that knows the gate on it must have it."""
+    known = "promised" in row.body["evidence"] or "broken_promise" in row.body["policy"]
+    return float(facts.record.training.settings["false_alarm_rate"]) if known else None
+
+
+def _operating(facts: Facts, told: Evidence) -> Sequence[Operating]:
+    """The operating table, counted again from the scores.
+
+    Raises:
+        Broken: a threshold of it is not from where it says, as far as calibration is known.
+    """
+    calibration = facts.calibration
+    for point in told.operating:
+        source = facts.record.evaluation.threshold
+        if point.source == "calibration" and calibration:
+            source = conformal(calibration, point.promised or 0)
+        elif point.source != "trained":
+            continue
+        if not _close(point.threshold, source):
+            raise Broken(
+                f"operating table: {point.threshold} is said to be of {point.source}, which gives"
+                f" {source}"
+            )
+    return [
+        counted(facts.scores, point.threshold, point.source, point.promised)
+        for point in told.operating
+    ]
 
 
 def evaluation(facts: Facts) -> str:

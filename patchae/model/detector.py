@@ -18,12 +18,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from patchae.config import Training
 from patchae.errors import DataError
-from patchae.files import write_json
+from patchae.files import write_bytes, write_json
+from patchae.images.learned import Learned, opened
 from patchae.model import images as image_files
 from patchae.model.backbone import Backbone
 from patchae.model.member import Member
@@ -79,6 +80,20 @@ class PatchAE(nn.Module):
     def threshold(self) -> float:
         """Scores above it are alarms."""
         return float(self.facts["threshold"])
+
+    @property
+    def learned(self) -> Learned:
+        """What the images that it learned from were like."""
+        return Learned.parse(self.facts.get("images"))
+
+    def check(self, source: Path | bytes, max_pixels: int | None = None) -> tuple[str, ...]:
+        """Return what makes the score of an image file doubtful, without scoring it.
+
+        Raises:
+            DataError: it is no image, or none of a kind that the model learned from.
+        """
+        with opened(source) as image:
+            return self.learned.check(image, self.white, max_pixels)
 
     @property
     def device(self) -> torch.device:
@@ -166,7 +181,7 @@ class PatchAE(nn.Module):
         """Write `model.safetensors` and `model.json`. Equal models give equal bytes."""
         folder.mkdir(parents=True, exist_ok=True)
         tensors = {key: value.cpu().contiguous() for key, value in self.state_dict().items()}
-        save_file(tensors, folder / WEIGHTS_FILE)
+        write_bytes(folder / WEIGHTS_FILE, save(tensors))  # save_file lets nobody else read it
         facts = {"format": FORMAT, "settings": self.settings.model_dump(mode="json")}
         pose = asdict(self.pose) if self.pose else None
         write_json(folder / FACTS_FILE, {**facts, "pose": pose, "white": self.white, **self.facts})

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from patchae.evidence.pixels import Collected
 from patchae.files import Progress, silent
+from patchae.images import load_mask
 from patchae.model.detector import PatchAE
-from patchae.model.images import load_mask
 from patchae.model.metrics import aupro, auroc, decisions
 
 GOOD = "good"

@@ -20,6 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from patchae.errors import DataError
+from patchae.images.form import lift_pillow_limit
 
 ImageLike = Path | str | np.ndarray
 WHITE = 65_535
@@ -75,18 +76,6 @@ def size_of(path: Path) -> tuple[int, int]:
         return image.size
 
 
-def load_mask(path: Path, size: int) -> np.ndarray:
-    """A ground-truth mask as bool (size, size); every pixel above 0 is defective.
-
-    Raises:
-        DataError: the file is not an image that can be decoded.
-    """
-    with _readable(path), Image.open(path) as image:
-        # Pixels above 0 first: a resize of grey values would blur labels away.
-        mask = Image.fromarray((np.asarray(image.convert("L")) > 0).astype(np.uint8) * 255)
-    return np.asarray(mask.resize((size, size), Image.Resampling.NEAREST)) > 0
-
-
 def _from_file(path: Path, white: int) -> Image.Image:
     with _readable(path), Image.open(path) as image:
         if image.mode.startswith("I;16"):
@@ -97,6 +86,7 @@ def _from_file(path: Path, white: int) -> Image.Image:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
+    lift_pillow_limit()
     try:
         yield
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -20,6 +21,7 @@ import torch
 from patchae.config import Training
 from patchae.errors import ConfigError, DataError
 from patchae.files import Progress, silent
+from patchae.images.learned import Learned
 from patchae.model.backbone import Backbone, load_weights
 from patchae.model.detector import PatchAE
 from patchae.model.images import load_batch, size_of, white_of
@@ -101,6 +103,7 @@ def train(
     losses = teach(model, samples, progress)
     scores = _calibration_scores(model, aside, progress)
     model.facts = {
+        "images": asdict(Learned.of(images)),
         "weights_sha256": weights.sha256,
         "threshold": conformal_threshold(scores, settings.false_alarm_rate),
         "false_alarm_interval": false_alarm_interval(len(scores), settings.false_alarm_rate),

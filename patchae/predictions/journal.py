@@ -18,7 +18,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from patchae.files import write_whole
+from patchae.files import MODE, write_whole
 from patchae.predictions.record import Prediction
 
 SUFFIX = ".jsonl"
@@ -38,7 +38,7 @@ class Journal:
         # Others find it only once it is locked: until then it would look like one whose process
         # is gone, and be taken away.
         hidden = folder / f".{self.path.name}"
-        self._file = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        self._file = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, MODE)
         fcntl.flock(self._file, fcntl.LOCK_EX)
         hidden.rename(self.path)
 

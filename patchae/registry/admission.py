@@ -23,6 +23,7 @@ from patchae.registry.standing import (
     registrations,
     retired,
 )
+from patchae.registry.verdict import Reason
 
 
 def check_reason(what: str, reason: str) -> None:
@@ -163,7 +164,10 @@ def past_the_gate(verdict: Entry) -> str:
     """What a person can do about a verdict that is not `promote`."""
     if verdict.body["outcome"] == "hold":
         name = f"{verdict.model}/{verdict.body['version']}"
-        return f"if you answer for it: `patchae promote {name} --override --reason TEXT`"
+        override = f"if you answer for it: `patchae promote {name} --override --reason TEXT`"
+        if Reason.PROMISE_NOT_KEPT in verdict.body["reasons"]:
+            return f"see what other thresholds would do: `patchae threshold {name}`; {override}"
+        return override
     return "if the limits are wrong, change `gates:` of the line, and judge it again"
 
 

@@ -47,6 +47,9 @@ class Aliases(Protocol):
     def delete(self, model: str, alias: str) -> None:
         """Take an alias away."""
 
+    def tag(self, model: str, version: str, name: str, value: str | None) -> None:
+        """Set a tag of a version; None: take it away."""
+
 
 @dataclass(frozen=True)
 class Alignment:

@@ -7,6 +7,7 @@ or exchanged later without `faults` naming it. Nothing here touches a database.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import MAXYEAR, MINYEAR, datetime
@@ -15,7 +16,9 @@ from typing import Any, Literal, cast
 from patchae.files import canonical_json, digest_json
 from patchae.types import Sha256
 
-Kind = Literal["registered", "verdict", "move", "confirmed", "repair", "retired", "tidied"]
+Kind = Literal[
+    "registered", "verdict", "move", "threshold", "confirmed", "repair", "retired", "tidied"
+]
 
 KEYS: dict[str, frozenset[str]] = {
     "registered": frozenset({"version", "run_id", "training_key", "lineage_sha256"}),
@@ -24,6 +27,7 @@ KEYS: dict[str, frozenset[str]] = {
         | {"scores_sha256", "champion_scores_sha256"}
     ),
     "move": frozenset({"to", "from", "why", "reason", "verdict"}),
+    "threshold": frozenset({"version", "from", "to", "why", "rate", "reason"}),
     "confirmed": frozenset({"move", "aliases"}),
     "repair": frozenset({"move", "why", "found", "set", "reason"}),
     "retired": frozenset({"version", "reason"}),
@@ -78,7 +82,7 @@ class Entry:
 
         Raises:
             ValueError: its kind is unknown, its body is not a JSON object with the keys of that
-                kind, or its time is none with a zone.
+                kind, a threshold in it is no finite number, or its time is none with a zone.
         """
         body = json.loads(row.body)
         if row.kind not in KEYS:
@@ -86,6 +90,8 @@ class Entry:
         lacking = KEYS[row.kind] - (set(body) if isinstance(body, dict) else set())
         if lacking:
             raise ValueError(f"the body lacks {', '.join(sorted(lacking))}")
+        if row.kind == "threshold" and not all(map(_is_number, (body["from"], body["to"]))):
+            raise ValueError("a threshold is no number")
         if not _is_moment(row.time):
             raise ValueError(f"no time: {row.time!r}")
         return cls(**{**_values(row), "kind": cast(Kind, row.kind), "body": body})
@@ -202,6 +208,10 @@ def _faults_between(before: Row | None, row: Row) -> list[str]:
     if before and str(row.time) < str(before.time):
         return [f"row {row.seq}: order broken; its time is earlier than that of row {last}"]
     return []
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
 
 
 def _is_moment(text: object) -> bool:

@@ -18,6 +18,7 @@ from patchae.evidence.auroc import Measured
 from patchae.evidence.counts import share_interval
 from patchae.evidence.paired import Paired
 from patchae.evidence.scores import Scored
+from patchae.registry.operating import Operating
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,11 @@ class Evidence(_Part):
     data_recorded: str | None
     """When the data version was made (ISO 8601); None: not known."""
     champion: Rival | None
+    promised: float | None = None
+    """The share of false alarms that the threshold was asked to allow; None: from before it was
+    noted."""
+    operating: tuple[Operating, ...] = ()
+    """Other thresholds; for the eye, not for the gate."""
     seeds: dict[str, float]
     """Image AUROC by seed, of trainings that differ in nothing else; for the eye, not for the gate:
     an interval says what other images could do, this what another seed could."""
@@ -99,6 +105,8 @@ def evidence_of(
     validation_passed: bool,
     lineage_complete: bool,
     data_recorded: str | None,
+    promised: float | None = None,
+    operating: Sequence[Operating] = (),
     seeds: Mapping[str, float] | None = None,
 ) -> Evidence:
     """The evidence that the scores of a model give, with the facts that are no scores."""
@@ -118,6 +126,8 @@ def evidence_of(
         lineage_complete=lineage_complete,
         data_recorded=data_recorded,
         champion=champion,
+        promised=promised,
+        operating=tuple(operating),
         seeds=dict(seeds or {}),
     )
 

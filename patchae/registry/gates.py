@@ -23,6 +23,7 @@ from patchae.registry.verdict import (
     ALARMS,
     AUROC,
     BESIDE,
+    PROMISE,
     RECALL,
     Finding,
     Outcome,
@@ -91,6 +92,7 @@ def _measured(evidence: Evidence, gates: Gates) -> Iterator[Finding]:
     yield _beside(evidence, evidence.champion, gates)
     yield from _recall(evidence, gates)
     yield from _false_alarms(evidence.false_alarms, gates)
+    yield from _promise(evidence, gates)
     if gates.max_ms_per_image is not None:
         took = evidence.ms_per_image
         fast = took is not None and took <= gates.max_ms_per_image
@@ -149,6 +151,17 @@ def _false_alarms(told: Alarms, gates: Gates) -> Iterator[Finding]:
         outcome, reason = _held(-high, -low, -limit, ALARMS)
         more = _more(outcome, told, limit, gates)
         yield Finding(reason, outcome, limit, told.share, low, high, told.n, None, more)
+
+
+def _promise(evidence: Evidence, gates: Gates) -> Iterator[Finding]:
+    """Whether the good test images contradict what calibration promised of them."""
+    promised, alarms = evidence.promised, evidence.false_alarms
+    if promised is None or gates.broken_promise == "allow" or not alarms.n:
+        return
+    low, high = alarms.interval(gates.confidence)
+    broken = low > promised + _SLACK
+    outcome: Outcome = gates.broken_promise if broken else "promote"
+    yield Finding(PROMISE[broken], outcome, promised, alarms.share, low, high, alarms.n)
 
 
 def _more(outcome: Outcome, told: Alarms, limit: float, gates: Gates) -> int | None:

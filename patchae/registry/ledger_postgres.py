@@ -16,7 +16,8 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from patchae.errors import AccessRefused, ConfigError, StoreUnreachable
+from patchae.errors import AccessRefused, ConfigError
+from patchae.network import LEDGER, unreachable
 from patchae.registry.ledger_store import busy, closing
 from patchae.registry.ledger_tables import rows
 from patchae.settings import settings
@@ -111,11 +112,8 @@ class ServerStore:
                     " move the champion",
                 ) from None
             said = str(found).strip().partition("\n")[0]
-            raise StoreUnreachable(
-                f"the ledger cannot be used: {said}",
-                where=self.where,
-                mend="start the database or correct PATCHAE_LEDGER_URL: server, name, password",
-            ) from None
+            mend = "start the database or correct PATCHAE_LEDGER_URL: server, name, password"
+            raise unreachable(LEDGER, self.where, error, why=said, mend=mend) from None
 
 
 def _address(url: str) -> URL:

@@ -12,7 +12,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, 
 from sqlalchemy.exc import DBAPIError
 
 from patchae.errors import StoreUnreachable
-from patchae.files import sha256_bytes
+from patchae.files import sha256_bytes, touch
 from patchae.registry.ledger_store import busy, closing
 from patchae.registry.ledger_tables import rows
 from patchae.settings import settings
@@ -44,6 +44,7 @@ class FileStore:
         """As `Store.writing`."""
         with self.translated():
             self._path.parent.mkdir(parents=True, exist_ok=True)
+            touch(self._path)
             connection = self._write.connect()
         with closing(self, connection):
             yield connection

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from patchae.errors import DataError
+from patchae.registry.ledger import Ledger
+from patchae.registry.standing import threshold_in_force
+from patchae.registry.threshold import MOVED, apply
 from patchae.registry.tracking import TAG, Tracking, Version
 from patchae.settings import settings
 
@@ -16,10 +20,12 @@ LET_GO = f"{TAG}ledger_tidied"
 """Tag of a version whose weights are gone: the row that let them go."""
 WEIGHTS_FOLDER = "artifacts/model"
 """Where MLflow puts the folder that the scorer calls `model`."""
+FACTS = f"{WEIGHTS_FOLDER}/model.json"
+"""Everything about a training that is no tensor; small, and it stays when weights are let go."""
 
 
 def load_version(tracking: Tracking, version: Version, device: str | None = None) -> PatchAE:
-    """The model of a version.
+    """The model of a version as it was trained.
 
     Args:
         tracking: where it is registered.
@@ -40,6 +46,26 @@ def load_version(tracking: Tracking, version: Version, device: str | None = None
             " compare",
         )
     return load_model(tracking.model_folder(version), device)
+
+
+def load_in_use(
+    tracking: Tracking, ledger: Ledger, version: Version, device: str | None = None
+) -> PatchAE:
+    """The model of a version at the threshold that is in force; otherwise as `load_version`."""
+    rows = ledger.entries(version.model, MOVED)
+    return apply(load_version(tracking, version, device), threshold_in_force(rows, version.version))
+
+
+def facts_of(tracking: Tracking, version: Version) -> dict[str, Any]:
+    """What `model.json` of a version says, without loading the model; empty where it is gone.
+
+    Raises:
+        StoreUnreachable: MLflow does not answer.
+    """
+    try:
+        return dict(json.loads((tracking.model_folder(version, FACTS) / FACTS).read_text()))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def load_model(folder: Path, device: str | None = None) -> PatchAE:

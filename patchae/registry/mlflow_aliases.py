@@ -65,6 +65,14 @@ class MlflowAliases:
         with translated(self._uri):
             self._client.set_registered_model_alias(model, alias, version)
 
+    def tag(self, model: str, version: str, name: str, value: str | None) -> None:
+        """Set a tag of a version; None: take it away."""
+        with translated(self._uri):
+            if value is None:
+                self._client.delete_model_version_tag(model, version, name)
+            else:
+                self._client.set_model_version_tag(model, version, name, value)
+
     def delete(self, model: str, alias: str) -> None:
         """Take an alias away."""
         with translated(self._uri):

@@ -9,7 +9,7 @@ may move aliases at all is asked before the row is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from patchae.errors import NegativeFinding, UsageError
@@ -31,11 +31,56 @@ from patchae.registry.aliases import Aliases, check_there, look
 from patchae.registry.alignment import MOVING, follow, read_moves, settle_within
 from patchae.registry.chain import Entry
 from patchae.registry.ledger import Ledger
-from patchae.registry.standing import CHAMPION, champion_of, last_verdict
+from patchae.registry.standing import CHAMPION, champion_of, is_settled, last_verdict
 from patchae.registry.wording import explain_row
 
 Check = Callable[[str], None]
 """Called with the version before it becomes champion; raises when it must not."""
+
+
+def check_promotion(
+    entries: Sequence[Entry], model: str, version: str, *, over_hold: bool, reason: str
+) -> Entry:
+    """The verdict that a promotion rests on; refuses what the rows alone rule out.
+
+    So that a command can be refused before anything is opened or loaded. All of it is asked again
+    by whoever has the model's turn.
+
+    Args:
+        entries: all rows on the model.
+        model: the registered model.
+        version: what is to become champion.
+        over_hold: whether a person overrides a `hold`.
+        reason: why.
+
+    Raises:
+        UsageError: as `promote` and `override`.
+        NegativeFinding: likewise.
+    """
+    if over_hold:
+        check_reason("an override", reason)
+    verdict = last_verdict(entries, version)
+    if verdict is None:
+        raise UsageError(f"version {version} of {model} was never judged", mend=judge_again(model))
+    if over_hold:
+        _check_held(verdict)
+    else:
+        _check_promoting(verdict)
+    check_not_retired(entries, model, version)
+    check_not_let_go(entries, model, version)
+    if is_settled(entries):  # else what was interrupted is finished first, and then asked
+        _check_standing(entries, verdict)
+    return verdict
+
+
+def check_rollback(entries: Sequence[Entry], model: str, to: str | None) -> None:
+    """Refuse a rollback that the rows alone rule out, before anything is opened or loaded.
+
+    Raises:
+        UsageError: as `rollback`.
+    """
+    if is_settled(entries):  # else the rollback may have been recorded already, see `rollback`
+        check_not_retired(entries, model, target_of(entries, model, to))
 
 
 def promote(
@@ -59,12 +104,7 @@ def promote(
         AccessRefused: this account may not move aliases; nothing is changed.
     """
     check_about(model, version, verdict)
-    if verdict.body["outcome"] != "promote":
-        raise NegativeFinding(
-            f"version {version} of {model} may not become champion: {explain_row(verdict.body)}",
-            where=row(verdict),
-            mend=past_the_gate(verdict),
-        )
+    _check_promoting(verdict)
     return _promote(ledger, aliases, verdict, why="promoted", actor=actor, reason=reason)
 
 
@@ -90,19 +130,7 @@ def override(
     verdict = last_verdict(ledger.entries(model), version)
     if verdict is None:
         raise UsageError(f"version {version} of {model} was never judged", mend=judge_again(model))
-    if verdict.body["outcome"] == "promote":
-        raise UsageError(
-            f"version {version} of {model} needs no override: its verdict is `promote`",
-            where=row(verdict),
-            mend="leave out --override",
-        )
-    if verdict.body["outcome"] != "hold":
-        raise NegativeFinding(
-            f"version {version} of {model} was rejected, and nobody may override that:"
-            f" {explain_row(verdict.body)}",
-            where=row(verdict),
-            mend=past_the_gate(verdict),
-        )
+    _check_held(verdict)
     return _promote(ledger, aliases, verdict, why="overridden", actor=actor, reason=reason)
 
 
@@ -218,6 +246,43 @@ def retire(ledger: Ledger, model: str, version: str, *, actor: str, reason: str)
         return transaction.append("retired", model, {"version": version, "reason": reason}, actor)
 
 
+def _check_promoting(verdict: Entry) -> None:
+    """Refuse a verdict that is not `promote`."""
+    if verdict.body["outcome"] != "promote":
+        raise NegativeFinding(
+            f"version {verdict.body['version']} of {verdict.model} may not become champion:"
+            f" {explain_row(verdict.body)}",
+            where=row(verdict),
+            mend=past_the_gate(verdict),
+        )
+
+
+def _check_held(verdict: Entry) -> None:
+    """Refuse a verdict that needs no override, or that none may override."""
+    name = f"version {verdict.body['version']} of {verdict.model}"
+    if verdict.body["outcome"] == "promote":
+        raise UsageError(
+            f"{name} needs no override: its verdict is `promote`",
+            where=row(verdict),
+            mend="leave out --override",
+        )
+    if verdict.body["outcome"] != "hold":
+        raise NegativeFinding(
+            f"{name} was rejected, and nobody may override that: {explain_row(verdict.body)}",
+            where=row(verdict),
+            mend=past_the_gate(verdict),
+        )
+
+
+def _check_standing(entries: Sequence[Entry], verdict: Entry) -> str | None:
+    """Refuse a verdict that is used or out of date; the champion that it compared with."""
+    check_current(entries, verdict.model, verdict)
+    current = champion_of(entries).current
+    if current == verdict.body["version"]:
+        raise UsageError(f"version {current} of {verdict.model} is already the champion")
+    return current
+
+
 def _promote(
     ledger: Ledger,
     aliases: Aliases,
@@ -237,10 +302,7 @@ def _promote(
         with begin() as transaction:
             entries = transaction.entries(model)
             check_newest(entries, model, verdict)
-            check_current(entries, model, verdict)
-            current = champion_of(entries).current
-            if current == version:
-                raise UsageError(f"version {version} of {model} is already the champion")
+            current = _check_standing(entries, verdict)
             check_not_retired(entries, model, version)
             check_not_let_go(entries, model, version)
             body = _body(to=version, before=current, why=why, reason=reason, verdict=verdict.seq)

@@ -201,7 +201,12 @@ def _log_model(tracking: Tracking, run_id: str, training: Training) -> tuple[str
                 ColSpec("boolean", "anomalous"),
             ]
         ),
-        params=ParamSchema([ParamSpec("heat_maps", "boolean", default=False)]),
+        params=ParamSchema(
+            [
+                ParamSpec("heat_maps", "boolean", default=False),
+                ParamSpec("threshold", "double", default=None),
+            ]
+        ),
     )
     # The signature is given; an example would only serve to guess it.
     warnings.filterwarnings("ignore", message=".*input example was not provided")

@@ -34,11 +34,12 @@ class Leftover:
     """When it ended, or began if it did not end."""
 
 
-def remove_model_files(tracking: Tracking, version: Version, names: Iterable[str]) -> None:
-    """Remove some files of a version's model; one that is gone already is no error.
+def require_own_files(tracking: Tracking, version: Version, names: Iterable[str]) -> str:
+    """Return the place of a version's model, if that and the files in it are the project's.
 
     Raises:
-        StoreUnreachable: MLflow, or the store of its files, does not answer.
+        UsageError: they are not.
+        StoreUnreachable: MLflow does not answer.
     """
     with translated(tracking.uri):
         _, _, model_id = version.source.partition("models:/")
@@ -47,8 +48,22 @@ def remove_model_files(tracking: Tracking, version: Version, names: Iterable[str
             if model_id
             else version.source
         )
-        files = _files(tracking, str(place))
-        for name in names:
+    tracking.require_own(str(place), *names)
+    return str(place)
+
+
+def remove_model_files(tracking: Tracking, version: Version, names: Iterable[str]) -> None:
+    """Remove some files of a version's model; one that is gone already is no error.
+
+    Raises:
+        UsageError: they lie outside of the project's state; nothing is removed.
+        StoreUnreachable: MLflow, or the store of its files, does not answer.
+    """
+    due = list(names)
+    place = require_own_files(tracking, version, due)
+    with translated(tracking.uri):
+        files = _files(tracking, place)
+        for name in due:
             files.delete_artifacts(name)
 
 
@@ -90,11 +105,16 @@ def is_left_over(tracking: Tracking, found: Leftover) -> bool:
 
 
 def size_of_run(tracking: Tracking, run_id: str) -> int:
-    """Bytes of the artifacts of a run and of the models that it logged."""
+    """Bytes of the artifacts of a run and of the models that it logged.
+
+    Raises:
+        UsageError: they lie outside of the project's state.
+        StoreUnreachable: MLflow, or the store of its files, does not answer.
+    """
     with translated(tracking.uri):
         run = tracking.client.get_run(run_id)
-        places = [run.info.artifact_uri, *(one.artifact_location for one in _models(tracking, run))]
-        return sum(_size(_files(tracking, str(place))) for place in places)
+        places = _places(tracking, run, _models(tracking, run))
+        return sum(_size(_files(tracking, place)) for place in places)
 
 
 def remove_run(tracking: Tracking, run_id: str, note: str) -> None:
@@ -106,13 +126,16 @@ def remove_run(tracking: Tracking, run_id: str, note: str) -> None:
         note: who tidies and why; kept as a tag of the run.
 
     Raises:
+        UsageError: they lie outside of the project's state; nothing is removed.
         StoreUnreachable: MLflow, or the store of its files, does not answer.
     """
     client = tracking.client
     with translated(tracking.uri):
         run = client.get_run(run_id)
+        models = _models(tracking, run)
+        _places(tracking, run, models)
         client.set_tag(run_id, TIDIED, note)
-        for model in _models(tracking, run):
+        for model in models:
             _files(tracking, str(model.artifact_location)).delete_artifacts()
             client.delete_logged_model(model.model_id)
         _files(tracking, str(run.info.artifact_uri)).delete_artifacts()
@@ -155,6 +178,14 @@ def _models(tracking: Tracking, run: Any) -> list[Any]:
             [run.info.experiment_id], f"source_run_id = '{run.info.run_id}'"
         )
     )
+
+
+def _places(tracking: Tracking, run: Any, models: Iterable[Any]) -> list[str]:
+    """Where the files of a run and of its models lie; each is the project's."""
+    places = [str(run.info.artifact_uri), *(str(one.artifact_location) for one in models)]
+    for place in places:
+        tracking.require_own(place)
+    return places
 
 
 def _files(tracking: Tracking, place: str) -> Any:

@@ -7,6 +7,7 @@ installed; weights come from safetensors, facts from JSON.
     model.predict(["part.png"])                       paths of image files
     model.predict(array)                              (H, W), (H, W, 3) or (B, H, W, 3), 0..255
     model.predict(paths, params={"heat_maps": True})  adds the column `map`
+    model.predict(paths, params={"threshold": 0.4})   decides by another threshold than training's
 
 The answer is a DataFrame with one row per image: `score`, `threshold`, `anomalous`.
 """
@@ -45,21 +46,23 @@ class Scorer(PythonModel):  # type: ignore[misc]  # mlflow has no types
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
         """Scores of images given as paths or arrays; see the module's text."""
-        from patchae.dataset.picture import require_mode_of
-
         images = images_of(model_input)
         for image in images:
             if isinstance(image, str | Path):
-                require_mode_of(Path(image))
+                for doubt in self.model.check(Path(image)):
+                    warnings.warn(f"{image}: {doubt}", stacklevel=2)
+        params = params or {}
+        given = params.get("threshold")
+        threshold = self.model.threshold if given is None else float(given)
         scored = self.model.score(images)
         table = pd.DataFrame(
             {
                 "score": [one.score for one in scored],
-                "threshold": [self.model.threshold] * len(scored),
-                "anomalous": [one.anomalous for one in scored],
+                "threshold": [threshold] * len(scored),
+                "anomalous": [one.score > threshold for one in scored],
             }
         )
-        if (params or {}).get("heat_maps"):
+        if params.get("heat_maps"):
             table["map"] = pd.Series([one.map for one in scored], dtype=object)
         return table
 

@@ -109,6 +109,34 @@ def settled_by(entries: Iterable[Entry], intent: Entry) -> Entry | None:
     return None
 
 
+def is_settled(entries: Iterable[Entry]) -> bool:
+    """Whether MLflow was told of the last move, as far as the rows say."""
+    known = list(entries)
+    intent = last_intent(known)
+    return intent is None or settled_by(known, intent) is not None
+
+
+def thresholds(entries: Iterable[Entry], version: str | None = None) -> list[Entry]:
+    """The moves of the threshold of `version`, or of every version, oldest first."""
+    return [
+        entry
+        for entry in entries
+        if entry.kind == "threshold" and version in (None, entry.body["version"])
+    ]
+
+
+def threshold_moved(entries: Iterable[Entry], version: str) -> Entry | None:
+    """The row that moved the threshold of a version; None: it is the one that training set."""
+    rows = thresholds(entries, version)
+    return rows[-1] if rows and rows[-1].body["why"] != "reset" else None
+
+
+def threshold_in_force(entries: Iterable[Entry], version: str) -> float | None:
+    """The threshold that a version decides by; None: the one that training set."""
+    rows = thresholds(entries, version)
+    return float(rows[-1].body["to"]) if rows else None
+
+
 def retired(entries: Iterable[Entry]) -> set[str]:
     """The versions that are out of use for good."""
     return {entry.body["version"] for entry in entries if entry.kind == "retired"}

@@ -19,6 +19,7 @@ class Reason(StrEnum):
     NOT_WORSE_THAN_CHAMPION = "not_worse_than_champion"
     RECALL_REACHES_MINIMUM = "recall_reaches_minimum"
     FEW_FALSE_ALARMS = "few_false_alarms"
+    AGREES_WITH_PROMISE = "agrees_with_promise"
     FAST_ENOUGH = "fast_enough"
 
     TOO_FEW_TEST_IMAGES = "too_few_test_images"
@@ -27,6 +28,7 @@ class Reason(StrEnum):
     CHAMPION_NOT_COMPARABLE = "champion_not_comparable"
     RECALL_UNCERTAIN = "recall_uncertain"
     FALSE_ALARMS_UNCERTAIN = "false_alarms_uncertain"
+    PROMISE_NOT_KEPT = "promise_not_kept"
 
     VALIDATION_FAILED = "validation_failed"
     LINEAGE_INCOMPLETE = "lineage_incomplete"
@@ -47,6 +49,7 @@ BESIDE = (
 RECALL = (Reason.RECALL_REACHES_MINIMUM, Reason.RECALL_UNCERTAIN, Reason.RECALL_BELOW_MINIMUM)
 ALARMS = (Reason.FEW_FALSE_ALARMS, Reason.FALSE_ALARMS_UNCERTAIN, Reason.TOO_MANY_FALSE_ALARMS)
 # What each criterion says of a limit: kept, not certain, broken.
+PROMISE = (Reason.AGREES_WITH_PROMISE, Reason.PROMISE_NOT_KEPT)
 
 MEANING: dict[Reason, str] = {
     Reason.AUROC_REACHES_MINIMUM: (
@@ -60,6 +63,9 @@ MEANING: dict[Reason, str] = {
         "The interval of the share of a kind of defect that it finds reaches `min_recall`."
     ),
     Reason.FEW_FALSE_ALARMS: "The interval of its false-alarm rate keeps `max_false_alarms`.",
+    Reason.AGREES_WITH_PROMISE: (
+        "The interval of its false-alarm rate holds the promised `false_alarm_rate`, or lies below."
+    ),
     Reason.FAST_ENOUGH: "An image took at most `max_ms_per_image`.",
     Reason.TOO_FEW_TEST_IMAGES: (
         "There are fewer test images than `min_test_good` or `min_test_defect`."
@@ -76,6 +82,9 @@ MEANING: dict[Reason, str] = {
     ),
     Reason.FALSE_ALARMS_UNCERTAIN: (
         "`max_false_alarms` lies within the interval of its false-alarm rate."
+    ),
+    Reason.PROMISE_NOT_KEPT: (
+        "The interval of its false-alarm rate lies above the promised `false_alarm_rate`."
     ),
     Reason.VALIDATION_FAILED: "The images of its class did not pass validation.",
     Reason.LINEAGE_INCOMPLETE: "Its lineage record does not say everything that made it.",

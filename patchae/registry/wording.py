@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from patchae.registry.verdict import ALARMS, AUROC, BESIDE, RECALL, Finding, Reason, Verdict
+from patchae.registry.verdict import (
+    ALARMS,
+    AUROC,
+    BESIDE,
+    PROMISE,
+    RECALL,
+    Finding,
+    Reason,
+    Verdict,
+)
 
 
 def explain(verdict: Verdict) -> str:
@@ -44,6 +53,8 @@ def _found(finding: Finding, evidence: dict[str, object]) -> str:
         return _recall(finding)
     if reason in ALARMS:
         return _alarms(finding)
+    if reason in PROMISE:
+        return _promise(finding)
     champion = evidence.get("champion")
     problem = champion["problem"] if isinstance(champion, dict) else ""
     return {
@@ -56,11 +67,19 @@ def _found(finding: Finding, evidence: dict[str, object]) -> str:
         Reason.VALIDATION_FAILED: "the images did not pass validation",
         Reason.LINEAGE_INCOMPLETE: "the lineage record is not complete",
         Reason.OLDER_DATA: f"its data version is older than that of champion version {about}",
-        Reason.TOO_FEW_TEST_IMAGES: (
-            f"{finding.n_good} good and {finding.n_defect} defective test images are too few to"
-            " decide"
-        ),
+        Reason.TOO_FEW_TEST_IMAGES: _few(finding),
     }[reason]
+
+
+def _few(finding: Finding) -> str:
+    if finding.n_defect == 0 and finding.n_good:
+        return (
+            f"{finding.n_good} good test images show false alarms alone: without defective ones"
+            " there is no image AUROC, and nothing says what the model finds"
+        )
+    return (
+        f"{finding.n_good} good and {finding.n_defect} defective test images are too few to decide"
+    )
 
 
 def _auroc(finding: Finding) -> str:
@@ -112,8 +131,14 @@ def _alarms(finding: Finding) -> str:
     return f"false-alarm rate {value} ({low} to {high}) {verb} {limit}"
 
 
+def _promise(finding: Finding) -> str:
+    verb = "agrees with" if finding.reason is Reason.AGREES_WITH_PROMISE else "breaks"
+    limit, value, low, high = _apart(finding)
+    return f"false-alarm rate {value} ({low} to {high}) {verb} the {limit} that was promised"
+
+
 def _wanted(finding: Finding) -> str:
-    if finding.outcome != "hold":
+    if finding.outcome != "hold" or finding.reason in PROMISE:  # no more images take it back
         return ""
     parts = [
         f"{count} more {what}"

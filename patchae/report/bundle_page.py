@@ -117,6 +117,17 @@ def _said(finding: Finding, verdict: Verdict) -> str:
     return said[:1].upper() + said[1:]
 
 
+def _change(row: Entry) -> Event:
+    """What a row changed of a version itself."""
+    body = row.body
+    if row.kind == "retired":
+        return Event(row, "retired", str(body["reason"]))
+    if row.kind == "tidied":
+        return Event(row, "weights let go", ", ".join(body["files"]))
+    moved = f"threshold moved from {body['from']:.6g} to {body['to']:.6g}"
+    return Event(row, moved, str(body["reason"]))
+
+
 def _event(row: Entry, version: str) -> Event | None:
     """What a row says of a version; None when it says nothing."""
     body = row.body
@@ -124,10 +135,8 @@ def _event(row: Entry, version: str) -> Event | None:
         return Event(row, "registered", f"run {body['run_id']}")
     if row.kind == "verdict" and body["version"] == version:
         return Event(row, f"judged: {body['outcome']}", "")
-    if row.kind == "retired" and body["version"] == version:
-        return Event(row, "retired", str(body["reason"]))
-    if row.kind == "tidied" and body["version"] == version:
-        return Event(row, "weights let go", ", ".join(body["files"]))
+    if row.kind in {"retired", "tidied", "threshold"} and body["version"] == version:
+        return _change(row)
     if row.kind == "move" and version in (body["to"], body["from"]):
         what = (
             f"champion ({_plain(body['why'])})"

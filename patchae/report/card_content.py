@@ -117,6 +117,7 @@ def _training(record: LineageRecord) -> Section:
             ("began", moment(run.started)),
             ("took", f"{training.seconds:.1f} s"),
             ("why", f"{run.trigger.replace('_', ' ')}{f': {run.reason}' if run.reason else ''}"),
+            *((("started by", run.started_by),) if run.started_by else ()),
             ("by", f"{run.actor} on {run.host}"),
             ("flow run", Code(flow_run) if flow_run else "none: by hand"),
             ("run in MLflow", Code(run.mlflow_run_id)),

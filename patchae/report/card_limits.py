@@ -33,6 +33,10 @@ def promise(record: LineageRecord) -> tuple[str, ...]:
         "That holds for parts that are made, lit and photographed like those in train/good, and"
         " ends where they change. Of recall it promises nothing: what was measured stands above."
     )
+    sentences.append(
+        "Somebody may have moved it since, which no record of a training can say:"
+        f" `patchae threshold {record.model}/VERSION` tells, from the ledger."
+    )
     return tuple(sentences)
 
 

@@ -13,7 +13,7 @@ from patchae import __version__
 from patchae.config import Line
 from patchae.dataset.version import pinned_version
 from patchae.errors import PatchaeError, UsageError
-from patchae.evidence.scores import read_scores
+from patchae.evidence.scores import Scored, read_scores
 from patchae.lineage.gather import audit_model
 from patchae.lineage.last_audit import last_audit, remember
 from patchae.lineage.ledger_view import LedgerView, view
@@ -22,8 +22,10 @@ from patchae.lineage.material import State
 from patchae.lineage.record import digest, load
 from patchae.project import Project
 from patchae.registry.chain import Entry
+from patchae.registry.evidence import Evidence
 from patchae.registry.ledger import Ledger
-from patchae.registry.standing import champion_of, last_verdict, moves
+from patchae.registry.operating import Operating, counted
+from patchae.registry.standing import champion_of, last_verdict, moves, threshold_moved
 from patchae.registry.tracking import Tracking
 from patchae.registry.verdict import Verdict
 from patchae.registry.wording import explain_row, sentence
@@ -41,6 +43,8 @@ from patchae.report.content import (
     Move,
     Reason,
     Score,
+    Threshold,
+    ThresholdMove,
     Unread,
 )
 from patchae.report.rows import readable
@@ -108,7 +112,7 @@ def _class_report(
         )
         for move in reversed(moves(entries))
     ]
-    candidate = _model_report(tracking, model, last) if last else None
+    candidate = _model_report(tracking, model, last, entries) if last else None
     other = last_verdict(entries, champion) if champion else None
     return ClassReport(
         class_name=class_name,
@@ -117,7 +121,7 @@ def _class_report(
         champion_since=history[0].time if history else None,
         candidate=candidate,
         unread=_unread(last) if last and candidate is None else None,
-        champion_report=_model_report(tracking, model, other)
+        champion_report=_model_report(tracking, model, other, entries)
         if other and last and other.body["version"] != last.body["version"]
         else None,
         history=tuple(history),
@@ -129,16 +133,41 @@ def _unread(row: Entry) -> Unread:
     return Unread(row.body["version"], row.body["outcome"], explain_row(row.body))
 
 
-def _model_report(tracking: Tracking, model: str, row: Entry) -> ModelReport | None:
+def _model_report(
+    tracking: Tracking, model: str, row: Entry, entries: Sequence[Entry]
+) -> ModelReport | None:
     """None when the run's artifacts or the row are damaged: the audit beside it says so."""
     try:
         folder = tracking.artifacts(tracking.version(model, row.body["version"]))
         record = load((folder / "lineage.json").read_text())
         scored = read_scores((folder / "scores.csv").read_text())
         scores = [Score(s.path, s.defect, s.label, s.score, s.decision) for s in scored]
-        return _evidence(folder, record, scores, row)
+        made = _evidence(folder, record, scores, row)
+        return _at_its_threshold(made, scored, threshold_moved(entries, made.version))
     except (OSError, ValueError, LookupError, TypeError, UsageError):
         return None
+
+
+def _at_its_threshold(
+    report: ModelReport, rows: Sequence[Scored], last: Entry | None
+) -> ModelReport:
+    """The same with the last move of the threshold, which the operating table then has, too."""
+    if last is None:
+        return report
+    moved = ThresholdMove(
+        datetime.fromisoformat(last.time), last.body["to"], last.actor, last.body["reason"]
+    )
+    table = list(report.thresholds)
+    if all(row.value != moved.to for row in table):
+        table.append(_threshold(counted(rows, moved.to, "moved", last.body["rate"])))
+    table.sort(key=lambda row: row.value)
+    return replace(report, moved=moved, thresholds=tuple(table))
+
+
+def _threshold(point: Operating) -> Threshold:
+    return Threshold(
+        point.threshold, point.source, point.promised, point.false_alarms, point.detected
+    )
 
 
 def _evidence(
@@ -173,6 +202,9 @@ def _evidence(
             for finding in verdict.decisive
         ),
         scores=tuple(scores),
+        thresholds=tuple(
+            _threshold(point) for point in Evidence.from_dict(verdict.evidence).operating
+        ),
         maps=_maps(folder, scores),
         lineage=Lineage(
             sha256=digest(record),

@@ -7,6 +7,7 @@ datetimes; the page shows all of them in the zone of `LineReport.generated`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -84,6 +85,29 @@ class DefectRecall:
 
 
 @dataclass(frozen=True)
+class Threshold:
+    """What the test images show at one threshold."""
+
+    value: float
+    source: Literal["trained", "calibration", "test_images", "moved"]
+    promised: float | None
+    """Share of false alarms that calibration promises, 0..1; None: it does not."""
+    false_alarms: int
+    detected: Mapping[str, int]
+    """Defective images above it, by kind."""
+
+
+@dataclass(frozen=True)
+class ThresholdMove:
+    """The last move of a version's threshold, as in the ledger."""
+
+    time: datetime
+    to: float
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Lineage:
     """Facts of the lineage record (`patchae.lineage/2`) that people ask for first."""
 
@@ -134,6 +158,37 @@ class ModelReport:
     lineage: Lineage
     run_url: str | None = None
     """Address of the MLflow run; only http and https become a link."""
+    thresholds: tuple[Threshold, ...] = ()
+    """The operating table, the lowest first; empty in verdicts of an older patchae."""
+    moved: ThresholdMove | None = None
+    """None: the version decides by the threshold that training set."""
+
+    @property
+    def in_force(self) -> float:
+        """The threshold that the version decides by now."""
+        return self.moved.to if self.moved else self.threshold
+
+    @property
+    def recall_now(self) -> float | None:
+        """Recall at the threshold in force; None: no defective test images."""
+        if self.moved is None or not self.n_defect:
+            return self.recall
+        return sum(self._row.detected.values()) / self.n_defect
+
+    @property
+    def false_alarm_rate_now(self) -> float | None:
+        """False alarms at the threshold in force, 0..1; None: no good test images."""
+        if self.moved is None or not self.n_good:
+            return self.false_alarm_rate
+        return self._row.false_alarms / self.n_good
+
+    @property
+    def _row(self) -> Threshold:
+        return next(row for row in self.thresholds if row.value == self.in_force)
+
+    def false_alarms_at(self, row: Threshold) -> Interval:
+        """Between which values the false-alarm rate at a threshold lies."""
+        return share_interval(row.false_alarms, self.n_good)
 
     @property
     def image_auroc_interval(self) -> Interval:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from patchae.report.now import Now
 
 What = Literal["registered", "judged", "promoted", "overridden", "rolled_back", "adopted"]
-Happened = What | Literal["put_back", "finished", "retired", "tidied"]
+Happened = What | Literal["put_back", "finished", "retired", "tidied", "threshold"]
 
 WORDS: dict[Happened, str] = {
     "registered": "Registered",
@@ -34,6 +34,7 @@ WORDS: dict[Happened, str] = {
     "finished": "Interrupted move finished",
     "retired": "Retired",
     "tidied": "Weights let go",
+    "threshold": "Threshold moved",
 }
 
 
@@ -149,6 +150,9 @@ def event_of(entry: Entry, entries: Sequence[Entry]) -> Event | None:
         what, version, why = "retired", body["version"], body["reason"]
     elif entry.kind == "tidied":
         what, version, why = "tidied", body["version"], ", ".join(body["files"])
+    elif entry.kind == "threshold":
+        what, version = "threshold", body["version"]
+        why = f"{body['from']:.6g} to {body['to']:.6g}: {body['reason']}"
     elif entry.kind == "repair":
         what = "put_back" if body["why"] == "put_back" else "finished"
         moved = next((one for one in entries if one.seq == body["move"]), None)

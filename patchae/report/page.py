@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from patchae.evidence.counts import share_interval
 from patchae.files import write_text
 from patchae.report import templating, text
 from patchae.report.charts import histogram_svg, roc_svg
@@ -37,6 +38,14 @@ WORDS: dict[State | LinkState, str] = {
     "unknown": "Not proven",
 }
 """The word beside the shape of every state."""
+
+SET_BY = {
+    "trained": "training, on calibration images",
+    "calibration": "calibration images",
+    "test_images": "the test images themselves",
+    "moved": "a person",
+}
+"""What set a threshold of the operating table."""
 
 _DEPLOYED: dict[Outcome, str] = {
     "promote": "passed its gates and is deployed.",
@@ -110,11 +119,13 @@ def _environment(report: LineReport) -> Environment:
         when=lambda time: _time(time, report.generated),
     )
     made.globals.update(
+        SET_BY=SET_BY,
         WORDS=WORDS,
         WRONG_SHOWN=WRONG_SHOWN,
         charts=_charts,
         count=text.count,
         headline=headline,
+        missed=share_interval,
         pair=text.pair,
     )
     return made

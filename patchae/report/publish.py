@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 from patchae.files import write_bytes
 
@@ -40,6 +41,15 @@ def renewed(site: Path) -> Iterator[Path]:
         _put(draft, site)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def pages_with(site: Path, draft: Path) -> frozenset[str]:
+    """The pages of lines that there will be once a draft takes its place, as addresses in links."""
+    new = {path.relative_to(draft) for path in draft.glob("*/*.html")}
+    made_anew = {page.parent for page in new}
+    old = {path.relative_to(site) for path in site.glob("[!.]*/*.html")}
+    stay = {page for page in old if page.parent not in made_anew or not page.name.startswith(_OURS)}
+    return frozenset(quote(str(page), errors="replace") for page in new | stay)
 
 
 def remove_others(site: Path, lines: Collection[str]) -> None:

@@ -23,9 +23,10 @@ def readable(entries: Iterable[Entry]) -> list[Entry]:
 
 def _readable(entry: Entry) -> Entry:
     body = entry.body
+    texts = [key for key in _TEXTS if entry.kind != "threshold" or key not in {"to", "from"}]
     other: dict[str, Any] = {
         key: canonical_json(body[key])
-        for key in _TEXTS
+        for key in texts
         if not isinstance(body.get(key, ""), str) and not (key == "from" and body[key] is None)
     }
     if not isinstance(body.get("files", {}), dict):

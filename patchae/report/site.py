@@ -28,7 +28,7 @@ from patchae.report.life import life_of, render
 from patchae.report.looks import page_of
 from patchae.report.morning import plant
 from patchae.report.now import Now, Plant
-from patchae.report.publish import remove_others, renewed
+from patchae.report.publish import pages_with, remove_others, renewed
 from patchae.report.start import AUDITS, LEDGER, START, audits_page, ledger_page, start_page
 
 
@@ -64,7 +64,7 @@ def write_site(project: Project, tracking: Tracking) -> Plant:
                 told = images_page(project, line.name).is_file()
                 _write(_pages(report, found, book, home=True, images=told), draft / line.name)
                 _looks(project, found, line, draft / line.name)
-            _write(_over_all(found, book), draft)
+            _write(_over_all(found, book, pages_with(project.reports, draft)), draft)
         remove_others(project.reports, {line.name for line in lines})
     return found
 
@@ -108,7 +108,7 @@ def write_report(
         with renewed(project.reports) as draft:
             _write(_pages(report, found, book, home=True, images=told), draft / line.name)
             _looks(project, found, line, draft / line.name)
-            _write(_over_all(found, book), draft)
+            _write(_over_all(found, book, pages_with(project.reports, draft)), draft)
     with TemporaryDirectory() as folder:  # MLflow keeps them flat, without the pages above
         kept = _write(_pages(report, found, book, home=False), Path(folder))
         tracking.log_report(line.name, *kept)
@@ -166,11 +166,11 @@ def _looks(project: Project, found: Plant, line: Line, folder: Path) -> None:
             write_bytes(folder / model.looked.page, page)
 
 
-def _over_all(found: Plant, book: LedgerView) -> dict[str, str]:
+def _over_all(found: Plant, book: LedgerView, pages: Collection[str]) -> dict[str, str]:
     return {
-        LEDGER: ledger_page(found, book.entries),
-        AUDITS: audits_page(found),
-        START: start_page(found),
+        LEDGER: ledger_page(found, book.entries, pages),
+        AUDITS: audits_page(found, pages),
+        START: start_page(found, pages),
     }
 
 

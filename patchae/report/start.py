@@ -1,11 +1,12 @@
 """The pages over all lines: where the morning begins, the ledger, and the audits.
 
-Pure functions of values: what they show was gathered by `morning`.
+Pure functions of values: what they show was gathered by `morning`. They link to no page that is not
+among `pages`, the relative addresses of those that there are; None: all are there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from patchae.registry.chain import Entry
@@ -24,12 +25,16 @@ ROWS = 200
 """The newest rows of the ledger that its page shows; `patchae ledger export` writes all."""
 
 
-def start_page(plant: Plant) -> str:
+def start_page(plant: Plant, pages: Collection[str] | None = None) -> str:
     """What one opens first: what needs attention, then every class of every line."""
-    return page("start.html.j2", plant.generated, plant=plant, spark=spark, here=START, up="")
+    return page(
+        "start.html.j2", plant.generated, plant=plant, spark=spark, pages=pages, here=START, up=""
+    )
 
 
-def ledger_page(plant: Plant, entries: Sequence[Entry]) -> str:
+def ledger_page(
+    plant: Plant, entries: Sequence[Entry], pages: Collection[str] | None = None
+) -> str:
     """The newest rows of the ledger, and whether its chain holds."""
     told = readable(entries)
     by_model: dict[str, list[Entry]] = {}
@@ -47,19 +52,28 @@ def ledger_page(plant: Plant, entries: Sequence[Entry]) -> str:
         rows=events,
         known=known,
         EVENTS=EVENTS,
+        pages=pages,
         here=LEDGER,
         up="",
     )
 
 
-def audits_page(plant: Plant) -> str:
+def audits_page(plant: Plant, pages: Collection[str] | None = None) -> str:
     """The last audit of everything that is deployed, and the command that makes it again."""
     order = {"broken": 0, "unknown": 2, "holds": 3}
     models = sorted(
         (model for model in plant.models if model.champion),
         key=lambda now: (order[now.audit.state] if now.audit else 1, now.model),
     )
-    return page("audits.html.j2", plant.generated, plant=plant, models=models, here=AUDITS, up="")
+    return page(
+        "audits.html.j2",
+        plant.generated,
+        plant=plant,
+        models=models,
+        pages=pages,
+        here=AUDITS,
+        up="",
+    )
 
 
 def spark(model: Now) -> Markup:

@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from patchae.dataset.picture import MAX_PIXELS
+from patchae.images import MAX_PIXELS
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -21,6 +21,7 @@ _SHAPES: dict[Happened, str] = {
     "judged": "diamond",
     "retired": "cross",
     "tidied": "dash",
+    "threshold": "bar",
 }
 
 
@@ -103,6 +104,8 @@ def _mark(what: Happened, x: float, y: float) -> str:
     if shape == "diamond":
         points = polyline([(x, y - 6), (x + 6, y), (x, y + 6), (x - 6, y)])
         return f'<path class="mark" d="{points}Z" fill="#fff" stroke="#1b2230" stroke-width="1.5"/>'
+    if shape == "bar":
+        return stroke("ink", polyline([(x, y - 7), (x, y + 7)]), width=2.5)
     if shape == "dash":
         return stroke("soft", polyline([(x - 6, y), (x + 6, y)]), width=2.5)
     return stroke(

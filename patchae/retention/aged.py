@@ -61,7 +61,7 @@ def _aged(
             else:
                 what = folder.relative_to(project.state).as_posix()
                 why = "its removal was interrupted" if going else f"over since {since:%Y-%m-%d}"
-                found.go(what, size_of(folder), why, partial(remove_folder, folder))
+                found.go(what, size_of(folder), why, partial(remove_folder, project, folder))
     return found
 
 

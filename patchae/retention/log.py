@@ -13,7 +13,7 @@ from pathlib import Path
 from platform import node
 from typing import Literal
 
-from patchae.files import canonical_json, write_whole
+from patchae.files import MODE, canonical_json, write_whole
 from patchae.project import Project
 from patchae.retention.item import Asked, Item
 
@@ -47,7 +47,7 @@ def note(project: Project, asked: Asked, item: Item, step: Step, size: int) -> N
     file = log_file(project)
     file.parent.mkdir(parents=True, exist_ok=True)
     torn = file.exists() and file.read_bytes()[-1:] not in {b"", b"\n"}
-    handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, MODE)
     try:
         write_whole(handle, (("\n" if torn else "") + line + "\n").encode())
         os.fsync(handle)

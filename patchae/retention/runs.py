@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from patchae.errors import UsageError
 from patchae.lines_file import load_lines
 from patchae.project import Project
 from patchae.registry.chain import Kind
@@ -53,7 +54,11 @@ def runs(project: Project, tracking: Tracking, ledger: Ledger, asked: Asked) -> 
             elif days is None or asked.age(run.since) < days:
                 found.stay("younger than `failed_runs_days`")
             else:
-                size = size_of_run(tracking, run.run_id)
+                try:
+                    size = size_of_run(tracking, run.run_id)
+                except UsageError as error:  # not ours to remove, whatever MLflow says
+                    found.stay(f"{error.what}: {error.where}")
+                    continue
                 why = f"{run.status} since {run.since:%Y-%m-%d}, and no version"
                 remove = partial(_remove, tracking, ledger, asked, run, size)
                 found.go(f"{run.model} {run.run_id}", size, why, remove)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from patchae.errors import StoreBusy
+from patchae.errors import AccessRefused, StoreBusy, UsageError
 from patchae.files import Progress, silent
 from patchae.project import Project
 from patchae.registry.ledger import Ledger
@@ -76,7 +76,9 @@ def carry_out(
             note(project, asked, item, "begins", item.bytes)
             try:
                 freed = item.remove()
-            except (Stays, StoreBusy, OSError) as reason:
+            except AccessRefused:
+                raise
+            except (Stays, StoreBusy, UsageError, OSError) as reason:
                 note(project, asked, item, "stays", 0)
                 yield item, _told(reason)
             else:
@@ -85,8 +87,10 @@ def carry_out(
             progress("tidying", done, len(due))
 
 
-def _told(reason: Stays | StoreBusy | OSError) -> str:
+def _told(reason: Stays | StoreBusy | UsageError | OSError) -> str:
     if isinstance(reason, OSError):  # such as a file of another account; the rest may go
         where = f": {reason.filename}" if reason.filename else ""
         return f"it cannot be removed: {reason.strerror or reason}{where}"
+    if isinstance(reason, UsageError):  # such as a path that leads out of the state
+        return f"{reason.what}: {reason.where}"
     return reason.what if isinstance(reason, StoreBusy) else str(reason)

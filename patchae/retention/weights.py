@@ -19,7 +19,7 @@ from patchae.registry.ledger import Ledger
 from patchae.registry.letting_go import WHY, Files, Stays, let_weights_go, why_kept
 from patchae.registry.loading import LET_GO
 from patchae.registry.registration import LINEAGE_FILE
-from patchae.registry.removal import remove_model_files
+from patchae.registry.removal import remove_model_files, require_own_files
 from patchae.registry.standing import let_go, registrations
 from patchae.registry.tracking import Tracking, Version
 from patchae.retention.item import Asked, Found
@@ -67,6 +67,7 @@ def weights(tracking: Tracking, ledger: Ledger, asked: Asked) -> Found:
 def _remove(
     tracking: Tracking, ledger: Ledger, asked: Asked, version: Version, files: Files
 ) -> int:
+    require_own_files(tracking, version, files)  # before a row says that they go
     folder = tracking.model_folder(version)
     for name, file in files.items():
         if not (folder / name).is_file() or sha256_file(folder / name) != file["sha256"]:

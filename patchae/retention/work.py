@@ -7,12 +7,12 @@ runs holds the model's work as being used (`Project.using`), and nothing of the 
 
 from __future__ import annotations
 
-import shutil
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from patchae.files import remove
 from patchae.project import Project
 from patchae.registry.ledger import Ledger
 from patchae.registry.letting_go import Stays
@@ -40,8 +40,8 @@ def work(project: Project, ledger: Ledger, asked: Asked) -> Found:
                 found.stay("younger than `work_days`")
             else:
                 what = folder.relative_to(project.state).as_posix()
-                remove = partial(_remove, project, ledger, asked, folder)
-                found.go(what, size_of(folder), why, remove)
+                take = partial(_remove, project, ledger, asked, folder)
+                found.go(what, size_of(folder), why, take)
     return found
 
 
@@ -78,21 +78,24 @@ def _remove(project: Project, ledger: Ledger, asked: Asked, folder: Path) -> int
             raise Stays("a training of this class is running")
         if _why(folder, _registered(ledger, model), asked) is None:
             raise Stays("a training has used it meanwhile")
-        size = remove_folder(folder)
+        size = remove_folder(project, folder)
         with suppress(OSError):  # not empty: others are in it
             folder.parent.rmdir()
     return size
 
 
-def remove_folder(folder: Path) -> int:
-    """Remove a folder so that no crash leaves half of it under its name; the bytes."""
+def remove_folder(project: Project, folder: Path) -> int:
+    """Remove a folder so that no crash leaves half of it under its name; the bytes.
+
+    Raises:
+        DataError: it lies outside of the project's state; nothing is removed.
+    """
     size = size_of(folder)
     going = folder
     if not folder.name.startswith(GOING):
         going = folder.with_name(f"{GOING}{folder.name}")
-        shutil.rmtree(going, ignore_errors=True)  # of a removal that was interrupted before
+        remove(going, project.state)  # of a removal that was interrupted before
         if folder.exists():
             folder.rename(going)
-    if going.exists():
-        shutil.rmtree(going)
+    remove(going, project.state)
     return size

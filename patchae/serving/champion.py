@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from patchae.errors import UsageError
@@ -11,7 +11,7 @@ from patchae.project import Project
 from patchae.registry.fetched import Fetched
 from patchae.registry.loading import load_model
 from patchae.registry.tracking import Tracking
-from patchae.serving.proving import Keys, prove, require_files
+from patchae.serving.proving import Keys, Named, prove, require_files
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,11 +37,22 @@ class Champion:
     """What it was trained on."""
     detector: PatchAE
     ask: Ask
+    moved: float | None = None
+    """The threshold by the ledger; None: the one that training set."""
 
     @property
     def threshold(self) -> float:
         """Scores above it are alarms."""
-        return self.detector.threshold
+        return self.detector.threshold if self.moved is None else self.moved
+
+    @property
+    def named(self) -> Named:
+        """What it is, as the aliases and the ledger name it."""
+        return Named(self.version, self.moved)
+
+    def at(self, threshold: float | None) -> Champion:
+        """The same at another threshold; this one answers whoever asked it before."""
+        return replace(self, moved=threshold)
 
     @property
     def size(self) -> int:
@@ -55,6 +66,7 @@ def load(
     name: str,
     version: str,
     *,
+    threshold: float | None = None,
     keys: Keys = None,
     runtime: Runtime = "torch",
     beside: Sequence[Champion] = (),
@@ -66,6 +78,7 @@ def load(
         tracking: its MLflow.
         name: registered name.
         version: registered version.
+        threshold: by the ledger; None: the one that training set.
         keys: public keys of which one must have signed the ledger; None: any signature must fit.
         runtime: what computes.
         beside: champions that are loaded already; one with the same networks shares them.
@@ -84,7 +97,7 @@ def load(
         detector = load_model(folder, "cpu" if runtime == "onnx" else None)
     share_backbone(detector, [one.detector for one in beside])
     ask = by_torch(detector) if runtime == "torch" else by_onnx(detector)
-    made = Champion(name, version, str(record["data"]["version"]), detector, ask)
+    made = Champion(name, version, str(record["data"]["version"]), detector, ask, threshold)
     _warm_up(made)
     return made
 

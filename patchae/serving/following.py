@@ -16,10 +16,11 @@ from dataclasses import dataclass
 
 from patchae.errors import PatchaeError, StoreUnreachable, UsageError
 from patchae.project import Project
+from patchae.registry.fetched import Fetched
 from patchae.registry.ledger import Ledger
 from patchae.registry.tracking import Tracking
 from patchae.serving.champion import Champion, Runtime, load
-from patchae.serving.proving import Keys, named
+from patchae.serving.proving import Keys, Named, named, prove
 
 FOLLOW_S = 5.0
 AGAIN_S = 60.0
@@ -31,9 +32,9 @@ _log = logging.getLogger("patchae.serving")
 
 @dataclass(frozen=True)
 class Refusal:
-    """A version that could not be served."""
+    """A version, or its threshold, that could not be served."""
 
-    version: str
+    champion: Named
     tried: float
     """`time.monotonic`."""
     why: str
@@ -126,32 +127,41 @@ class Following:
             self._tell(slot, None)
 
     def _look(self, slot: Slot) -> None:
-        version = named(self._tracking, self._ledger, slot.name)
-        if slot.champion is not None and slot.champion.version == version:
+        wanted = named(self._tracking, self._ledger, slot.name)
+        if slot.champion is not None and slot.champion.named == wanted:
             slot.refused = None
             return
         refused = slot.refused
-        if refused and refused.version == version and time.monotonic() - refused.tried < AGAIN_S:
+        if refused and refused.champion == wanted and time.monotonic() - refused.tried < AGAIN_S:
             raise UsageError(refused.why)
         try:
-            made = load(
-                self._project,
-                self._tracking,
-                slot.name,
-                version,
-                keys=self._keys,
-                runtime=self._runtime,
-                beside=[one.champion for one in self.slots.values() if one.champion],
-            )
+            made = self._made(slot, wanted)
         except StoreUnreachable:
             raise
         except Exception as error:
-            slot.refused = Refusal(version, time.monotonic(), _why(error))
+            slot.refused = Refusal(wanted, time.monotonic(), _why(error))
             raise
-        if named(self._tracking, self._ledger, slot.name) != version:
+        if named(self._tracking, self._ledger, slot.name) != wanted:
             return  # to load takes a while; the next look finds who is champion now
         slot.champion, slot.refused = made, None
         self._changed(made)
+
+    def _made(self, slot: Slot, wanted: Named) -> Champion:
+        """The champion to serve: loaded, or the one in memory at another threshold, proven anew."""
+        if slot.champion is not None and slot.champion.version == wanted.version:
+            with Fetched(self._tracking) as own:
+                prove(self._project, own, slot.name, wanted.version, self._keys)
+            return slot.champion.at(wanted.threshold)
+        return load(
+            self._project,
+            self._tracking,
+            slot.name,
+            wanted.version,
+            threshold=wanted.threshold,
+            keys=self._keys,
+            runtime=self._runtime,
+            beside=[one.champion for one in self.slots.values() if one.champion],
+        )
 
     def _tell(self, slot: Slot, problem: str | None) -> None:
         if problem != slot.problem:

@@ -145,6 +145,7 @@ async def _decoded(
 
 def _read(champion: Champion, one: File, pixels: int) -> tuple[str, Tensor]:
     tensor = decoded(one.content, champion.size, champion.detector.white, pixels)
+    champion.detector.check(one.content, pixels)
     return sha256_bytes(one.content), tensor
 
 

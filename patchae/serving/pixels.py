@@ -1,6 +1,6 @@
 """From what an asker sent to what a model sees, without trusting a byte of it.
 
-The header is read before anything is decoded: what it claims must be one of four formats, in one
+The header is read before anything is decoded: what it claims must be one of five formats, in one
 frame, and within the limit of pixels. A file is decoded once, to the very pixels that
 `patchae.model.images.load` gives for it, so that a score over HTTP is the score of `patchae score`.
 """
@@ -11,15 +11,15 @@ import warnings
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from patchae.dataset.picture import mode_of, require_mode
 from patchae.errors import DataError
+from patchae.images import mode_of, require_mode
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL.ImageFile import ImageFile
     from torch import Tensor
 
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 """What is decoded; Pillow never tries another format on the bytes of an asker."""
 MAX_PIXELS = 50_000_000
 """Of one image; a decoded one takes up to four bytes for each."""
@@ -81,5 +81,5 @@ def _require_fit(image: ImageFile, max_pixels: int) -> None:
     require_mode(mode_of(image))
     # As the header of the first one says: `n_frames` would look up every one of a TIFF, in a time
     # that grows with the square of their number.
-    if getattr(image, "is_animated", False):
+    if image.format != "MPO" and getattr(image, "is_animated", False):
         raise DataError("a file of several images", mend="send one image per file")

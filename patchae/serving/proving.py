@@ -8,6 +8,7 @@ cannot be checked, such as a store of images that does not answer, stops nobody.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from patchae.lineage.naming import lineage_of
 from patchae.project import Project
 from patchae.registry.ledger import Ledger
 from patchae.registry.registration import WRITTEN_ON_DOWNLOAD
-from patchae.registry.standing import CHAMPION, champion_of
+from patchae.registry.standing import CHAMPION, champion_of, threshold_in_force
 from patchae.registry.tracking import Tracking
 
 Keys = tuple[str, ...] | None
@@ -26,8 +27,17 @@ NEEDED = frozenset({"ledger_chain", "registered", "verdict", "lineage_record"})
 """Links that must be intact; any other one may be impossible to check now."""
 
 
-def named(tracking: Tracking, ledger: Ledger, name: str) -> str:
-    """The version that is champion by MLflow and by the ledger.
+@dataclass(frozen=True)
+class Named:
+    """What is to be served of a model."""
+
+    version: str
+    threshold: float | None
+    """By the ledger; None: the one that training set."""
+
+
+def named(tracking: Tracking, ledger: Ledger, name: str) -> Named:
+    """The version that is champion by MLflow and by the ledger, and its threshold.
 
     Raises:
         UsageError: the model has no champion.
@@ -35,7 +45,8 @@ def named(tracking: Tracking, ledger: Ledger, name: str) -> str:
         StoreUnreachable: one of them does not answer.
     """
     alias = tracking.aliases.get(name).get(CHAMPION)
-    told = champion_of(ledger.entries(name)).current
+    entries = ledger.entries(name)
+    told = champion_of(entries).current
     if alias is None and told is None:
         raise UsageError(
             f"{name} has no champion", mend="`patchae status` lists the models that have one"
@@ -45,7 +56,7 @@ def named(tracking: Tracking, ledger: Ledger, name: str) -> str:
             f"MLflow's alias of {name} names version {alias}, the ledger {told}",
             mend="`patchae audit` says who moved it; a promotion that is under way ends by itself",
         )
-    return str(alias)
+    return Named(str(alias), threshold_in_force(entries, str(alias)))
 
 
 def prove(

@@ -169,4 +169,7 @@ def _simple_http() -> Any:
 
 
 def _warn(why: str) -> None:
-    say(f"warning: OpenLineage events were not sent: {why}; the retraining goes on without them")
+    say(
+        f"warning: OpenLineage events were not sent: {why}; the retraining goes on without them",
+        logging.WARNING,
+    )

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING
 
 from patchae.errors import DataError, NegativeFinding
 from patchae.files import Progress, silent
+from patchae.images import summary
 from patchae.lineage.naming import resolve
 from patchae.predictions.log import PredictionLog
 from patchae.predictions.record import as_text
 from patchae.project import Project
-from patchae.registry.loading import load_version
+from patchae.registry.ledger import Ledger
+from patchae.registry.loading import load_in_use
 from patchae.registry.tracking import Tracking
 from patchae.report.worst_page import MOST, Batch, Worst, picture, write_worst_page
 from patchae.steps.scoring import Job, score_source
-from patchae.steps.sources import fetched_one
+from patchae.steps.sources import fetched_one, not_scored
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +40,8 @@ class Scored:
     unreadable: Sequence[tuple[str, str]]
     """Names, and why."""
     worst: Sequence[Worst]
+    not_scored: Sequence[str] = ()
+    """What was left out that may be an image, as lines of text."""
 
     def raise_if_unreadable(self) -> None:
         """Raises:
@@ -49,6 +53,11 @@ class Scored:
                 f"{len(self.unreadable):,} of {self.images:,} images cannot be read: {why}",
                 where=name,
                 mend="replace them and run the same command again; worst.html lists them",
+            )
+        if self.not_scored:
+            raise NegativeFinding(
+                f"not everything was scored: {self.not_scored[0]}",
+                mend="see to what is left out, then run the same command again",
             )
 
 
@@ -71,7 +80,7 @@ def score_batch(
     """
     tracking = Tracking.open(project)
     name, version, _ = resolve(project, tracking, model)
-    detector = load_version(tracking, tracking.version(name, version))
+    detector = load_in_use(tracking, Ledger.of(project), tracking.version(name, version))
     job = Job(name, version, source, detector.threshold)
     with closing(PredictionLog.open(project)) as log:
         rows = score_source(detector, job, out, log, progress=progress)
@@ -84,6 +93,7 @@ def score_batch(
         alarms=int(rows.anomalous.fillna(value=False).sum()),
         unreadable=tuple(zip(bad.name, bad.error, strict=True)),
         worst=tuple(_worst(detector, source, rows[rows.score.notna()].head(MOST))),
+        not_scored=tuple(summary(not_scored(source))),
     )
     batch = Batch(
         name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from patchae.registry.chain import Entry
 from patchae.registry.evidence import Rival, evidence_of, rival_of, unscored_rival
 from patchae.registry.gates import judge
 from patchae.registry.ledger import Ledger
-from patchae.registry.loading import load_version
+from patchae.registry.loading import facts_of, load_version
+from patchae.registry.operating import calibration_in, table
 from patchae.registry.promotion import promote
 from patchae.registry.standing import (
     champion_of,
@@ -26,6 +28,7 @@ from patchae.registry.standing import (
     open_promotion,
     verdicts,
 )
+from patchae.registry.threshold import finish
 from patchae.registry.tracking import Tracking, Version
 from patchae.registry.verdict import rival_scores_file
 from patchae.settings import settings
@@ -54,11 +57,15 @@ def decide_class(job: ClassJob, version: Version, tracking: Tracking, ledger: Le
     # First of all: a crash between a move and its aliases is mended here.
     try:
         settle(ledger, tracking.aliases, job.model, actor=settings().who())
+        finish(ledger, tracking.aliases, job.model, actor=settings().who())
     except AliasMoved:
         _verdict(job, version, tracking, ledger)
         raise
     except AccessRefused:  # a promoter's move was interrupted, and a promoter finishes it
-        say(f"{job.model}: an interrupted move waits for an account that may move aliases")
+        say(
+            f"{job.model}: an interrupted move waits for an account that may move aliases",
+            logging.WARNING,
+        )
     verdict = _acted_upon(job, version, tracking, ledger)
     tracking.link(version, "verdict", verdict)
     return verdict
@@ -82,7 +89,8 @@ def _acted_upon(job: ClassJob, version: Version, tracking: Tracking, ledger: Led
         except AccessRefused:
             say(
                 f"{job.model}: the verdict stands, and this account may not move aliases; a"
-                f" promoter runs `patchae promote {job.model}/{version.version} --reason TEXT`"
+                f" promoter runs `patchae promote {job.model}/{version.version} --reason TEXT`",
+                logging.WARNING,
             )
             return verdict
         except AliasMoved:
@@ -113,13 +121,22 @@ def _verdict(job: ClassJob, version: Version, tracking: Tracking, ledger: Ledger
     record, text = lineage_in(artifacts), _scores_of(version, artifacts)
     rows = read_scores(text)
     rival, rival_scores = _rescore(job, champion, rows, tracking, entries)
+    evaluation, rate = record.get("evaluation", {}), _promised(record)
+    calibration = calibration_in(facts_of(tracking, version))
+    operating = (
+        table(rows, evaluation["threshold"], rate, calibration)
+        if rate is not None and "threshold" in evaluation
+        else ()
+    )
     evidence = evidence_of(
         rows,
         champion=rival,
-        ms_per_image=record.get("evaluation", {}).get("ms_per_image"),
+        ms_per_image=evaluation.get("ms_per_image"),
         validation_passed=record.get("validation", {}).get("passed", False),
         lineage_complete=not missing(record),
         data_recorded=version_log.made(job.project, job.data_version),
+        promised=rate,
+        operating=operating,
         seeds=tracking.seeds(version),
     )
     rival_digest = None
@@ -136,6 +153,12 @@ def _verdict(job: ClassJob, version: Version, tracking: Tracking, ledger: Ledger
     if same and last and _problem(body) and body["reasons"] == last.body["reasons"]:
         return last  # not a row each night for as long as nobody restores the champion
     return ledger.append("verdict", job.model, body, settings().who())
+
+
+def _promised(record: Mapping[str, Any]) -> float | None:
+    """The share of false alarms that the threshold was asked for; None: the record is damaged."""
+    rate = record.get("training", {}).get("settings", {}).get("false_alarm_rate")
+    return float(rate) if isinstance(rate, int | float) else None
 
 
 def _taken_back(entries: list[Entry], version: str) -> bool:

@@ -26,6 +26,14 @@ class Origin:
     flow_run_id: str | None = None
     deployment: str | None = None
     work_pool: str | None = None
+    started_by: str | None = None
+    """Who or what had it started; None: nobody knows."""
+
+    @property
+    def sentence(self) -> str:
+        """Why it runs and who had it started, for people."""
+        by = f", started by {self.started_by}" if self.started_by else ""
+        return f"{self.trigger.replace('_', ' ')}: {self.reason}{by}"
 
     def to_record(self) -> dict[str, Any]:
         """What a lineage record says of it."""
@@ -35,6 +43,7 @@ class Origin:
             "work_pool": self.work_pool,
             "trigger": self.trigger,
             "reason": self.reason,
+            "started_by": self.started_by,
         }
 
 

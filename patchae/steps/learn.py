@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import math
 import platform
 import shlex
@@ -84,7 +85,7 @@ def train_class(job: ClassJob, progress: Progress = silent) -> bool:
             shutil.rmtree(kept, ignore_errors=True)
             raise
         for warning in model.facts["warnings"]:
-            say(f"{job.class_name}: {warning}")
+            say(f"{job.class_name}: {warning}", logging.WARNING)
         model.save(draft / "model")
         told = ("torch", "losses", "learned", "calibration", "weights_sha256")
         facts = {name: model.facts[name] for name in told}

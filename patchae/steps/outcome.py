@@ -31,6 +31,14 @@ class ClassOutcome:
     """The reasons in words."""
     failed: str | None = None
 
+    @property
+    def sentence(self) -> str:
+        """The row as one line for people."""
+        if self.failed is not None:
+            return f"{self.class_name}: failed: {self.failed}"
+        again = "" if self.trained else " (not trained again)"
+        return f"{self.class_name}: {self.verdict}, version {self.version}{again}: {self.because}"
+
     def to_dict(self) -> dict[str, Any]:
         """The row as JSON values, as `docs/json.md` documents it."""
         return {

@@ -21,7 +21,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from patchae.dataset.picture import require_mode_of
 from patchae.errors import DataError, StoreBusy, UsageError
 from patchae.files import Progress, sha256_file, silent, write_json
 from patchae.predictions.alone import alone
@@ -140,11 +139,13 @@ def _claim(out: Path, job: Job) -> None:
     if file.exists():
         held = json.loads(file.read_text())
         if held != asdict(job):
+            at = "" if held["threshold"] == job.threshold else f" at threshold {held['threshold']}"
             raise UsageError(
-                f"the folder holds scores of {held['model']}/{held['version']} for"
+                f"the folder holds scores of {held['model']}/{held['version']}{at} for"
                 f" {held['source']}",
                 where=str(out),
-                mend=f"name another --out for {job.model}/{job.version}, or remove this one",
+                mend=f"name another --out for {job.model}/{job.version} at threshold"
+                f" {job.threshold}, or remove this one",
             )
         return
     if out.exists() and any(out.iterdir()):
@@ -203,7 +204,7 @@ def _score(detector: PatchAE, items: Sequence[Item], paths: Sequence[Path]) -> p
         rows.append(row)
         try:
             row["sha256"] = sha256_file(path)
-            require_mode_of(path)
+            detector.check(path)
             pixels = load(path, detector.settings.image_size, detector.white)
             whole.append((row, pixels.permute(1, 2, 0).numpy()))
         except DataError as error:

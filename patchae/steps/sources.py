@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from patchae.dataset import bucket
-from patchae.dataset.layout import IMAGE_SUFFIXES, files_below
 from patchae.errors import DataError, StoreUnreachable
+from patchae.images import LeftOut, find_images, is_image_name, left_out
 from patchae.predictions.record import as_text
 
 
@@ -27,17 +27,25 @@ def listed(source: str) -> Iterator[Item]:
     """The images of a source in the order of their names."""
     if source.startswith(bucket.SCHEME):
         for key, stamp in sorted(bucket.stamped(source)):
-            if Path(key).suffix.lower() in IMAGE_SUFFIXES:
+            if is_image_name(key):
                 yield Item(key, stamp)
         return
     root = Path(source)
     if not root.is_dir():
         raise DataError("no such folder", where=source, mend="name a folder of images")
-    for path in sorted(files_below(root)):
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
-            told = path.stat()
-            name = path.relative_to(root).as_posix()
-            yield Item(as_text(name), f"{told.st_size}-{told.st_mtime_ns}")
+    for path in find_images(root).paths:
+        told = path.stat()
+        name = path.relative_to(root).as_posix()
+        yield Item(as_text(name), f"{told.st_size}-{told.st_mtime_ns}")
+
+
+def not_scored(source: str) -> list[LeftOut]:
+    """Return the images of a source that are not read, and linked folders: not litter, no texts."""
+    if source.startswith(bucket.SCHEME):
+        others = [item for key, _ in bucket.stamped(source) if (item := left_out(key))]
+    else:
+        others = list(find_images(Path(source)).left_out)
+    return [item for item in others if item.kind in {"unreadable", "link"}]
 
 
 def _file(root: Path, name: str) -> Path:

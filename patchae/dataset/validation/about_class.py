@@ -11,6 +11,9 @@ from patchae.dataset.validation.statement import Statement, between, expect, nev
 if TYPE_CHECKING:
     from patchae.config import Validation
 
+_WHOLE = 0.95
+"""Share of an image above which a mask marks all of it, or is inverted."""
+
 
 def about_layout() -> tuple[Statement, ...]:
     """That there are images, where they belong."""
@@ -46,7 +49,7 @@ def about_counts(rules: Validation) -> tuple[Statement, ...]:
         ("test_good", "test/good", rules.min_test_good,
          "add images of good parts that are not in train/good"),
         ("test_defect", "the defect folders of test/", rules.min_test_defect,
-         "add images of defective parts"),
+         "add images of defective parts; until then the verdict is `hold`"),
     )  # fmt: skip
     return tuple(
         Statement(
@@ -92,6 +95,21 @@ def about_fairness(rules: Validation) -> tuple[Statement, ...]:
             (never("conflicting"),),
         ),
         Statement(
+            "no_masks_among_images",
+            "No mask lies among the images",
+            "no file that its name makes the mask of an image beside it, as 1_GT.png of 1.png",
+            "move it to ground_truth/<defect>/<stem>_mask.png, or remove it; if it is a photo,"
+            " rename it",
+            (never("among_masks"),),
+        ),
+        Statement(
+            "no_good_among_defects",
+            "No folder of defective images is called like good parts",
+            f"good parts in test/{GOOD}; no kind called OK, pass, normal, gut or the like",
+            f"move its images to test/{GOOD}; if they are defective, give the kind another name",
+            (never("like_good"),),
+        ),
+        Statement(
             "no_copies",
             "No image is there twice",
             "each file once in train/ and once in test/",
@@ -122,10 +140,10 @@ def about_masks(rules: Validation) -> tuple[Statement, ...]:
         ),
         Statement(
             "no_mask_on_good",
-            "No good image has a mask",
-            "masks for defective images only",
+            "No good image has a mask that marks anything",
+            "masks for defective images only, or masks that are black",
             "remove the mask, or move the image to the folder of its defect",
-            (expect("column_values_to_be_null", "mask", where="good"),),
+            (never("good_masked"),),
         ),
         Statement(
             "mask_size_matches",
@@ -161,17 +179,31 @@ def about_masks(rules: Validation) -> tuple[Statement, ...]:
         Statement(
             "mask_not_full",
             "No mask marks the whole image",
-            "less than all of its pixels",
-            "draw the defect alone; every pixel above 0 counts as defective",
-            (
-                expect(
-                    "column_values_to_be_between",
-                    "mask_coverage",
-                    where="mask_seen",
-                    max_value=1,
-                    strict_max=True,
-                ),
-            ),
+            f"at most {_WHOLE:.0%} of its pixels",
+            "draw the defect alone, white on black; every pixel above 0 counts as defective",
+            (between("mask_coverage", None, _WHOLE, where="mask_seen"),),
+        ),
+        Statement(
+            "masks_not_inverted",
+            "The masks of every kind mark defects, and not what is around them",
+            f"at most {rules.max_mask:.0%} of the image at the median of a kind",
+            "export them white on black, the defect white; or, where the defect is that large,"
+            " raise max_mask",
+            (between("mask_of_kind", None, rules.max_mask, where="mask_seen"),),
+        ),
+        Statement(
+            "mask_of_one_image",
+            "Every mask belongs to one image",
+            "no two images that differ by their type alone, as 0.png and 0.jpg, over one mask",
+            "rename one of the images, and draw a mask of its own or none",
+            (never("mask_shared"),),
+        ),
+        Statement(
+            "sharp_masks",
+            "No mask has noise or soft edges",
+            "no values between the ground and the mark; they are cut at half of the highest",
+            "export it as PNG, without smoothing; what is cut counts as good",
+            (between("mask_cut", None, 0, where="mask_seen"),),
         ),
     )
 
@@ -185,7 +217,7 @@ def about_strays() -> tuple[Statement, ...]:
         ("no_misplaced_images", strays.MISPLACED, "No image lies where it is not used",
          "train/good, test/good and test/<defect>", "move the image to the folder of its kind"),
         ("known_files", strays.UNKNOWN, "There are images and masks only",
-         "PNG, JPEG, TIFF and BMP", "convert other images; remove what is none"),
+         "PNG, JPEG, TIFF, BMP and WebP", "convert other images; remove what is none"),
         ("distinct_names", strays.ALIKE, "No two names differ by case or accents alone",
          "names that differ on every file system", "rename one of them, or merge the folders"),
     )  # fmt: skip

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from patchae.dataset.picture import MAX_PIXELS
 from patchae.dataset.validation.statement import Statement, between, expect, never
+from patchae.images import MAX_PIXELS
 
 if TYPE_CHECKING:
     from patchae.config import Validation

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from patchae.dataset.layout import suffix_of
+from patchae.dataset.misfits import is_like_good, masks_among
 from patchae.dataset.picture import EMPTY, TOO_MANY_PIXELS
 from patchae.dataset.validation.likeness import near_copies
+from patchae.images import KINDS, suffix_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,16 +22,8 @@ GOOD = "good"
 _NEVER_EMPTY = ("class", "split", "defect", "path", "sha256", "kind", "frames", "upright")
 _LOOKS = ("brightness", "contrast", "highest", "white", "sharpness", "dead")
 _OF_THE_IMAGE = ("width", "height", "mode", "problem", "perceptual_hash", *_LOOKS)
-_OF_THE_MASK = ("mask", "mask_width", "mask_height", "mask_coverage")
+_OF_THE_MASK = ("mask", "mask_width", "mask_height", "mask_coverage", "mask_cut")
 _NEEDED = (*_NEVER_EMPTY, *_OF_THE_IMAGE, *_OF_THE_MASK)
-_KINDS = {
-    ".png": {"PNG"},
-    ".jpg": {"JPEG", "MPO"},
-    ".jpeg": {"JPEG", "MPO"},
-    ".bmp": {"BMP", "DIB"},
-    ".tif": {"TIFF"},
-    ".tiff": {"TIFF"},
-}
 _LEVELS = 65_535
 _BITS = (8, 10, 12, 14, 16)
 
@@ -46,7 +39,13 @@ def facts(manifest: pd.DataFrame, class_name: str, near_copy: float = 0.25) -> p
     train_good_once, test_good_once, test_defect_once
                             it does, and is the first of its content there: copies show nothing more
     good_seen               it is good and was decoded
-    mask_seen               it has a mask, which was decoded and is to be judged
+    mask_seen               it has a mask, which was decoded and is to be judged; the mask of a good
+                            image that marks nothing says what the folder says, and is not
+    good_masked             it is good, and has a mask that marks something or was not decoded
+    mask_shared             its mask is that of another image, too
+    mask_of_kind            share that the masks of its kind mark at the median; 0 without a mask
+    among_masks             its name says that it is the mask of an image beside it
+    like_good               it lies in a folder of test/ that is called as good parts are
     both_seen               both of these
     fault                   why it was not decoded: empty, pixels, damaged, or mask; "" if it was
     another_type            its bytes are of another type than its name says
@@ -61,6 +60,7 @@ def facts(manifest: pd.DataFrame, class_name: str, near_copy: float = 0.25) -> p
     width, height, mask_width, mask_height
                             pixels; 0 where unknown
     mode                    Pillow mode; "" where unknown; I;16 whatever the order of its bytes
+    mask_cut                share of it that is noise or soft edges; 0 where there is none
     mask_coverage           share of marked pixels, 0 to 1; 0 where there is none or it is unknown
 
     Args:
@@ -72,6 +72,8 @@ def facts(manifest: pd.DataFrame, class_name: str, near_copy: float = 0.25) -> p
         ValueError: a column is missing, a value is missing where none may be, or an image belongs
             to another class.
     """
+    import pandas as pd
+
     absent = [column for column in _NEEDED if column not in manifest.columns]
     if absent:
         raise ValueError(f"the manifest has no column {', '.join(absent)}")
@@ -86,7 +88,12 @@ def facts(manifest: pd.DataFrame, class_name: str, near_copy: float = 0.25) -> p
     good = manifest["defect"] == GOOD
     fault = _fault(manifest)
     image_seen = fault.isin(["", "mask"])
-    mask_seen = manifest["mask"].notna() & ((fault == "") | manifest["mask_width"].notna())
+    masked = manifest["mask"].notna()
+    decoded = masked & ((fault == "") | manifest["mask_width"].notna())
+    idle = good & decoded & (manifest["mask_coverage"] == 0)
+    mask_seen = decoded & ~idle
+    # Text among the numbers is found by the checks of each mask.
+    marked = pd.to_numeric(manifest["mask_coverage"].where(mask_seen & ~good), errors="coerce")
     content = manifest["sha256"]
     both_splits = set(content[in_train]) & set(content[in_test])
     both_labels = set(content[in_test & good]) & set(content[in_test & ~good])
@@ -108,6 +115,11 @@ def facts(manifest: pd.DataFrame, class_name: str, near_copy: float = 0.25) -> p
         **{f"{part}_once": it & ~content.where(it).duplicated() for part, it in parts.items()},
         "good_seen": good & image_seen,
         "mask_seen": mask_seen,
+        "good_masked": good & masked & ~idle,
+        "mask_shared": masked & manifest["mask"].duplicated(keep=False),
+        "mask_of_kind": marked.groupby(manifest["defect"]).transform("median").fillna(0.0),
+        "among_masks": manifest["path"].isin(masks_among(manifest["path"])),
+        "like_good": in_test & manifest["defect"].map(is_like_good).astype(bool),
         "both_seen": image_seen & mask_seen,
         "fault": fault,
         "another_type": image_seen & _another_type(manifest),
@@ -117,6 +129,7 @@ def facts(manifest: pd.DataFrame, class_name: str, near_copy: float = 0.25) -> p
         "copied": manifest.duplicated(["split", "sha256"], keep=False) & ~conflicting,
         "mode": manifest["mode"].fillna("").replace(dict.fromkeys(("I;16B", "I;16L"), "I;16")),
         "mask_coverage": manifest["mask_coverage"].fillna(0.0),
+        "mask_cut": manifest["mask_cut"].astype("float64").fillna(0.0),
         **{column: manifest[column].fillna(0) for column in sizes},
         **{column: looks[column] for column in _LOOKS},
     }
@@ -150,7 +163,7 @@ def _another_type(manifest: pd.DataFrame) -> pd.Series[bool]:
 
     return pd.Series(
         [
-            kind not in _KINDS.get(suffix_of(path), {kind})
+            kind not in KINDS.get(suffix_of(path), {kind})
             for path, kind in zip(manifest["path"], manifest["kind"], strict=True)
         ],
         index=manifest.index,

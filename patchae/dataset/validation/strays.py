@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from patchae.dataset.layout import GROUND_TRUTH, IMAGE_SUFFIXES, walked
+from patchae.dataset.layout import GROUND_TRUTH
+from patchae.images import IMAGE_SUFFIXES, is_litter, walked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,6 @@ MASK = "mask without image"
 MISPLACED = "misplaced image"
 UNKNOWN = "unknown file"
 ALIKE = "name like another"
-_LITTER = frozenset({"thumbs.db", "desktop.ini"})
 _TEXTS = frozenset({"readme", "license", "licence"})
 """Names, without their suffix, that every data set brings along."""
 
@@ -51,11 +51,10 @@ def table(found: Mapping[str, str]) -> pd.DataFrame:
 
 def _files(data: Path, class_name: str) -> Iterator[str]:
     for parent, folders, files in walked(data / class_name):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not is_litter(name))
         within = Path(parent).relative_to(data).as_posix()
         for name in files:
-            hidden = name.startswith(".") or name.lower() in _LITTER
-            if not hidden and name.partition(".")[0].lower() not in _TEXTS:
+            if not is_litter(name) and name.partition(".")[0].lower() not in _TEXTS:
                 # What cannot be said in UTF-8 cannot be a path of an image either.
                 yield f"{within}/{name}".encode(errors="backslashreplace").decode()
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _SOURCES = (
     *("facts.py", "likeness.py", "strays.py", "drift.py", "evaluate.py", "validate.py"),
-    *("../looks.py", "../picture.py"),
+    *("../looks.py", "../picture.py", "../misfits.py"),
 )
 """Files that decide, besides the suite itself, what a check finds: they judge, and measure."""
 

@@ -45,7 +45,7 @@ from typing import IO, Any, TypeVar
 BUNDLE = "patchae.bundle/1"
 INDEX = "bundle.json"
 SCHEMA_FILE = "lineage-2.schema.json"
-SCHEMA_SHA256 = "00779b5b0e53215d616d3bdfa97dc09d9bd79b736eb3471c256cae88d69c1a6e"
+SCHEMA_SHA256 = "4615c5e10b4e3bd8404942f9a09a12279404664032faf7e06144f329fae91b52"
 """Of the schema that records are held against: a laxer one must not take its place."""
 ALWAYS = ("audit.json", "index.html", "ledger.jsonl", "verify.py")
 """Files of every bundle that no other link asks for."""
@@ -395,6 +395,9 @@ def _recompute(facts: Facts, row: Json) -> None:
         "data_recorded": told["data_recorded"],
         "seeds": told["seeds"],
     }
+    if "promised" in told or "broken_promise" in body["policy"]:  # not in rows of older patchae
+        found["promised"] = record["training"]["settings"]["false_alarm_rate"]
+        found["operating"] = operating(facts, told["operating"])
     if wrong := [key for key in sorted({*found, *told}) if not close(found.get(key), told[key])]:
         raise Broken(f"row {seq}: its evidence is not what the records show: {', '.join(wrong)}")
     outcome, reasons, findings = judge(told, body["policy"])
@@ -407,6 +410,38 @@ def _recompute(facts: Facts, row: Json) -> None:
     said = [{key: one[key] for key in one if key[:5] != "more_"} for one in body["findings"]]
     if not close(findings, said):
         raise Broken(f"row {seq}: its findings are not what its policy gives on its evidence")
+
+
+def operating(facts: Facts, told: Sequence[Json]) -> list[Json]:
+    """The operating table, counted again; a threshold of it must be from where it says."""
+    for point in told:
+        source = facts.record["evaluation"]["threshold"]
+        if point["source"] == "calibration" and facts.calibration:
+            source = conformal(facts.calibration, point["promised"])
+        elif point["source"] != "trained":
+            continue
+        if not close(point["threshold"], source):
+            raise Broken(f"operating table: {point['threshold']} is not of {point['source']}")
+    return [
+        _operating(facts, *(point[k] for k in ("threshold", "source", "promised")))
+        for point in told
+    ]
+
+
+def _operating(facts: Facts, threshold: float, source: str, promised: float | None) -> Json:
+    above = {row["defect"]: 0 for row in facts.scores if row["label"]}
+    for row in facts.scores:
+        if row["label"]:
+            above[row["defect"]] += row["score"] > threshold
+    false = sum(row["score"] > threshold for row in facts.scores if not row["label"])
+    where = {"threshold": threshold, "source": source, "promised": promised}
+    return {**where, "false_alarms": false, "detected": above}
+
+
+def conformal(calibration: Sequence[float], rate: float) -> float:
+    """The threshold that promises a rate of false alarms: split conformal prediction."""
+    count = len(calibration)
+    return sorted(calibration)[min(math.ceil((count + 1) * (1 - rate)), count) - 1]
 
 
 def _paired(facts: Facts, row: Json, champion: Json) -> Json | None:
@@ -423,6 +458,31 @@ def _paired(facts: Facts, row: Json, champion: Json) -> Json | None:
     _require_test_images(name, rows, facts.manifest)
     own = {item["path"]: item["score"] for item in rows}
     return paired(facts.scores, [own[item["path"]] for item in facts.scores])
+
+
+@link("The threshold in use is the one in the ledger")
+def threshold(facts: Facts) -> str:
+    """Every move of the threshold follows the one before, and is what it says it is."""
+    trained = current = facts.record["evaluation"]["threshold"]
+    rows = facts.of_version("threshold")
+    for row in rows:
+        seq, body = row["seq"], row["body"]
+        if not close(body["from"], current):
+            raise Broken(f"row {seq}: moved the threshold from {body['from']}, it was {current}")
+        current = body["to"]
+        if type(current) not in (int, float) or not math.isfinite(current):
+            raise Broken(f"row {seq}: {current} is no threshold")
+        if body["why"] not in ("set", "false_alarms", "reset"):
+            raise Broken(f"row {seq}: moved the threshold for no known cause")
+        if body["why"] == "reset" and not close(current, trained):
+            raise Broken(f"row {seq}: reset to {current}, training set {trained}")
+        if body["why"] == "false_alarms" and facts.calibration:
+            promised = conformal(facts.calibration, body["rate"])
+            if not close(current, promised):
+                raise Broken(f"row {seq}: {promised} promises {body['rate']}, not {current}")
+    if not rows:
+        return f"{trained}, as training set it"
+    return f"{current}, since row {rows[-1]['seq']}; training set {trained}"
 
 
 @link("The lineage record is complete")
@@ -782,6 +842,13 @@ class Facts:
     model = cached_property(lambda self: self._named("model"))
     version = cached_property(lambda self: self._named("version"))
 
+    @cached_property
+    def calibration(self) -> list[float]:
+        """The scores that set the threshold, from the model's files; empty without those."""
+        if MODEL_FACTS not in self.bundle.names:
+            return []
+        return [float(score) for score in self.read_json(MODEL_FACTS).get("calibration_scores", ())]
+
     def _named(self, key: str) -> str:
         try:
             return str(self.read_json(INDEX)[key])
@@ -815,6 +882,7 @@ class Facts:
         return {number: (one["key"], one["value"]) for number, one in ones.items() if one}
 
 
+MODEL_FACTS = "model/artifacts/model/model.json"
 HELD = ("images", "model")
 """Folders that a bundle has on demand."""
 ROW = {"seq", "time", "kind", "model", "actor", "host", "flow_run", "body", "previous", "digest"}
@@ -1177,6 +1245,15 @@ def _measured(evidence: Json, policy: Json) -> Iterator[Json]:
         told = {"value": _share(found), "n_good": found["n"]}
         held = _held((-high, -low), -limit, words, **told)
         yield {**held, "limit": limit, "low": low, "high": high}
+    limit, found = evidence.get("promised"), evidence["false_alarms"]
+    says = policy.get("broken_promise", "hold")
+    if limit is not None and says != "allow" and found["n"]:
+        low, high = share_interval(found, confidence)
+        told = {"limit": limit, "value": _share(found), "n_good": found["n"]}
+        code, outcome = ("agrees_with_promise", "promote")
+        if low > limit + 1e-9:
+            code, outcome = ("promise_not_kept", says)
+        yield _finding(code, outcome, **told, low=low, high=high)
     limit, took = policy["max_ms_per_image"], evidence["ms_per_image"]
     if limit is not None:
         fast = took is not None and took <= limit
@@ -1221,7 +1298,7 @@ def schema_problems(  # noqa: PLR0912 - one branch for each rule
     for rule, told in schema.items() if isinstance(schema, dict) else [("never", schema)]:
         holds, below = True, list[tuple[Any, Any, str]]()
         match rule:
-            case "$schema" | "$id" | "$defs" | "title" | "description":
+            case "$schema" | "$id" | "$defs" | "title" | "description" | "default":
                 pass
             case "never":
                 holds = told

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
 from patchae.errors import StoreUnreachable
+from patchae.files import touch
 from patchae.lineage.trace.index import FORMAT, Index
 from patchae.project import Project
 
@@ -54,6 +55,8 @@ def with_index(project: Project, work: Callable[[Index], T], *, timeout: float |
 @contextmanager
 def _opened(file: Path) -> Iterator[Index]:
     file.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):  # SQLite says why
+        touch(file)
     database = sqlite3.connect(file, isolation_level=None)  # transactions are said, not guessed
     try:
         # A power cut may take the last additions away, and nothing else.
