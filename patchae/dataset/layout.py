@@ -206,4 +206,6 @@ def require_utf8(path: Path) -> None:
     try:
         str(path).encode()
     except UnicodeEncodeError:
-        raise DataError("a name is not valid UTF-8", where=shown(str(path)), mend="rename it") from None
+        raise DataError(
+            "a name is not valid UTF-8", where=shown(str(path)), mend="rename it"
+        ) from None
