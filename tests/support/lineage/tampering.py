@@ -118,6 +118,7 @@ RECORD = (
 )
 
 MLFLOW = (
+    _t("a threshold", lambda b: b.tags.update({"patchae.threshold": "0.9"}), "threshold"),
     _t("a tag", lambda b: b.tags.update({"patchae.training_key": "f" * 64}), "mlflow"),
     _t(
         "the tag of the record",
