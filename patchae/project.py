@@ -95,6 +95,11 @@ class Project:
         return self.state / "versions.jsonl"
 
     @property
+    def captured(self) -> Path:
+        """Which images came in from drop folders, or lay there and were known."""
+        return self.state / "captured.jsonl"
+
+    @property
     def pictures(self) -> Path:
         """What was read of image files; may be removed at any time."""
         return self.state / "cache" / "pictures.db"

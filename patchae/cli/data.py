@@ -127,22 +127,35 @@ def capture(
     retrain: Annotated[
         bool, typer.Option("--retrain", help="Then retrain the class, if the folder has images.")
     ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Bring in what was removed from the class, too.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything and change nothing.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Bring new good images into train/good, called by their content."""
+    """Bring new good images into train/good; exit code 1 when an image cannot be read here."""
     from patchae.cli.run import retrain as retrain_line
     from patchae.console import progress_of, watch
     from patchae.dataset.capturing import capture as bring_in
+    from patchae.images import summary
+    from patchae.images.names import shown
     from patchae.steps.plan import classes_of, open_line
 
     project = here()
     _, chosen = open_line(line, project.root)
     (name,) = classes_of(project, chosen, [class_name])
     with watch():
-        done = bring_in(project, name, folder, dry_run=dry_run, progress=progress_of(name))
+        done = bring_in(
+            project,
+            name,
+            folder,
+            rules=chosen.validation_of(name),
+            again=again,
+            dry_run=dry_run,
+            progress=progress_of(name),
+        )
     tests = sum(path.startswith(f"{name}/test/") for path in done.new)
     share = f", {tests} of them into test/good, which had none" if tests else ""
     print(
@@ -150,6 +163,10 @@ def capture(
         f"{share};"
         f" {done.known} known, {done.copies} twice, {done.ignored} files that are no images"
     )
+    if done.removed:
+        print(f"{done.removed} removed before, and left out: --again brings them in")
+    for text in summary(done.others):
+        print(text)
     try:
         # Also what is known already may have come in before a retraining that did not end.
         if retrain and (done.new or done.known) and not dry_run:
@@ -162,10 +179,17 @@ def capture(
                     "new": list(done.new),
                     "known": done.known,
                     "copies": done.copies,
+                    "removed": done.removed,
                     "ignored": done.ignored,
+                    "left_out": [
+                        {"path": shown(it.path), "kind": it.kind, "type": it.type, "mend": it.mend}
+                        for it in done.left_out
+                    ],
                     "dry_run": dry_run,
                 }
             )
+    if done.left_out:
+        raise typer.Exit(1)
 
 
 def snapshot(
