@@ -186,9 +186,7 @@ def test_the_photo_of_a_phone_with_a_second_picture_behind_it_comes_in(
     project: Project, source: Path
 ) -> None:
     photo = Image.new("RGB", (64, 64), (9, 99, 199))
-    photo.save(
-        source / "pill/train/good/9.jpg", "MPO", save_all=True, append_images=[photo.copy()]
-    )
+    photo.save(source / "pill/train/good/9.jpg", "MPO", save_all=True, append_images=[photo.copy()])
     assert import_folder(project, source).images == 8
 
 
