@@ -23,7 +23,7 @@ from typing import IO
 from patchae.dataset.archive_names import Names, tar_name, zip_name
 from patchae.errors import DataError
 from patchae.files import Progress, silent
-from patchae.images import LeftOut, is_image_name, left_out
+from patchae.images import IMAGE_SUFFIXES, LeftOut, is_litter, left_out, suffix_of
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz")
 MAX_FILES = 1_000_000
@@ -31,6 +31,7 @@ _RESERVE = 1 << 30
 """Bytes that stay free on the disk."""
 _BLOCK = 1 << 20
 _ENCRYPTED = 0x1
+_LITTER = "__MACOSX"
 _LONG_HEADERS = frozenset(
     {
         tarfile.GNUTYPE_LONGNAME,
@@ -178,6 +179,9 @@ def _write(
         path = _inside(name)
         if path is None:
             raise _refused(archive, f"{name!r} lies outside of the archive")
+        if is_litter(path.as_posix()):  # only now, when it is split where it may be
+            others.append(LeftOut(path.as_posix(), "litter"))
+            continue
         # A file system that ignores case would let one overwrite the other.
         folded = path.as_posix().casefold()
         if folded in taken:
@@ -198,7 +202,7 @@ def _write(
 def _is_image(name: str | bytes) -> bool:
     """Whether an entry is an image by its name; dots and slashes are ASCII in any encoding."""
     text = name if isinstance(name, str) else name.decode("latin-1")
-    return is_image_name(text)
+    return _LITTER not in text.split("/") and suffix_of(text) in IMAGE_SUFFIXES
 
 
 def _shown(name: str | bytes) -> str:
