@@ -66,10 +66,12 @@ def test_what_validation_would_refuse_is_refused_by_its_own_name(
     drop = tmp_path / "drop"
     write_image(drop / "shift" / "a.png", 70)
     _write(drop / "shift" / name)
+    (drop / "cut.png").write_bytes((drop / "shift" / "a.png").read_bytes()[:99])
     before = digests_of(project.root)
     with pytest.raises(DataError) as error:
         capture(project, "bolt", drop)
     assert f"shift/{name}: expected {UNFIT[name][1]}" in str(error.value)
+    assert "cut.png: truncated or damaged" in str(error.value), "all problems at once"
     assert "a.png" not in str(error.value)
     for label in ("good", "dent"):
         with pytest.raises(DataError) as error:
