@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from patchae.dataset.incoming import is_dead_link, link_problems
-from patchae.dataset.layout import folders, image_files
+from patchae.dataset.layout import GOOD, folders, image_files
 from patchae.errors import DataError
 from patchae.images import Images, LeftOut, find_images, left_out, summary
 from patchae.images.names import leads_back
@@ -71,6 +71,8 @@ def _beside(source: Path) -> Choice:
         inside = find_images(folder, follow_links=True)
         if inside.paths or _is_class(folder, inside):
             classes[folder.name] = folder
+        elif not inside.left_out:  # as of a disk that is not mounted
+            others.append(LeftOut(folder.name, "empty"))
         else:  # of documents for example
             others += [replace(item, path=f"{folder.name}/{item.path}") for item in inside.left_out]
     for path in sorted(source.iterdir()):
@@ -85,7 +87,7 @@ def _is_class(folder: Path, inside: Images) -> bool:
     """Whether a folder without an image should have some."""
     tops = {item.path.partition("/")[0] for item in inside.left_out if item.kind != "other"}
     dead = any(is_dead_link(folder / item.path) for item in inside.left_out)
-    return dead or any(split in tops for split in _SPLITS)
+    return dead or any(split in tops or (folder / split / GOOD).is_dir() for split in _SPLITS)
 
 
 def _mend(source: Path, there: Choice) -> str:

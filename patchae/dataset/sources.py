@@ -74,7 +74,11 @@ def import_source(
             dry_run=dry_run,
             progress=progress,
         )
-    return done.leaving_out(others)
+    # Of classes that were not named nothing is told, as of those of a folder.
+    wanted = set(classes or ())
+    return done.leaving_out(
+        [item for item in others if not wanted or wanted & set(item.path.split("/"))]
+    )
 
 
 @contextmanager

@@ -78,8 +78,9 @@ _LITTER = frozenset(
 )  # fmt: skip
 """Names of files and folders, in small letters, that systems and network storage leave behind."""
 
-Kind = Literal["litter", "unreadable", "other", "link", "place", "mask"]
-"""`place`: an image where none belongs; `mask`: one that a person said shall be left out."""
+Kind = Literal["litter", "unreadable", "other", "link", "place", "mask", "empty"]
+"""`place`: an image where none belongs; `mask`: one that a person said shall be left out; `empty`: a
+folder without a file."""
 
 
 @dataclass(frozen=True, order=True)
@@ -212,6 +213,7 @@ def _line(kind: Kind, type_: str, mend: str, paths: Sequence[str], most: int) ->
     what = {
         "unreadable": f"image{'' if count == 1 else 's'} of type {type_} {are} not read",
         "place": f"image{'' if count == 1 else 's'} in {type_} {are} not imported",
+        "empty": f"folder{'' if count == 1 else 's'} {are} empty",
         "mask": f"mask{'' if count == 1 else 's'} {are} not imported",
         "link": f"linked folder{'' if count == 1 else 's'} {are} not looked into",
     }.get(kind, f"file{'' if count == 1 else 's'} {are} no image{'' if count == 1 else 's'}")

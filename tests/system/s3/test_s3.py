@@ -123,8 +123,13 @@ def test_images_come_from_a_bucket(
         key = "lines/caps/" + file.relative_to(tmp_path).as_posix()
         client.upload_file(str(file), bucket, key)
     client.put_object(Bucket=bucket, Key="lines/caps/readme.txt", Body=b"x")
+    client.put_object(Bucket=bucket, Key="lines/caps/bolt/train/good/5.heic", Body=b"x")
     done = import_source(project, f"s3://{bucket}/lines/caps")
-    assert (done.classes, len(done.left_out)) == (("bolt",), 1)
+    assert (done.classes, done.complete) == (("bolt",), False)
+    assert [(item.path, item.kind) for item in done.left_out] == [
+        ("bolt/train/good/5.heic", "unreadable"),
+        ("readme.txt", "other"),
+    ]
     assert digests_of(project.data / "bolt") == digests_of(folder)
     assert import_source(project, f"s3://{bucket}/lines/caps/bolt/", name="nut").classes == ("nut",)
     with pytest.raises(DataError, match="no images under this address"):

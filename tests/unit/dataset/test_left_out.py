@@ -172,6 +172,24 @@ def test_an_archive_tells_what_it_leaves_out(project: Project, source: Path) -> 
     assert "1 image in pill/val/good is not imported" in said(done)
 
 
+def test_of_classes_that_were_not_named_nothing_is_told(project: Project, source: Path) -> None:
+    write_class(source, "cable", train_good=3, test_good=2, seed=1)
+    (source / "pill/train/good/5.heic").write_bytes(b"heic")
+    shutil.make_archive(os.fspath(source.parent / "all"), "zip", source)
+    for where in (source, source.parent / "all.zip"):
+        assert import_source(project, str(where), classes=["cable"]).complete
+        assert not import_source(project, str(where), classes=["pill"]).complete
+
+
+def test_an_empty_folder_is_named_and_an_empty_class_is_refused(
+    project: Project, source: Path
+) -> None:
+    (source / "disk").mkdir()
+    assert said(import_folder(project, source, dry_run=True)) == "1 folder is empty (disk)"
+    (source / "cable/train/good").mkdir(parents=True)
+    assert "cable: no images in train/good" in refused(project, source)
+
+
 def test_a_name_that_no_class_can_have_comes_with_one_that_it_can(
     project: Project, source: Path
 ) -> None:
