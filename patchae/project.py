@@ -96,7 +96,7 @@ class Project:
 
     @property
     def captured(self) -> Path:
-        """Which images came in from drop folders, or lay there and were known."""
+        """Which images came in by capture or feedback."""
         return self.state / "captured.jsonl"
 
     @property

@@ -1,4 +1,4 @@
-"""Which images came in from drop folders, so that one that a person removed does not come back.
+"""Which images came in by capture or feedback: one that a person removed does not come back.
 
 One line of JSON per image in `.patchae/captured.jsonl`, only ever appended to, and after the image
 has arrived: one that a crash kept out is not taken for removed. A line that was torn by a crash is

@@ -130,13 +130,13 @@ def capture(
         ]
         names = [path.relative_to(folder.parent).as_posix() for path in found]
         problems += [f"{name}: a mask by its name" for name in sorted(masks_among(names))]
-        if problems:
-            raise refusal(folder, problems)
         new: dict[str, tuple[Path, Picture]] = {}
         taken: set[Sha256] = set()
         seen: set[Sha256] = set()
         known = copies = removed = 0
         for path, picture in zip(found, pictures, strict=True):
+            if picture.problem:
+                continue
             split = "train" if both else split_of(picture.sha256)
             target = f"{class_name}/{split}/{GOOD}/{picture.sha256[:16]}{path.suffix.lower()}"
             if picture.sha256 in have or (project.data / target).exists():
@@ -149,7 +149,7 @@ def capture(
             else:
                 new[target] = (path, picture)
                 taken.add(picture.sha256)
-        refused = objections(
+        problems += objections(
             rules or Validation(),
             class_name,
             list(zip(present, looked, strict=True)),
@@ -158,8 +158,8 @@ def capture(
                 for target, (path, picture) in new.items()
             ],
         )
-        if refused:
-            raise refusal(folder, refused)
+        if problems:
+            raise refusal(folder, problems)
         if not dry_run:
             _copy(project, dict(sorted(new.items())), progress)
             note(project, class_name, seen | taken)

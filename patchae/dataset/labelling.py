@@ -19,9 +19,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from patchae.dataset.arrivals import note
 from patchae.dataset.importing import refusal, staging_folder
 from patchae.dataset.layout import ImageFile, images
-from patchae.dataset.misfits import is_like_good
+from patchae.dataset.misfits import is_like_good, masks_among
 from patchae.dataset.picture import Picture
 from patchae.dataset.readers import changing
 from patchae.dataset.reading import read_pictures
@@ -30,7 +31,7 @@ from patchae.dataset.unfinished import require_finished
 from patchae.dataset.validation.newcomers import objections
 from patchae.errors import DataError
 from patchae.files import Progress, sha256_file, silent
-from patchae.images import IMAGE_SUFFIXES, SUFFIXES
+from patchae.images import IMAGE_SUFFIXES, SUFFIXES, left_out
 from patchae.project import Project
 from patchae.types import Sha256
 
@@ -106,17 +107,28 @@ def bring_back(
             )
         )
         known = {picture.sha256: image for image, picture in zip(present, looked, strict=True)}
+        absent = [
+            f"{path}: {'a folder; name the images in it' if path.is_dir() else 'no such file'}"
+            for path in files
+            if not path.is_file()
+        ]
+        if absent:
+            raise refusal(files[0].parent, absent)
         given = [(str(path), False) for path in files]
         pictures = list(read_pictures(given, progress=progress, what="reading images"))
         problems = [
             f"{path}: {problem}"
             for path, picture in zip(files, pictures, strict=True)
-            if (problem := picture.problem or _problem_of_type(path, picture))
+            if (problem := _problem(path, picture))
+        ]
+        places = {path.absolute().as_posix(): path for path in files}
+        problems += [
+            f"{places[place]}: a mask by its name" for place in sorted(masks_among(places))
         ]
         if problems:
             raise refusal(files[0].parent, problems)
         new: dict[str, tuple[Path, Sha256]] = {}
-        coming = []
+        coming: dict[str, tuple[ImageFile, Picture]] = {}
         already = []
         for path, picture in zip(files, pictures, strict=True):
             if held := known.get(picture.sha256):
@@ -135,15 +147,20 @@ def bring_back(
                 already.append(str(path))
                 continue
             new[target] = (path, picture.sha256)
-            coming.append((ImageFile(path.as_posix(), split, label, None), picture))
+            coming[target] = (ImageFile(path.as_posix(), split, label, None), picture)
         refused = objections(
-            rules or Validation(), class_name, list(zip(present, looked, strict=True)), coming
+            rules or Validation(),
+            class_name,
+            list(zip(present, looked, strict=True)),
+            list(coming.values()),
         )
         if refused:
             raise refusal(files[0].parent, refused)
         if not dry_run:
             rows = _rows(class_name, label, actor, new)
             _bring_in(project, new, rows)
+            # So that a capture does not bring a defective one, removed since, among the good ones.
+            note(project, class_name, {picture.sha256 for picture in pictures})
     return Labelled(tuple(sorted(new)), tuple(already))
 
 
@@ -153,7 +170,12 @@ def _suffix(path: Path, picture: Picture) -> str | None:
     return own if own in IMAGE_SUFFIXES else SUFFIXES.get(picture.kind)
 
 
-def _problem_of_type(path: Path, picture: Picture) -> str | None:
+def _problem(path: Path, picture: Picture) -> str | None:
+    if picture.problem:
+        reason = left_out(path.name)
+        if reason and reason.kind == "unreadable":
+            return f"images of type {reason.type} are not read; {reason.mend}"
+        return picture.problem
     if _suffix(path, picture):
         return None
     return f"{picture.kind} is no type of data/; save it as PNG"

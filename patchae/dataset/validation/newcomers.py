@@ -40,12 +40,16 @@ def objections(
         return []
     frame = facts(manifest_of(class_name, [*present, *new]), class_name, near_copy=0)
     frame = frame.tail(len(new))
-    return [
-        f"{path}: expected {statement.expected}{_got(row, statement)}; {statement.mend}"
-        for statement in of_each_image(rules)
-        for path, row in zip(frame["path"], frame.to_dict("records"), strict=True)
-        if path in offending(frame, statement)
-    ]
+    rows = frame.to_dict("records")
+    lines = []
+    for statement in of_each_image(rules):
+        against = offending(frame, statement)
+        lines += [
+            f"{row['path']}: expected {statement.expected}{_got(row, statement)}; {statement.mend}"
+            for row in rows
+            if row["path"] in against
+        ]
+    return lines
 
 
 def of_each_image(rules: Validation) -> list[Statement]:

@@ -66,10 +66,12 @@ def test_what_validation_would_refuse_is_refused_by_its_own_name(
     drop = tmp_path / "drop"
     write_image(drop / "shift" / "a.png", 70)
     _write(drop / "shift" / name)
+    (drop / "cut.png").write_bytes((drop / "shift" / "a.png").read_bytes()[:99])
     before = digests_of(project.root)
     with pytest.raises(DataError) as error:
         capture(project, "bolt", drop)
     assert f"shift/{name}: expected {UNFIT[name][1]}" in str(error.value)
+    assert "cut.png: truncated or damaged" in str(error.value), "all problems at once"
     assert "a.png" not in str(error.value)
     for label in ("good", "dent"):
         with pytest.raises(DataError) as error:
@@ -206,3 +208,29 @@ def test_unreadable_types_are_named_and_readmes_are_counted(
     ]
     assert "1 image of type HEIC is not read (shift 2/b.HEIC): convert" in out
     assert "gone.png" in out
+
+
+def test_feedback_names_what_is_no_image_of_a_part(
+    project: Project, bolt: Path, tmp_path: Path
+) -> None:
+    write_image(tmp_path / "7.png", 70)
+    write_image(tmp_path / "7_GT.png", 71)
+    (tmp_path / "b.heic").write_bytes(b"x")
+    for name, why in {
+        "7_GT.png": "7_GT.png: a mask by its name",
+        "b.heic": "b.heic: images of type HEIC are not read; convert",
+        "c.png": "c.png: no such file",
+        "plant": "plant: a folder; name the images in it",
+    }.items():
+        with pytest.raises(DataError, match=why):
+            bring_back(project, "bolt", [tmp_path / "7.png", tmp_path / name], "dent", actor="ann")
+
+
+def test_a_defective_image_that_was_removed_is_not_captured_among_the_good_ones(
+    project: Project, bolt: Path, tmp_path: Path
+) -> None:
+    write_image(tmp_path / "drop" / "a.png", 70, defect=True)
+    (name,) = bring_back(project, "bolt", [tmp_path / "drop" / "a.png"], "dent", actor="ann").new
+    (project.data / name).unlink()
+    done = capture(project, "bolt", tmp_path / "drop")
+    assert (done.new, done.removed) == ((), 1)
