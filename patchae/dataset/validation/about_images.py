@@ -86,8 +86,8 @@ def about_form(rules: Validation) -> tuple[Statement, ...]:
             "allowed_size",
             "Every image has an allowed size",
             f"{rules.min_side_px} to {rules.max_side_px} px on both sides",
-            "remove what is no photo of the part (a thumbnail), or change validation.min_side_px and"
-            " validation.max_side_px in lines.yaml",
+            "remove what is no photo of the part (a thumbnail), or change validation.min_side_px"
+            " and validation.max_side_px in lines.yaml",
             tuple(between(side, *sides, where="image_seen") for side in ("width", "height")),
         ),
         Statement(
