@@ -59,14 +59,20 @@ def import_(
             help="How file names in an archive read that are not UTF-8: cp932, gbk, cp850 ...",
         ),
     ] = None,
+    without_masks: Annotated[
+        bool, typer.Option("--without-masks", help="Leave masks out, whatever their folder.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything and change nothing.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Bring images into data/: all checks first, then whole classes or nothing."""
+    """Bring images into data/, whole classes or nothing; exit code 1 if one was left out."""
+    from dataclasses import asdict
+
     from patchae.console import progress_of, watch
     from patchae.dataset.sources import import_source
+    from patchae.images import summary
 
     project = here()
     with watch():
@@ -77,6 +83,7 @@ def import_(
             name=name,
             test=test,
             encoding=encoding,
+            masks=not without_masks,
             dry_run=dry_run,
             progress=progress_of("import"),
         )
@@ -85,8 +92,11 @@ def import_(
         print(f"{'would import' if dry_run else 'imported'} {', '.join(done.classes)}: {counts}")
     if done.unchanged:
         print(f"already there, unchanged: {', '.join(done.unchanged)}")
-    if done.ignored:
-        print(f"left out {done.ignored} files that are no part of the layout")
+    named = [item for item in done.left_out if item.kind != "litter"]
+    for text in summary(named):
+        print(text)
+    if litter := len(done.left_out) - len(named):
+        print(f"{litter} hidden files, or litter of an operating system, are passed over")
     for group in done.copies[:_SHOWN]:
         print(f"the same image: {', '.join(group)}")
     if len(done.copies) > _SHOWN:
@@ -99,11 +109,14 @@ def import_(
                 "images": done.images,
                 "masks": done.masks,
                 "bytes": done.bytes,
-                "ignored": done.ignored,
+                "ignored": len(done.left_out),
+                "left_out": [asdict(item) for item in named],
                 "copies": [list(group) for group in done.copies],
                 "dry_run": dry_run,
             }
         )
+    if not done.complete:
+        raise typer.Exit(1)
 
 
 def capture(
