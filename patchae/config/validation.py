@@ -32,6 +32,8 @@ class Validation(Frozen):
     """Allowed Pillow image modes, of those that a model can see (`patchae.images.MODES`)."""
     min_side_px: int = Field(64, ge=1)
     max_side_px: int = Field(8192, ge=1)
+    max_pixels: int = Field(100_000_000, ge=1)
+    """Width times height; larger images are not decoded."""
     masks: Literal["required", "optional"] = "optional"
     """Whether every defective test image must have a mask."""
     max_mask: Share = 0.6

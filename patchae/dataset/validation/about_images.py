@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from patchae.dataset.validation.statement import Statement, between, expect, never
-from patchae.images import MAX_PIXELS
 
 if TYPE_CHECKING:
     from patchae.config import Validation
 
 
-def about_files() -> tuple[Statement, ...]:
+def about_files(rules: Validation) -> tuple[Statement, ...]:
     """Whether each file is one whole image, and says so."""
     faults = (
         ("no_empty_files", "empty", "No image is an empty file", "files with content",
          "copy the file from the camera again, or remove it"),
         ("allowed_pixels", "pixels", "No image claims more pixels than are decoded",
-         f"at most {MAX_PIXELS:,} pixels", "make the image smaller, or remove it"),
+         f"at most {rules.max_pixels:,} pixels",
+         "make the image smaller, or raise validation.max_pixels in lines.yaml"),
         ("decodable", "damaged", "Every image can be decoded", "a whole, readable file",
          "copy the file from the camera again, or remove it"),
         ("masks_decodable", "mask", "Every mask can be decoded", "a whole, readable file",
