@@ -95,6 +95,11 @@ class Project:
         return self.state / "versions.jsonl"
 
     @property
+    def captured(self) -> Path:
+        """Which images came in by capture or feedback."""
+        return self.state / "captured.jsonl"
+
+    @property
     def pictures(self) -> Path:
         """What was read of image files; may be removed at any time."""
         return self.state / "cache" / "pictures.db"

@@ -59,14 +59,20 @@ def import_(
             help="How file names in an archive read that are not UTF-8: cp932, gbk, cp850 ...",
         ),
     ] = None,
+    without_masks: Annotated[
+        bool, typer.Option("--without-masks", help="Leave masks out, whatever their folder.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything and change nothing.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Bring images into data/: all checks first, then whole classes or nothing."""
+    """Bring images into data/, whole classes or nothing; exit code 1 if one was left out."""
+    from dataclasses import asdict
+
     from patchae.console import progress_of, watch
     from patchae.dataset.sources import import_source
+    from patchae.images import summary
 
     project = here()
     with watch():
@@ -77,6 +83,7 @@ def import_(
             name=name,
             test=test,
             encoding=encoding,
+            masks=not without_masks,
             dry_run=dry_run,
             progress=progress_of("import"),
         )
@@ -85,8 +92,11 @@ def import_(
         print(f"{'would import' if dry_run else 'imported'} {', '.join(done.classes)}: {counts}")
     if done.unchanged:
         print(f"already there, unchanged: {', '.join(done.unchanged)}")
-    if done.ignored:
-        print(f"left out {done.ignored} files that are no part of the layout")
+    named = [item for item in done.left_out if item.kind != "litter"]
+    for text in summary(named):
+        print(text)
+    if litter := len(done.left_out) - len(named):
+        print(f"{litter} hidden files, or litter of an operating system, are passed over")
     for group in done.copies[:_SHOWN]:
         print(f"the same image: {', '.join(group)}")
     if len(done.copies) > _SHOWN:
@@ -99,11 +109,14 @@ def import_(
                 "images": done.images,
                 "masks": done.masks,
                 "bytes": done.bytes,
-                "ignored": done.ignored,
+                "ignored": len(done.left_out),
+                "left_out": [asdict(item) for item in named],
                 "copies": [list(group) for group in done.copies],
                 "dry_run": dry_run,
             }
         )
+    if not done.complete:
+        raise typer.Exit(1)
 
 
 def capture(
@@ -114,22 +127,35 @@ def capture(
     retrain: Annotated[
         bool, typer.Option("--retrain", help="Then retrain the class, if the folder has images.")
     ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Bring in what was removed from the class, too.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything and change nothing.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Bring new good images into train/good, called by their content."""
+    """Bring new good images into train/good; exit code 1 when an image cannot be read here."""
     from patchae.cli.run import retrain as retrain_line
     from patchae.console import progress_of, watch
     from patchae.dataset.capturing import capture as bring_in
+    from patchae.images import summary
+    from patchae.images.names import shown
     from patchae.steps.plan import classes_of, open_line
 
     project = here()
     _, chosen = open_line(line, project.root)
     (name,) = classes_of(project, chosen, [class_name])
     with watch():
-        done = bring_in(project, name, folder, dry_run=dry_run, progress=progress_of(name))
+        done = bring_in(
+            project,
+            name,
+            folder,
+            rules=chosen.validation_of(name),
+            again=again,
+            dry_run=dry_run,
+            progress=progress_of(name),
+        )
     tests = sum(path.startswith(f"{name}/test/") for path in done.new)
     share = f", {tests} of them into test/good, which had none" if tests else ""
     print(
@@ -137,6 +163,10 @@ def capture(
         f"{share};"
         f" {done.known} known, {done.copies} twice, {done.ignored} files that are no images"
     )
+    if done.removed:
+        print(f"{done.removed} removed before, and left out: --again brings them in")
+    for text in summary(done.others):
+        print(text)
     try:
         # Also what is known already may have come in before a retraining that did not end.
         if retrain and (done.new or done.known) and not dry_run:
@@ -149,10 +179,17 @@ def capture(
                     "new": list(done.new),
                     "known": done.known,
                     "copies": done.copies,
+                    "removed": done.removed,
                     "ignored": done.ignored,
+                    "left_out": [
+                        {"path": shown(it.path), "kind": it.kind, "type": it.type, "mend": it.mend}
+                        for it in done.left_out
+                    ],
                     "dry_run": dry_run,
                 }
             )
+    if done.left_out:
+        raise typer.Exit(1)
 
 
 def snapshot(

@@ -163,6 +163,7 @@ def feedback(
             images,
             label,
             actor=settings().who(),
+            rules=chosen.validation_of(class_name),
             dry_run=dry_run,
             progress=progress_of(class_name),
         )

@@ -54,6 +54,11 @@ class Names:
             self._unclear.append(name)
         return text
 
+    def shown(self, name: str | bytes) -> str:
+        """The name of an entry that is left out, as well as it can be read."""
+        text = self._text(name)
+        return text or (name if isinstance(name, str) else name.decode(errors="backslashreplace"))
+
     def require_clear(self, archive: Path) -> None:
         """Refuse an archive with names that could not be decoded.
 

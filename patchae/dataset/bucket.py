@@ -11,15 +11,15 @@ from urllib.parse import urlsplit
 
 from patchae.errors import AccessRefused, ConfigError, DataError, StoreUnreachable
 from patchae.files import Progress, silent
-from patchae.images import IMAGE_SUFFIXES
+from patchae.images import LeftOut, left_out, summary
 from patchae.network import S3, unreachable
 
 SCHEME = "s3://"
 _SIDE_BY_SIDE = 16
 
 
-def fetch_prefix(address: str, target: Path, progress: Progress = silent) -> int:
-    """Bring the images under `s3://bucket/prefix` into an empty folder; returns files left out.
+def fetch_prefix(address: str, target: Path, progress: Progress = silent) -> list[LeftOut]:
+    """Bring the images under `s3://bucket/prefix` into an empty folder; return what is left out.
 
     Raises:
         DataError: the address is none, there is nothing, or a key cannot be a file name, or two of
@@ -31,16 +31,18 @@ def fetch_prefix(address: str, target: Path, progress: Progress = silent) -> int
     with _store(address) as client:
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=start)
         keys = [found["Key"] for page in pages for found in page.get("Contents", ())]
-    images = [key for key in keys if PurePosixPath(key).suffix.lower() in IMAGE_SUFFIXES]
+    named = {key: left_out(key.removeprefix(start)) for key in keys if not key.endswith("/")}
+    images = [key for key, reason in named.items() if reason is None]
+    others = [reason for reason in named.values() if reason]
     if not images:
         raise DataError(
             "there are no images under this address",
             where=address,
-            mend="check bucket and prefix: aws s3 ls",
+            mend="\n".join(["check bucket and prefix: aws s3 ls", *summary(others)]),
         )
     places = placed(images, start)
     fetch([(f"{SCHEME}{bucket}/{key}", target / place) for key, place in places.items()], progress)
-    return sum(not key.endswith("/") for key in keys) - len(images)
+    return others
 
 
 def fetch(files: Sequence[tuple[str, Path]], progress: Progress = silent) -> None:

@@ -9,20 +9,27 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from patchae.dataset.arrivals import arrived, note
 from patchae.dataset.importing import refusal, staging_folder
 from patchae.dataset.incoming import holds_images
-from patchae.dataset.layout import GOOD, images
+from patchae.dataset.layout import GOOD, ImageFile, images
 from patchae.dataset.misfits import masks_among
 from patchae.dataset.picture import Picture
 from patchae.dataset.readers import changing
 from patchae.dataset.reading import read_pictures
 from patchae.dataset.splitting import split_of
 from patchae.dataset.unfinished import require_finished
+from patchae.dataset.validation.newcomers import objections
 from patchae.errors import DataError
 from patchae.files import Progress, sha256_file, silent
-from patchae.images import IMAGE_SUFFIXES, walked
+from patchae.images import LeftOut, find_images, is_image_name
 from patchae.project import Project
+from patchae.types import Sha256
+
+if TYPE_CHECKING:
+    from patchae.config import Validation
 
 
 @dataclass(frozen=True)
@@ -36,8 +43,24 @@ class Captured:
     place keeps its name, and the original that lies in the drop folder does not come back."""
     copies: int
     """Images that are there more than once in the drop folder."""
-    ignored: int
-    """Files that are no images, and folders that are links: nobody looks into them."""
+    removed: int
+    """Images that came in from a drop folder before, and were removed from the class since."""
+    others: tuple[LeftOut, ...]
+    """Everything in the drop folder that is not read, by its name there."""
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """Images, or folders that may hold some, that are not read."""
+        return tuple(
+            item
+            for item in self.others
+            if item.kind in {"unreadable", "link"} or is_image_name(item.path)
+        )
+
+    @property
+    def ignored(self) -> int:
+        """How many files are no images."""
+        return len(self.others) - len(self.left_out)
 
 
 def capture(
@@ -45,19 +68,33 @@ def capture(
     class_name: str,
     folder: Path,
     *,
+    rules: Validation | None = None,
+    again: bool = False,
     dry_run: bool = False,
     progress: Progress = silent,
 ) -> Captured:
     """Copy the images of a folder, and of those in it, into `train/good` of a class.
 
+    Folders that are links are looked into.
+
     Into a class that has no images yet, or no good ones to test with, a share of them goes into
     `test/good`, by their content.
 
-    All are read first; one that is damaged stops all of them. After a `kill -9` the same call goes
-    on: what has arrived is known by its content.
+    All are read first; one that is damaged, or that the validation of the class would refuse for
+    what it is, stops all of them. After a `kill -9` the same call goes on: what has arrived is
+    known by its content.
+
+    Args:
+        project: whose class it is.
+        class_name: the class.
+        folder: the drop folder; it is only read.
+        rules: what its images must be; None: the defaults.
+        again: bring in what was removed from the class, too.
+        dry_run: check everything, and change nothing.
+        progress: called while images are read.
 
     Raises:
-        DataError: there is no such folder, a folder cannot be read, an image is damaged,
+        DataError: there is no such folder, a folder cannot be read, an image is refused,
             or a pull was cut off; nothing was copied.
         StoreBusy: somebody reads the images of the class, or works on `data/` for too long.
     """
@@ -65,7 +102,10 @@ def capture(
         raise DataError(
             "there is no such folder", where=str(folder), mend="name the folder of new images"
         )
-    found, ignored = _files(folder)
+    from patchae.config import Validation
+
+    inside = find_images(folder, follow_links=True)
+    found = inside.paths
     with changing(project, () if dry_run else (class_name,)):
         require_finished(project)
         there = (project.data / class_name).is_dir() and holds_images(project.data / class_name)
@@ -74,53 +114,60 @@ def capture(
         # Test images go first: after a kill the rest is what is for training.
         both = {("train", GOOD), ("test", GOOD)} <= parts
         own = [(str(project.data / image.path), False) for image in present]
-        have = {
-            picture.sha256
-            for picture in read_pictures(
+        looked = list(
+            read_pictures(
                 own, cache=project.pictures, progress=progress, what="looking at the class"
             )
-        }
+        )
+        have = {picture.sha256 for picture in looked}
+        before = arrived(project, class_name) if there and not again else set()
         files = [(str(path), False) for path in found]
         pictures = list(read_pictures(files, progress=progress, what="reading new images"))
         problems = [
-            f"{path.relative_to(folder).as_posix()}: {picture.problem}"
+            f"{_below(path, folder)}: {picture.problem}"
             for path, picture in zip(found, pictures, strict=True)
             if picture.problem
         ]
         names = [path.relative_to(folder.parent).as_posix() for path in found]
         problems += [f"{name}: a mask by its name" for name in sorted(masks_among(names))]
-        if problems:
-            raise refusal(folder, problems)
         new: dict[str, tuple[Path, Picture]] = {}
-        taken: set[str] = set()
-        known = copies = 0
+        taken: set[Sha256] = set()
+        seen: set[Sha256] = set()
+        known = copies = removed = 0
         for path, picture in zip(found, pictures, strict=True):
+            if picture.problem:
+                continue
             split = "train" if both else split_of(picture.sha256)
             target = f"{class_name}/{split}/{GOOD}/{picture.sha256[:16]}{path.suffix.lower()}"
             if picture.sha256 in have or (project.data / target).exists():
                 known += 1
+                seen.add(picture.sha256)
+            elif picture.sha256 in before:
+                removed += 1
             elif picture.sha256 in taken:
                 copies += 1
             else:
                 new[target] = (path, picture)
                 taken.add(picture.sha256)
+        problems += objections(
+            rules or Validation(),
+            class_name,
+            list(zip(present, looked, strict=True)),
+            [
+                (ImageFile(_below(path, folder), target.split("/")[1], GOOD, None), picture)
+                for target, (path, picture) in new.items()
+            ],
+        )
+        if problems:
+            raise refusal(folder, problems)
         if not dry_run:
             _copy(project, dict(sorted(new.items())), progress)
-    return Captured(tuple(sorted(new)), known, copies, ignored)
+            note(project, class_name, seen | taken)
+    return Captured(tuple(sorted(new)), known, copies, removed, inside.left_out)
 
 
-def _files(folder: Path) -> tuple[list[Path], int]:
-    """The images under a folder, sorted, and the number of other files and linked folders."""
-    found, ignored = [], 0
-    for parent, inside, files in walked(folder):
-        inside[:] = sorted(name for name in inside if not name.startswith("."))
-        ignored += sum((Path(parent) / name).is_symlink() for name in inside)
-        for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES:
-                found.append(Path(parent) / name)
-            else:
-                ignored += 1
-    return found, ignored
+def _below(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()
 
 
 def _copy(project: Project, new: dict[str, tuple[Path, Picture]], progress: Progress) -> None:

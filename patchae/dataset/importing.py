@@ -14,12 +14,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from patchae.dataset.incoming import Incoming, examine, holds_images, placed, walk
-from patchae.dataset.layout import GROUND_TRUTH, folders, image_files
+from patchae.dataset.choosing import choose
+from patchae.dataset.incoming import Incoming, examine, placed
+from patchae.dataset.layout import GROUND_TRUTH, files_below
 from patchae.dataset.splitting import good_images, lay_out_good
 from patchae.dataset.unfinished import require_finished
 from patchae.errors import DataError
 from patchae.files import Progress, sha256_file, silent
+from patchae.images import LeftOut
 from patchae.project import Project
 
 _SHOWN = 10
@@ -34,12 +36,17 @@ class Imported:
     images: int  # of train and test
     masks: int
     bytes: int  # of images and masks
-    ignored: int  # files that are no part of the layout: licences, readmes, litter
+    left_out: tuple[LeftOut, ...] = ()  # all else that the source holds, litter included
     copies: tuple[tuple[str, ...], ...] = ()  # images of equal content, wherever they lie
 
-    def leaving_out(self, files: int) -> Imported:
-        """The same, with more files ignored."""
-        return replace(self, ignored=self.ignored + files)
+    @property
+    def complete(self) -> bool:
+        """Whether no image and no folder of images was left out, but those that shall be."""
+        return not any(item.matters for item in self.left_out)
+
+    def leaving_out(self, others: Sequence[LeftOut]) -> Imported:
+        """The same, with more left out."""
+        return replace(self, left_out=(*self.left_out, *others))
 
 
 def import_folder(
@@ -48,6 +55,7 @@ def import_folder(
     *,
     classes: Sequence[str] | None = None,
     name: str | None = None,
+    masks: bool = True,
     dry_run: bool = False,
     progress: Progress = silent,
 ) -> Imported:
@@ -56,7 +64,8 @@ def import_folder(
     `source` holds one folder per class, or is itself the folder of one class, named like it.
     `classes` picks some of them; the default is all. `name` renames the only one. A class of good
     parts alone, or a folder of images that `name` makes a class, gets a share of them as test
-    images, by their content. With `dry_run` everything is checked and nothing is copied.
+    images, by their content. Without `masks` none of them comes in. With `dry_run` everything is
+    checked and nothing is copied.
 
     Raises:
         DataError: the source is not usable, with all of its problems, or a pull was cut off;
@@ -66,6 +75,7 @@ def import_folder(
     _refuse_own_data(project, source)
     with project.lock("data"), _links(project) as links:
         require_finished(project)
+        chosen = choose(source, classes, name)
         examined = [
             examine(
                 class_name,
@@ -73,10 +83,11 @@ def import_folder(
                 if good_images(folder, plain=folder == source)
                 else folder,
                 progress,
+                masks=masks,
             )
-            for class_name, folder in _chosen(source, classes, name).items()
+            for class_name, folder in chosen.folders.items()
         ]
-        problems = [problem for _, found in examined for problem in found]
+        problems = [*chosen.problems, *(problem for _, found in examined for problem in found)]
         new, unchanged = [], []
         for incoming, _ in examined:
             difference = _difference(project.data / incoming.name, incoming)
@@ -91,14 +102,14 @@ def import_folder(
         if not dry_run:
             _bring_in(project, new, progress)
     brought = [(path, picture) for one in new for path, picture in one.files.items()]
-    masks = sum(path.startswith(f"{GROUND_TRUTH}/") for path, _ in brought)
+    of_masks = sum(path.startswith(f"{GROUND_TRUTH}/") for path, _ in brought)
     return Imported(
         classes=tuple(one.name for one in new),
         unchanged=tuple(unchanged),
-        images=len(brought) - masks,
-        masks=masks,
+        images=len(brought) - of_masks,
+        masks=of_masks,
         bytes=sum(picture.bytes for _, picture in brought),
-        ignored=sum(one.ignored for one, _ in examined),
+        left_out=(*chosen.left_out, *(item for one, _ in examined for item in one.left_out)),
         copies=_copies([one for one, _ in examined]),
     )
 
@@ -145,46 +156,13 @@ def _refuse_own_data(project: Project, source: Path) -> None:
         )
 
 
-def _chosen(source: Path, classes: Sequence[str] | None, name: str | None) -> dict[str, Path]:
-    """The class folders to import, by class name, sorted."""
-    if any((source / split).is_dir() for split in ("train", "test")):
-        source = source.resolve()
-        there = {source.name: source}
-    elif name is not None and image_files(source):
-        there = {name: source}
-    else:
-        # A folder without any image, of documents for example, is no class.
-        there = {folder.name: folder for folder in folders(source) if holds_images(folder)}
-    missing = sorted(set(classes or ()) - set(there))
-    if missing or not there:
-        raise DataError(
-            f"no class '{missing[0]}' in the source" if missing else "no classes in the source",
-            where=str(source),
-            mend=f"classes there: {', '.join(there)}"
-            if there
-            else "patchae import FOLDER --as CLASS takes its images as good parts"
-            if image_files(source)
-            else "expected CLASS/train/good, CLASS/test/good and CLASS/test/DEFECT with images",
-        )
-    chosen = sorted(classes or there)
-    if name is None:
-        return {one: there[one] for one in chosen}
-    if len(chosen) > 1:
-        raise DataError(
-            f"the source holds {len(chosen)} classes, and one name was given: '{name}'",
-            where=str(source),
-            mend=f"pick one of them with --class: {', '.join(chosen)}",
-        )
-    return {name: there[chosen[0]]}
-
-
 def _difference(folder: Path, incoming: Incoming) -> str | None:
     """How a class of `data/` differs from the incoming one; None: it is not there, "": in nothing.
 
     A folder without any file counts as not there.
     """
     there = placed(folder)
-    if not there and not any(walk(folder)):
+    if not there and not any(files_below(folder)):
         return None
     added, missing = set(incoming.files) - set(there), set(there) - set(incoming.files)
     other = [

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from patchae.config import Name
 from patchae.dataset.layout import GOOD, GROUND_TRUTH, folders, image_files, images
-from patchae.dataset.misfits import is_like_good, masks_among
+from patchae.dataset.misfits import is_for_masks, is_like_good, masks_among
 from patchae.dataset.picture import Picture
 from patchae.dataset.reading import read_pictures
 from patchae.errors import DataError
 from patchae.files import Progress
-from patchae.images import IMAGE_SUFFIXES, walked
+from patchae.images import LeftOut, find_images, summary
 
 _SPLITS = ("train", "test", GROUND_TRUTH)
+_MOVE = "a class has train, test and ground_truth; move them there if they belong to it"
+_UNNAMED = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True)
@@ -28,14 +33,28 @@ class Incoming:
     name: str
     folder: Path
     files: Mapping[str, Picture]  # path relative to the class folder, POSIX
-    ignored: int
+    left_out: tuple[LeftOut, ...]
+    """All else that lies there; paths begin with the name of the folder."""
 
 
-def examine(name: str, folder: Path, progress: Progress) -> tuple[Incoming, list[str]]:
-    """Read a class folder to the last byte; every problem as one line of text."""
-    kept = placed(folder)
-    everything = set(walk(folder))
-    problems = list(_layout_problems(name, kept, everything))
+def examine(
+    name: str, folder: Path, progress: Progress, *, masks: bool = True
+) -> tuple[Incoming, list[str]]:
+    """Read a class folder to the last byte; every problem as one line of text.
+
+    Folders that are links are looked into. Without `masks` those are left out.
+    """
+    found = find_images(folder, follow_links=True)
+    everything = [path.relative_to(folder).as_posix() for path in found.paths]
+    kept = [path for path in everything if _has_place(path)]
+    if not masks:
+        kept = [path for path in kept if not path.startswith(f"{GROUND_TRUTH}/")]
+    others = [*_unplaced(name, set(everything) - set(kept), masks=masks)]
+    others += [replace(item, path=f"{name}/{item.path}") for item in found.left_out]
+    problems = [*link_problems(folder, found.left_out, name)]
+    problems += _layout_problems(name, kept, sorted(set(everything) - set(kept)), masks=masks)
+    if not kept:
+        problems += [f"{name}: {line}" for line in summary(others)]
     pictures: dict[str, Picture] = {}
     files = [(str(folder / path), path.startswith(f"{GROUND_TRUTH}/")) for path in kept]
     read = read_pictures(files, progress=progress, what=f"checking {name}")
@@ -45,7 +64,7 @@ def examine(name: str, folder: Path, progress: Progress) -> tuple[Incoming, list
             problems.append(f"{name}/{path}: {picture.problem}")
     if kept:
         problems += _mask_problems(name, folder, pictures)
-    return Incoming(name, folder, pictures, len(everything - set(kept))), problems
+    return Incoming(name, folder, pictures, tuple(sorted(others))), problems
 
 
 def name_problem(name: str) -> str | None:
@@ -58,9 +77,48 @@ def name_problem(name: str) -> str | None:
     return None
 
 
-def _layout_problems(name: str, kept: Sequence[str], everything: set[str]) -> Iterator[str]:
+def name_like(text: str) -> str:
+    """A name that a class can have, as like a text as can be."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return _UNNAMED.sub("-", plain).strip("-_")[:64] or "images"
+
+
+def link_problems(folder: Path, others: Sequence[LeftOut], name: str = "") -> Iterator[str]:
+    """Links that lead to nothing, or back to where they came from: what should be there is not."""
+    for item in others:
+        path = f"{name}/{item.path}" if name else item.path
+        if item.kind == "link":
+            yield f"{path}: a link that leads back to a folder that holds it; remove it"
+        elif item.kind != "litter" and is_dead_link(folder / item.path):
+            yield f"{path}: a link to nothing; mount what it leads to, or remove it"
+
+
+def is_dead_link(path: Path) -> bool:
+    """Whether a path is a link, and nothing is behind it."""
+    return path.is_symlink() and not path.exists()
+
+
+def _has_place(path: str) -> bool:
+    parts = path.split("/")
+    return len(parts) == 3 and parts[0] in _SPLITS
+
+
+def _unplaced(name: str, paths: set[str], *, masks: bool) -> Iterator[LeftOut]:
+    """Images beside train, test and ground_truth; masks where none are wanted."""
+    for path in paths:
+        whole, top = f"{name}/{path}", path.partition("/")[0]
+        if not masks and (top == GROUND_TRUTH or is_for_masks(top)):
+            yield LeftOut(whole, "mask")
+        elif top not in _SPLITS or "/" not in path:
+            yield LeftOut(whole, "place", whole.rpartition("/")[0], _MOVE)
+
+
+def _layout_problems(
+    name: str, kept: Sequence[str], unplaced: Sequence[str], *, masks: bool
+) -> Iterator[str]:
     if problem := name_problem(name):
-        yield problem
+        chosen = f"--class {shlex.quote(name)} --as {name_like(name)}"
+        yield f"{problem}; call it another: patchae import SOURCE {chosen}"
     for needed in (f"train/{GOOD}", f"test/{GOOD}"):
         if not any(path.startswith(f"{needed}/") for path in kept):
             yield f"{name}: no images in {needed}"
@@ -76,9 +134,17 @@ def _layout_problems(name: str, kept: Sequence[str], everything: set[str]) -> It
     for kind in sorted({path.split("/")[1] for path in images_ if path.startswith("test/")}):
         if is_like_good(kind):
             yield f"{name}/test/{kind}: called like good parts; they belong into test/{GOOD}"
-    for path in sorted(everything - set(kept)):
+    beside = Counter(path.partition("/")[0] for path in unplaced if "/" in path)
+    for top, count in beside.items():
+        if masks and is_for_masks(top):
+            yield (
+                f"{name}/{top}: {count} images; are they masks? rename the folder to"
+                f" {GROUND_TRUTH}, with a folder for each kind in it, or import without any:"
+                " --without-masks"
+            )
+    for path in unplaced:
         top, _, rest = path.partition("/")
-        if top in _SPLITS and rest and _looks_like_image(path):
+        if top in _SPLITS and rest and (masks or top != GROUND_TRUTH):
             yield f"{name}/{path}: an image outside of the layout {top}/KIND/IMAGE"
 
 
@@ -118,19 +184,6 @@ def placed(folder: Path) -> list[str]:
     )
 
 
-def walk(folder: Path) -> Iterator[str]:
-    """Every file under a folder, POSIX and relative to it."""
-    for parent, _, files in walked(folder):
-        for file in files:
-            yield (Path(parent) / file).relative_to(folder).as_posix()
-
-
 def holds_images(folder: Path) -> bool:
     """Whether there is an image anywhere under a folder."""
-    return any(_looks_like_image(path) for path in walk(folder))
-
-
-def _looks_like_image(path: str) -> bool:
-    parts = path.split("/")
-    hidden = any(part.startswith(".") for part in parts)
-    return not hidden and Path(path).suffix.lower() in IMAGE_SUFFIXES
+    return bool(find_images(folder, follow_links=True).paths)

@@ -17,19 +17,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from patchae.dataset.arrivals import note
 from patchae.dataset.importing import refusal, staging_folder
-from patchae.dataset.layout import images
-from patchae.dataset.misfits import is_like_good
+from patchae.dataset.layout import ImageFile, images
+from patchae.dataset.misfits import is_like_good, masks_among
 from patchae.dataset.picture import Picture
 from patchae.dataset.readers import changing
 from patchae.dataset.reading import read_pictures
 from patchae.dataset.splitting import split_of
 from patchae.dataset.unfinished import require_finished
+from patchae.dataset.validation.newcomers import objections
 from patchae.errors import DataError
 from patchae.files import Progress, sha256_file, silent
-from patchae.images import IMAGE_SUFFIXES, SUFFIXES
+from patchae.images import IMAGE_SUFFIXES, SUFFIXES, left_out
 from patchae.project import Project
+from patchae.types import Sha256
+
+if TYPE_CHECKING:
+    from patchae.config import Validation
 
 LOG = "feedback.jsonl"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -53,6 +60,7 @@ def bring_back(
     label: str,
     *,
     actor: str,
+    rules: Validation | None = None,
     dry_run: bool = False,
     progress: Progress = silent,
 ) -> Labelled:
@@ -66,13 +74,15 @@ def bring_back(
         files: image files; they are only read.
         label: `good`, or the name of a defect.
         actor: who confirmed it.
+        rules: what images of the class must be; None: the defaults.
         dry_run: check everything, and change nothing.
         progress: called while images are read.
 
     Raises:
-        DataError: a file is no image, or one of a type that data/ does not hold, the label is no
-            name or one of good parts, the class has an image of the same content under another
-            label, or a pull was cut off; nothing was copied.
+        DataError: a file is no image, or one of a type that data/ does not hold or that the
+            validation of the class would refuse, the label is no name or one of good parts, the
+            class has an image of the same content under another label, or a pull was cut off;
+            nothing was copied.
         StoreBusy: somebody reads the images of the class, or works on `data/` for too long.
     """
     if not _NAME.fullmatch(label):
@@ -85,30 +95,40 @@ def bring_back(
             f"'{label}' is what good parts are called, and would become a kind of defect",
             mend="use 'good'; for a defect, another name",
         )
+    from patchae.config import Validation
+
     with changing(project, () if dry_run else (class_name,)):
         require_finished(project)
         present = images(project.data, class_name)  # DataError: no such class
         own = [(str(project.data / image.path), False) for image in present]
-        known = {
-            picture.sha256: image
-            for image, picture in zip(
-                present,
-                read_pictures(
-                    own, cache=project.pictures, progress=progress, what="looking at the class"
-                ),
-                strict=True,
+        looked = list(
+            read_pictures(
+                own, cache=project.pictures, progress=progress, what="looking at the class"
             )
-        }
+        )
+        known = {picture.sha256: image for image, picture in zip(present, looked, strict=True)}
+        absent = [
+            f"{path}: {'a folder; name the images in it' if path.is_dir() else 'no such file'}"
+            for path in files
+            if not path.is_file()
+        ]
+        if absent:
+            raise refusal(files[0].parent, absent)
         given = [(str(path), False) for path in files]
         pictures = list(read_pictures(given, progress=progress, what="reading images"))
         problems = [
             f"{path}: {problem}"
             for path, picture in zip(files, pictures, strict=True)
-            if (problem := picture.problem or _problem_of_type(path, picture))
+            if (problem := _problem(path, picture))
+        ]
+        places = {path.absolute().as_posix(): path for path in files}
+        problems += [
+            f"{places[place]}: a mask by its name" for place in sorted(masks_among(places))
         ]
         if problems:
             raise refusal(files[0].parent, problems)
-        new: dict[str, tuple[Path, str]] = {}
+        new: dict[str, tuple[Path, Sha256]] = {}
+        coming: dict[str, tuple[ImageFile, Picture]] = {}
         already = []
         for path, picture in zip(files, pictures, strict=True):
             if held := known.get(picture.sha256):
@@ -127,9 +147,20 @@ def bring_back(
                 already.append(str(path))
                 continue
             new[target] = (path, picture.sha256)
+            coming[target] = (ImageFile(path.as_posix(), split, label, None), picture)
+        refused = objections(
+            rules or Validation(),
+            class_name,
+            list(zip(present, looked, strict=True)),
+            list(coming.values()),
+        )
+        if refused:
+            raise refusal(files[0].parent, refused)
         if not dry_run:
             rows = _rows(class_name, label, actor, new)
             _bring_in(project, new, rows)
+            # So that a capture does not bring a defective one, removed since, among the good ones.
+            note(project, class_name, {picture.sha256 for picture in pictures})
     return Labelled(tuple(sorted(new)), tuple(already))
 
 
@@ -139,14 +170,19 @@ def _suffix(path: Path, picture: Picture) -> str | None:
     return own if own in IMAGE_SUFFIXES else SUFFIXES.get(picture.kind)
 
 
-def _problem_of_type(path: Path, picture: Picture) -> str | None:
+def _problem(path: Path, picture: Picture) -> str | None:
+    if picture.problem:
+        reason = left_out(path.name)
+        if reason and reason.kind == "unreadable":
+            return f"images of type {reason.type} are not read; {reason.mend}"
+        return picture.problem
     if _suffix(path, picture):
         return None
     return f"{picture.kind} is no type of data/; save it as PNG"
 
 
 def _bring_in(
-    project: Project, new: dict[str, tuple[Path, str]], rows: Sequence[dict[str, str]]
+    project: Project, new: dict[str, tuple[Path, Sha256]], rows: Sequence[dict[str, str]]
 ) -> None:
     """Copies first, then who said what, then each copy into its place in one move."""
     staging = staging_folder(project)
@@ -178,7 +214,7 @@ def _bring_in(
 
 
 def _rows(
-    class_name: str, label: str, actor: str, new: dict[str, tuple[Path, str]]
+    class_name: str, label: str, actor: str, new: dict[str, tuple[Path, Sha256]]
 ) -> list[dict[str, str]]:
     """Who says what of which image, one row for each."""
     now = datetime.now(UTC).isoformat(timespec="seconds")

@@ -106,6 +106,12 @@ def read_manifest(
     return pd.concat(frames, ignore_index=True)
 
 
+def manifest_of(class_name: str, pictures: Iterable[tuple[ImageFile, Picture]]) -> pd.DataFrame:
+    """Return the table of images that were read already, masks aside."""
+    rows = [_row(class_name, image, seen, None) + _measured(seen, None) for image, seen in pictures]
+    return _frame(rows, DTYPES | MEASURED)
+
+
 def _read_rows(
     data: Path, class_name: str, progress: Progress, cache: Path | None
 ) -> Iterator[list[Any]]:

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from patchae.dataset.layout import GOOD
+from patchae.dataset.layout import GOOD, GROUND_TRUTH
 
 _MASK = r"(?:mask|masks|gt|groundtruth|ground[_ -]truth|label|labels|seg|segmentation|annotation)"
 _MARKED = re.compile(
@@ -25,6 +25,10 @@ _MASK_KINDS = re.compile(
     r"masks?|gt|ground[_ -]?truths?|segmentations?|annotations?", re.IGNORECASE
 )
 """Kinds that hold masks; `label` and `seg` may be the part that is defective."""
+_MASK_FOLDER = re.compile(
+    rf"(?:.+[_ .-])?{_MASK}s?(?:[_ .-]?(?:images?|imgs?|png|test))?", re.IGNORECASE
+)
+"""Folders beside train and test that hold masks: `masks`, `labels`, `defect_masks`."""
 _GOOD_WORDS = frozenset(
     {
         "good", "goods", "goodpart", "goodparts", "ok", "okay", "oks", "okpart", "okparts",
@@ -69,6 +73,11 @@ def masks_among(paths: Iterable[str]) -> set[str]:
             if owner and owner.casefold() in there:
                 found.add(path)
     return found
+
+
+def is_for_masks(folder: str) -> bool:
+    """Return whether a folder of a class is called as people call the folder of their masks."""
+    return folder != GROUND_TRUTH and _MASK_FOLDER.fullmatch(folder) is not None
 
 
 def is_like_good(kind: str) -> bool:

@@ -6,7 +6,6 @@ is one way in: `patchae.dataset.importing`.
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,15 +14,14 @@ from pathlib import Path
 from patchae.dataset.archive_names import check_encoding
 from patchae.dataset.bucket import SCHEME, fetch_prefix, split
 from patchae.dataset.importing import Imported, import_folder
-from patchae.dataset.incoming import name_problem
+from patchae.dataset.incoming import name_like, name_problem
 from patchae.dataset.layout import folders
 from patchae.dataset.lookout import is_manifest, lay_out
 from patchae.dataset.unpacking import SUFFIXES, is_archive, unpack
 from patchae.errors import DataError, UsageError
 from patchae.files import Progress, silent
+from patchae.images import LeftOut
 from patchae.project import Project
-
-_UNNAMED = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 def import_source(
@@ -34,6 +32,7 @@ def import_source(
     name: str | None = None,
     test: Path | None = None,
     encoding: str | None = None,
+    masks: bool = True,
     dry_run: bool = False,
     progress: Progress = silent,
 ) -> Imported:
@@ -46,6 +45,7 @@ def import_source(
         name: what to call the class, where the source holds one.
         test: the test manifest that belongs to a training manifest.
         encoding: of names in an archive that do not say that they are UTF-8.
+        masks: False leaves all of them out.
         dry_run: check everything, and change nothing in `data/`.
         progress: called after every few files.
 
@@ -64,11 +64,17 @@ def import_source(
     if encoding is not None and check_encoding(encoding) and not is_archive(Path(source)):
         raise UsageError("--encoding belongs to an archive", where=source)
     folder_of = _as_folder(project, source, name, progress, test=test, encoding=encoding)
-    with folder_of as (folder, left_out):
+    with folder_of as (folder, others):
         done = import_folder(
-            project, folder, classes=classes, name=name, dry_run=dry_run, progress=progress
+            project,
+            folder,
+            classes=classes,
+            name=name,
+            masks=masks,
+            dry_run=dry_run,
+            progress=progress,
         )
-    return done.leaving_out(left_out)
+    return done.leaving_out(others)
 
 
 @contextmanager
@@ -80,8 +86,8 @@ def _as_folder(
     *,
     test: Path | None,
     encoding: str | None,
-) -> Iterator[tuple[Path, int]]:
-    """The source as a folder for the time of the block, and how many files were left out of it."""
+) -> Iterator[tuple[Path, list[LeftOut]]]:
+    """The source as a folder for the time of the block, and what was left out of it."""
     path = Path(source)
     bucket, manifest = source.startswith(SCHEME), is_manifest(path)
     if path.is_dir() or not (bucket or manifest or is_archive(path)):
@@ -92,7 +98,7 @@ def _as_folder(
                 mend=f"name a folder, an archive ({' '.join(SUFFIXES)}), s3://bucket/prefix or a"
                 " manifest of Lookout for Vision",
             )
-        yield path, 0
+        yield path, []
         return
     if manifest and not name:
         raise UsageError(
@@ -106,14 +112,14 @@ def _as_folder(
         target = staging / (name or _name_of(source))
         target.mkdir(parents=True)
         try:
-            left_out = 0
+            others: list[LeftOut] = []
             if bucket:
-                left_out = fetch_prefix(source, target, progress)
+                others = fetch_prefix(source, target, progress)
             elif manifest:
                 lay_out(path, name or "", target, test=test, progress=progress)
             else:
-                left_out = unpack(path, target, progress, encoding=encoding)
-            yield _root(target), left_out
+                others = unpack(path, target, progress, encoding=encoding)
+            yield _root(target), others
         except DataError as error:
             # The folder is gone when somebody reads this.
             raise error.instead_of(str(target), source) from None
@@ -127,7 +133,7 @@ def _name_of(source: str) -> str:
     name = last.rpartition("/")[2]
     for suffix in sorted(SUFFIXES, key=len, reverse=True):
         name = name[: -len(suffix)] if name.lower().endswith(suffix) else name
-    return _UNNAMED.sub("-", name).strip("-") or "images"
+    return name_like(name)
 
 
 def _root(folder: Path) -> Path:

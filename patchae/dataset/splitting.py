@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from patchae.dataset.layout import GOOD, files_below, image_files
+from patchae.dataset.layout import GOOD, image_files
 from patchae.dataset.misfits import masks_among
 from patchae.errors import DataError
 from patchae.files import Progress, sha256_file
+from patchae.images import find_images
 
 TEST_SHARE = 4
 """Of so many good images one is for testing."""
@@ -53,11 +54,12 @@ def lay_out_good(folder: Path, target: Path, progress: Progress) -> Path:
             them; or too few for both parts.
     """
     good = good_images(folder, plain=True)
-    plain = good[0].parent == folder
-    if plain and (below := [one for one in _subfolders(folder) if any(image_files(one))]):
+    everything = find_images(folder, follow_links=True)
+    below = [image for image in everything.paths if image.parent != folder]
+    if good[0].parent == folder and below:
         raise DataError(
-            f"there are images in folders of the folder, as in {below[0].name}, and it is not said"
-            " which of them show good parts",
+            f"there are images in folders of the folder, as in {below[0].parent.name}, and it is"
+            " not said which of them show good parts",
             where=str(folder),
             mend="name the folder of good parts alone, or sort them as CLASS/train/good,"
             " CLASS/test/good and CLASS/test/DEFECT",
@@ -79,15 +81,11 @@ def lay_out_good(folder: Path, target: Path, progress: Progress) -> Path:
             where=str(folder),
             mend="bring more images of good parts: 40 to begin with",
         )
-    for file in files_below(folder):
+    for file in (*everything.paths, *(folder / item.path for item in everything.left_out)):
         link = target / places.get(file, file.relative_to(folder))
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(file.absolute())
     return target
-
-
-def _subfolders(folder: Path) -> list[Path]:
-    return sorted({file.parent for file in files_below(folder)} - {folder})
 
 
 def _kinds(folder: Path) -> list[Path]:

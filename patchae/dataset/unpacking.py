@@ -23,7 +23,7 @@ from typing import IO
 from patchae.dataset.archive_names import Names, tar_name, zip_name
 from patchae.errors import DataError
 from patchae.files import Progress, silent
-from patchae.images import IMAGE_SUFFIXES, suffix_of
+from patchae.images import IMAGE_SUFFIXES, LeftOut, is_litter, left_out, suffix_of
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz")
 MAX_FILES = 1_000_000
@@ -52,8 +52,8 @@ def is_archive(path: Path) -> bool:
 
 def unpack(
     archive: Path, target: Path, progress: Progress = silent, *, encoding: str | None = None
-) -> int:
-    """Unpack the images of an archive into an empty folder; returns how many files were left out.
+) -> list[LeftOut]:
+    """Unpack the images of an archive into an empty folder; return what was left out.
 
     Args:
         archive: the archive.
@@ -75,7 +75,7 @@ def unpack(
             )
         if not (zipfile.is_zipfile(archive) if zipped else _is_tar(archive)):
             raise _refused(archive, "it is not what its name says, or damaged")
-        left_out = _write(archive, entries(archive, names), target, names, progress)
+        others = _write(archive, entries(archive, names), target, names, progress)
     except UnicodeDecodeError as error:
         raise _refused(
             archive, f"a name says that it is UTF-8 and is not: {error.object!r}"
@@ -94,7 +94,7 @@ def unpack(
     except OSError as error:
         raise _refused(archive, f"it cannot be unpacked: {error}") from None
     names.require_clear(archive)
-    return left_out
+    return others
 
 
 @dataclass(frozen=True)
@@ -160,17 +160,18 @@ def _of_tar(archive: Path, names: Names) -> Iterator[_Entry]:
 
 def _write(
     archive: Path, entries: Iterator[_Entry], target: Path, names: Names, progress: Progress
-) -> int:
+) -> list[LeftOut]:
     room = shutil.disk_usage(target).free - _RESERVE
     taken: set[str] = set()
-    left_out = 0
+    others: list[LeftOut] = []
     for number, entry in enumerate(entries, start=1):
         if number > MAX_FILES:
             raise _refused(archive, f"it holds more than {MAX_FILES:,} files")
         if entry.problem:
             raise _refused(archive, f"{_shown(entry.name)} {entry.problem}")
         if not _is_image(entry.name):
-            left_out += 1
+            text = names.shown(entry.name)
+            others.append(left_out(text) or LeftOut(text, "litter"))
             continue
         name = names.decode(entry.name)
         if name is None or entry.content is None:
@@ -178,6 +179,9 @@ def _write(
         path = _inside(name)
         if path is None:
             raise _refused(archive, f"{name!r} lies outside of the archive")
+        if is_litter(path.as_posix()):  # only now, when it is split where it may be
+            others.append(LeftOut(path.as_posix(), "litter"))
+            continue
         # A file system that ignores case would let one overwrite the other.
         folded = path.as_posix().casefold()
         if folded in taken:
@@ -192,7 +196,7 @@ def _write(
                     raise _refused(archive, "the disk has no room for what it holds")
                 out.write(block)
         progress("unpacking", len(taken), 0)
-    return left_out
+    return others
 
 
 def _is_image(name: str | bytes) -> bool:

@@ -78,7 +78,8 @@ _LITTER = frozenset(
 )  # fmt: skip
 """Names of files and folders, in small letters, that systems and network storage leave behind."""
 
-Kind = Literal["litter", "unreadable", "other", "link"]
+Kind = Literal["litter", "unreadable", "other", "link", "place", "mask"]
+"""`place`: an image where none belongs; `mask`: one that a person said shall be left out."""
 
 
 @dataclass(frozen=True, order=True)
@@ -89,8 +90,13 @@ class LeftOut:
     """POSIX, relative to the folder that was searched; a key, or a name in an archive."""
     kind: Kind
     type: str = ""
-    """Of an unreadable image: HEIC, GIF or animated PNG ..."""
+    """Of an unreadable image: HEIC, GIF ...; of one in a wrong place: its folder."""
     mend: str = ""
+
+    @property
+    def matters(self) -> bool:
+        """Whether a person would miss it: an image, or a folder that may hold some."""
+        return self.kind in {"unreadable", "link", "place"}
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,10 @@ def suffix_of(path: str) -> str:
 
 def is_litter(path: str) -> bool:
     """Return whether a file is nobody's image, by its POSIX path relative to what is searched."""
-    return any(part.startswith(".") or part.lower() in _LITTER for part in path.split("/"))
+    return any(
+        (part.startswith(".") and part not in {".", ".."}) or part.lower() in _LITTER
+        for part in path.split("/")
+    )
 
 
 def is_image_name(path: str) -> bool:
@@ -155,7 +164,7 @@ def find_images(folder: Path, *, follow_links: bool = False) -> Images:
             path, link = f"{start}{name}", Path(parent, name)
             if is_litter(name):
                 others.append(LeftOut(path, "litter"))
-            elif link.is_symlink() and (not follow_links or _leads_back(link, folder)):
+            elif link.is_symlink() and (not follow_links or leads_back(link, folder)):
                 others.append(LeftOut(path, "link", mend="name the folder behind the link as well"))
             else:
                 inside.append(name)
@@ -171,7 +180,7 @@ def find_images(folder: Path, *, follow_links: bool = False) -> Images:
     return Images(tuple(sorted(paths)), tuple(sorted(others)))
 
 
-def _leads_back(link: Path, root: Path) -> bool:
+def leads_back(link: Path, root: Path) -> bool:
     """Return whether a linked folder holds one of those on the way to it, so that it has no end."""
     target = link.resolve()
     way = [link.parent, *link.parent.parents]
@@ -202,6 +211,8 @@ def _line(kind: Kind, type_: str, mend: str, paths: Sequence[str], most: int) ->
     are = "is" if count == 1 else "are"
     what = {
         "unreadable": f"image{'' if count == 1 else 's'} of type {type_} {are} not read",
+        "place": f"image{'' if count == 1 else 's'} in {type_} {are} not imported",
+        "mask": f"mask{'' if count == 1 else 's'} {are} not imported",
         "link": f"linked folder{'' if count == 1 else 's'} {are} not looked into",
     }.get(kind, f"file{'' if count == 1 else 's'} {are} no image{'' if count == 1 else 's'}")
     return f"{count:,} {what} ({names})" + (f": {mend}" if mend else "")

@@ -203,6 +203,7 @@ class TestReporting:
     def test_import(self, run: Command, works: Works) -> None:
         source = write_class(works.plant.project.root.parent / "camera", "lid", seed=77)
         keys = {"classes", "unchanged", "images", "masks", "bytes", "ignored", "copies", "dry_run"}
+        keys |= {"left_out"}
         told = last_json(run("import", str(source.parent), "--json"))
         assert set(told) == keys
         assert (told["classes"], told["images"], told["masks"]) == (["lid"], 36, 6)

@@ -68,15 +68,17 @@ def test_a_class_without_training_images_gets_a_folder_for_them(
     assert (project.data / name).is_file()
 
 
-def test_a_linked_folder_is_not_looked_into_and_counts_as_ignored(
+def test_a_linked_folder_is_looked_into_and_one_that_leads_back_is_named(
     project: Project, source: Path, tmp_path: Path
 ) -> None:
     import_source(project, str(source))
     write_image(tmp_path / "days" / "monday" / "a.png", 70)
     write_image(tmp_path / "drop" / "b.png", 71)
     (tmp_path / "drop" / "latest").symlink_to(tmp_path / "days" / "monday")
+    (tmp_path / "drop" / "self").symlink_to(tmp_path / "drop")
     done = capture(project, "bolt", tmp_path / "drop")
-    assert (len(done.new), done.ignored) == (1, 1)
+    assert (len(done.new), done.ignored) == (2, 0)
+    assert [item.path for item in done.left_out] == ["self"]
 
 
 def test_one_damaged_image_stops_a_capture(project: Project, source: Path, tmp_path: Path) -> None:

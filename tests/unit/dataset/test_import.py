@@ -42,7 +42,7 @@ def test_the_classes_arrive_as_they_are_and_the_source_is_untouched(
     done = import_folder(project, source)
     assert tree(project.data) == before == tree(source)
     size = sum(map(len, before.values()))
-    assert done == Imported(("bolt", "washer"), (), images=14, masks=4, bytes=size, ignored=0)
+    assert done == Imported(("bolt", "washer"), (), images=14, masks=4, bytes=size)
 
 
 def test_importing_twice_changes_nothing(project: Project, source: Path) -> None:
@@ -134,7 +134,8 @@ def test_other_files_are_counted_and_stay_out(project: Project, source: Path) ->
     (source / "bolt/test/good/Thumbs.db").write_bytes(b"litter")
     (source / "docs").mkdir()
     (source / "docs/notes.txt").write_text("a folder without images is no class")
-    assert import_folder(project, source).ignored == 2
+    done = import_folder(project, source)
+    assert (len(done.left_out), done.complete) == (4, True)
     assert tree(project.data) == expected
 
 
