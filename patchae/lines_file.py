@@ -12,7 +12,8 @@ from typing import Any, NoReturn
 import yaml
 from pydantic import ValidationError
 
-from patchae.config import Gates, Line, Lines, Retention, joined
+from patchae.config import Gates, Line, Lines, Retention, Validation, joined
+from patchae.config.lines import ALL
 from patchae.errors import ConfigError
 
 
@@ -23,6 +24,25 @@ def load_lines(path: Path) -> Lines:
         ConfigError: the file is missing, is not YAML, or a key or value in it is not usable.
     """
     return _parse(path, _read(path))
+
+
+def most_pixels(path: Path, class_name: str) -> int:
+    """Return how many pixels an image of a class may have, by the most generous line that may
+    take the class; by the default where none may, or where there is no file.
+
+    Raises:
+        ConfigError: the file is not usable.
+    """
+    if not path.is_file():
+        return Validation().max_pixels
+    return max(
+        (
+            line.validation_of(class_name).max_pixels
+            for line in load_lines(path).lines
+            if line.classes == ALL or class_name in line.classes
+        ),
+        default=Validation().max_pixels,
+    )
 
 
 def load_gates(path: Path, own: Gates) -> Gates:

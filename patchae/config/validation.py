@@ -25,13 +25,15 @@ class Validation(Frozen):
     min_test_good: int = Field(3, ge=1)
     min_test_defect: int = Field(3, ge=1)
     modes: Annotated[
-        tuple[Literal["L", "RGB", "RGBA", "P", "I;16"], ...],
+        tuple[Literal["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16"], ...],
         BeforeValidator(unique),
         Field(min_length=1),
     ] = ("L", "RGB")
-    """Allowed Pillow image modes."""
+    """Allowed Pillow image modes, of those that a model can see (`patchae.images.MODES`)."""
     min_side_px: int = Field(64, ge=1)
     max_side_px: int = Field(8192, ge=1)
+    max_pixels: int = Field(100_000_000, ge=1)
+    """Width times height; larger images are not decoded."""
     masks: Literal["required", "optional"] = "optional"
     """Whether every defective test image must have a mask."""
     max_mask: Share = 0.6

@@ -102,10 +102,12 @@ def capture(
         raise DataError(
             "there is no such folder", where=str(folder), mend="name the folder of new images"
         )
-    from patchae.config import Validation
 
     inside = find_images(folder, follow_links=True)
     found = inside.paths
+    from patchae.config import Validation
+
+    rules = rules or Validation()
     with changing(project, () if dry_run else (class_name,)):
         require_finished(project)
         there = (project.data / class_name).is_dir() and holds_images(project.data / class_name)
@@ -116,13 +118,21 @@ def capture(
         own = [(str(project.data / image.path), False) for image in present]
         looked = list(
             read_pictures(
-                own, cache=project.pictures, progress=progress, what="looking at the class"
+                own,
+                cache=project.pictures,
+                max_pixels=rules.max_pixels,
+                progress=progress,
+                what="looking at the class",
             )
         )
         have = {picture.sha256 for picture in looked}
         before = arrived(project, class_name) if there and not again else set()
         files = [(str(path), False) for path in found]
-        pictures = list(read_pictures(files, progress=progress, what="reading new images"))
+        pictures = list(
+            read_pictures(
+                files, max_pixels=rules.max_pixels, progress=progress, what="reading new images"
+            )
+        )
         problems = [
             f"{_below(path, folder)}: {picture.problem}"
             for path, picture in zip(found, pictures, strict=True)
@@ -150,7 +160,7 @@ def capture(
                 new[target] = (path, picture)
                 taken.add(picture.sha256)
         problems += objections(
-            rules or Validation(),
+            rules,
             class_name,
             list(zip(present, looked, strict=True)),
             [

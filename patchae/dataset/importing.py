@@ -22,6 +22,7 @@ from patchae.dataset.unfinished import require_finished
 from patchae.errors import DataError
 from patchae.files import Progress, sha256_file, silent
 from patchae.images import LeftOut
+from patchae.lines_file import most_pixels
 from patchae.project import Project
 
 _SHOWN = 10
@@ -84,6 +85,7 @@ def import_folder(
                 else folder,
                 progress,
                 masks=masks,
+                max_pixels=most_pixels(project.lines_file, class_name),
             )
             for class_name, folder in chosen.folders.items()
         ]

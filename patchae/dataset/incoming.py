@@ -19,7 +19,7 @@ from patchae.dataset.picture import Picture
 from patchae.dataset.reading import read_pictures
 from patchae.errors import DataError
 from patchae.files import Progress
-from patchae.images import LeftOut, find_images, summary
+from patchae.images import MAX_PIXELS, LeftOut, find_images, summary
 
 _SPLITS = ("train", "test", GROUND_TRUTH)
 _MOVE = "a class has train, test and ground_truth; move them there if they belong to it"
@@ -38,11 +38,17 @@ class Incoming:
 
 
 def examine(
-    name: str, folder: Path, progress: Progress, *, masks: bool = True
+    name: str,
+    folder: Path,
+    progress: Progress,
+    *,
+    masks: bool = True,
+    max_pixels: int = MAX_PIXELS,
 ) -> tuple[Incoming, list[str]]:
     """Read a class folder to the last byte; every problem as one line of text.
 
-    Folders that are links are looked into. Without `masks` those are left out.
+    Folders that are links are looked into. Without `masks` those are left out. Images of more than
+    `max_pixels` are not decoded.
     """
     found = find_images(folder, follow_links=True)
     everything = [path.relative_to(folder).as_posix() for path in found.paths]
@@ -57,7 +63,7 @@ def examine(
         problems += [f"{name}: {line}" for line in summary(others)]
     pictures: dict[str, Picture] = {}
     files = [(str(folder / path), path.startswith(f"{GROUND_TRUTH}/")) for path in kept]
-    read = read_pictures(files, progress=progress, what=f"checking {name}")
+    read = read_pictures(files, max_pixels=max_pixels, progress=progress, what=f"checking {name}")
     for path, picture in zip(kept, read, strict=True):
         pictures[path] = picture
         if picture.problem:

@@ -95,15 +95,21 @@ def bring_back(
             f"'{label}' is what good parts are called, and would become a kind of defect",
             mend="use 'good'; for a defect, another name",
         )
+
     from patchae.config import Validation
 
+    rules = rules or Validation()
     with changing(project, () if dry_run else (class_name,)):
         require_finished(project)
         present = images(project.data, class_name)  # DataError: no such class
         own = [(str(project.data / image.path), False) for image in present]
         looked = list(
             read_pictures(
-                own, cache=project.pictures, progress=progress, what="looking at the class"
+                own,
+                cache=project.pictures,
+                max_pixels=rules.max_pixels,
+                progress=progress,
+                what="looking at the class",
             )
         )
         known = {picture.sha256: image for image, picture in zip(present, looked, strict=True)}
@@ -115,7 +121,11 @@ def bring_back(
         if absent:
             raise refusal(files[0].parent, absent)
         given = [(str(path), False) for path in files]
-        pictures = list(read_pictures(given, progress=progress, what="reading images"))
+        pictures = list(
+            read_pictures(
+                given, max_pixels=rules.max_pixels, progress=progress, what="reading images"
+            )
+        )
         problems = [
             f"{path}: {problem}"
             for path, picture in zip(files, pictures, strict=True)
@@ -149,7 +159,7 @@ def bring_back(
             new[target] = (path, picture.sha256)
             coming[target] = (ImageFile(path.as_posix(), split, label, None), picture)
         refused = objections(
-            rules or Validation(),
+            rules,
             class_name,
             list(zip(present, looked, strict=True)),
             list(coming.values()),

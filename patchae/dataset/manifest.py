@@ -24,6 +24,7 @@ from patchae.dataset.picture import Picture
 from patchae.dataset.reading import read_pictures
 from patchae.errors import DataError
 from patchae.files import Progress, canonical_json_each, sha256_bytes, silent
+from patchae.images import MAX_PIXELS
 from patchae.types import ClassDigest
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def read_manifest(
     *,
     cache: Path | None = None,
     parquet: Path | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> pd.DataFrame:
     """Read every image and mask of a class: one row per image, sorted by path.
 
@@ -89,6 +91,7 @@ def read_manifest(
         progress: called after every few files.
         cache: remembers what was read, see `patchae.dataset.picture_cache`.
         parquet: where to write the table as well, while it is read.
+        max_pixels: width times height above which an image is not decoded.
 
     Raises:
         DataError: the class has no images, or a file cannot be read or disappears meanwhile.
@@ -97,7 +100,7 @@ def read_manifest(
 
     dtypes = DTYPES | MEASURED
     writing = parquet_writer(parquet, dtypes) if parquet else nullcontext(_drop)
-    rows = _read_rows(data, class_name, progress, cache)
+    rows = _read_rows(data, class_name, progress, cache, max_pixels)
     frames = []
     with writing as write:
         while some := list(islice(rows, _ROW_GROUP)):
@@ -113,7 +116,7 @@ def manifest_of(class_name: str, pictures: Iterable[tuple[ImageFile, Picture]]) 
 
 
 def _read_rows(
-    data: Path, class_name: str, progress: Progress, cache: Path | None
+    data: Path, class_name: str, progress: Progress, cache: Path | None, max_pixels: int
 ) -> Iterator[list[Any]]:
     found = images(data, class_name)
     start = os.path.join(data, "")  # noqa: PTH118 - once: for each it costs more than all else
@@ -123,7 +126,7 @@ def _read_rows(
         for path, as_mask in ((image.path, False), (image.mask, True))
         if path
     ]
-    pictures = read_pictures(files, cache=cache, progress=progress)
+    pictures = read_pictures(files, cache=cache, max_pixels=max_pixels, progress=progress)
     for image in found:
         picture = next(pictures)
         mask = next(pictures) if image.mask else None

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
-from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from patchae.errors import DataError
 from patchae.files import sha256_bytes
 from patchae.images import MAX_PIXELS, form_of, read_marks
-from patchae.images.form import is_upright
+from patchae.images.form import is_upright, lift_pillow_limit
 from patchae.types import Sha256
 
 if TYPE_CHECKING:
@@ -44,13 +42,13 @@ class Picture(NamedTuple):
     looks: Looks | None = None  # of images only, not of masks
 
 
-def read_picture(path: Path, *, as_mask: bool = False) -> Picture:
+def read_picture(path: Path, *, as_mask: bool = False, max_pixels: int = MAX_PIXELS) -> Picture:
     """Read a file once, hash it and decode all of it, so that a truncated file is noticed.
 
     Raises:
         DataError: the file cannot be read at all, for example because it has just disappeared.
     """
-    return picture_of(content_of(path), as_mask=as_mask)
+    return picture_of(content_of(path), as_mask=as_mask, max_pixels=max_pixels)
 
 
 def content_of(path: Path) -> bytes:
@@ -72,28 +70,30 @@ def content_of(path: Path) -> bytes:
         ) from None
 
 
-def picture_of(content: bytes, *, as_mask: bool = False, sha256: Sha256 | None = None) -> Picture:
+def picture_of(
+    content: bytes,
+    *,
+    as_mask: bool = False,
+    sha256: Sha256 | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> Picture:
     """What the bytes of a file are; their sha256 is not computed where a caller knows it."""
     from PIL import Image, UnidentifiedImageError
 
-    _quiet()
+    lift_pillow_limit()
     sha256 = sha256 or sha256_bytes(content)
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
     kind = ""
     try:
         with Image.open(BytesIO(content)) as image:
             kind = image.format or ""
-            if image.width * image.height > MAX_PIXELS:
-                raise _TooManyPixels(image.width, image.height)  # noqa: TRY301
+            if image.width * image.height > max_pixels:
+                raise _TooManyPixels(image.width, image.height, max_pixels)  # noqa: TRY301
             return _decoded(image, Picture(sha256, md5, len(content), kind=kind), as_mask)
     except UnidentifiedImageError:
         # Pillow's own message holds a memory address, which would make every digest differ.
         problem = UNKNOWN if content else EMPTY
-    except (
-        _TooManyPixels,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ) as error:
+    except _TooManyPixels as error:
         problem = f"{TOO_MANY_PIXELS}: {error}".splitlines()[0]
     except MemoryError:  # says nothing of the image: it must not be remembered of it
         raise
@@ -102,17 +102,12 @@ def picture_of(content: bytes, *, as_mask: bool = False, sha256: Sha256 | None =
     return Picture(sha256, md5, len(content), kind=kind, problem=problem)
 
 
-@cache
-def _quiet() -> None:
-    """Pillow warns of many pixels from a limit of its own on; ours is reported as a problem."""
-    from PIL import Image
-
-    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-
-
 class _TooManyPixels(Exception):
-    def __init__(self, width: int, height: int) -> None:
-        super().__init__(f"{width} x {height}, and {MAX_PIXELS:,} are the most that are decoded")
+    def __init__(self, width: int, height: int, most: int) -> None:
+        super().__init__(
+            f"{width:,} x {height:,} px are more than validation.max_pixels = {most:,}: raise it in"
+            " lines.yaml, or make the image smaller"
+        )
 
 
 def _decoded(image: ImageFile, known: Picture, as_mask: bool) -> Picture:

@@ -52,6 +52,7 @@ def check(
         progress,
         cache=project.pictures,
         parquet=project.manifests / f"{class_name}.parquet",
+        max_pixels=line.validation_of(class_name).max_pixels,
     )
     _require_version(project, manifest, class_name, version)
     digest = class_digest(manifest)

@@ -103,7 +103,7 @@ WRONG_VALUES = [
     ("training", "false_alarm_rate", 0.5, "less than 0.5"),
     ("training", "seed", -1, "greater than or equal to 0"),
     ("training", "seed", None, "integer"),
-    ("validation", "modes", ["CMYK"], "'RGB'"),
+    ("validation", "modes", ["F"], "'RGB'"),
     ("validation", "modes", [], "at least 1"),
     ("validation", "modes", ["L", "L"], "listed twice"),
     ("validation", "masks", "sometimes", "'required' or 'optional'"),

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from patchae.dataset.validation.statement import Statement, between, expect, never
-from patchae.images import MAX_PIXELS
 
 if TYPE_CHECKING:
     from patchae.config import Validation
 
 
-def about_files() -> tuple[Statement, ...]:
+def about_files(rules: Validation) -> tuple[Statement, ...]:
     """Whether each file is one whole image, and says so."""
     faults = (
         ("no_empty_files", "empty", "No image is an empty file", "files with content",
          "copy the file from the camera again, or remove it"),
         ("allowed_pixels", "pixels", "No image claims more pixels than are decoded",
-         f"at most {MAX_PIXELS:,} pixels", "make the image smaller, or remove it"),
+         f"at most {rules.max_pixels:,} pixels",
+         "make the image smaller, or raise validation.max_pixels in lines.yaml"),
         ("decodable", "damaged", "Every image can be decoded", "a whole, readable file",
          "copy the file from the camera again, or remove it"),
         ("masks_decodable", "mask", "Every mask can be decoded", "a whole, readable file",
@@ -55,7 +55,8 @@ def about_files() -> tuple[Statement, ...]:
         Statement(
             "type_matches_name",
             "Every file is of the type that its name says",
-            "PNG in .png, JPEG in .jpg and .jpeg, TIFF in .tif and .tiff, BMP in .bmp",
+            "PNG in .png, JPEG in .jpg, .jpeg, .jpe and .jfif, TIFF in .tif and .tiff, BMP in .bmp,"
+            " WebP in .webp",
             "rename the file, or correct what writes it",
             (never("another_type"),),
         ),
@@ -70,7 +71,8 @@ def about_form(rules: Validation) -> tuple[Statement, ...]:
             "allowed_mode",
             "Every image has an allowed colour mode",
             " or ".join(rules.modes),
-            "convert the image, or allow its mode; 16 bits are for grey alone",
+            f"convert it to {' or '.join(rules.modes)}, or add its mode to validation.modes in"
+            " lines.yaml; 16 bits per colour, 32 bits and floats can only be scaled to 8 bits",
             (
                 expect(
                     "column_values_to_be_in_set",
@@ -84,7 +86,8 @@ def about_form(rules: Validation) -> tuple[Statement, ...]:
             "allowed_size",
             "Every image has an allowed size",
             f"{rules.min_side_px} to {rules.max_side_px} px on both sides",
-            "remove what is no photo of the part (a thumbnail), or change the limits",
+            "remove what is no photo of the part (a thumbnail), or change validation.min_side_px"
+            " and validation.max_side_px in lines.yaml",
             tuple(between(side, *sides, where="image_seen") for side in ("width", "height")),
         ),
         Statement(

@@ -55,7 +55,7 @@ def objections(
 def of_each_image(rules: Validation) -> list[Statement]:
     """Return the checks of single images that stop a class under these rules."""
     every = (
-        *about_images.about_files(),
+        *about_images.about_files(rules),
         *about_images.about_form(rules),
         *about_images.about_looks(rules),
     )

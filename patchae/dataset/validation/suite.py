@@ -30,7 +30,7 @@ def statements(rules: Validation) -> tuple[Statement, ...]:
     """All checks that are not ignored."""
     every = (
         *about_class.about_layout(),
-        *about_images.about_files(),
+        *about_images.about_files(rules),
         *about_images.about_form(rules),
         *about_images.about_looks(rules),
         *about_class.about_counts(rules),

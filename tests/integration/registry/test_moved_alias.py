@@ -106,12 +106,13 @@ def test_a_moved_alias_is_found_told_and_reconciled(
     later = datetime.now(UTC).isoformat()
     assert last(run("history", MODEL, "--since", later, "--json"))["moves"] == []
     at = last(run("history", "sample", "--at", moves[1]["time"], "--json"))
-    assert at["champions"] == [{"model": MODEL, "champion": "2"}]
+    assert at["champions"] == [{"model": MODEL, "champion": "2", "threshold": None}]
 
     # Nothing was registered here: no version's files are known, and none is put into use.
-    for words in (("rollback", MODEL), ("promote", f"{MODEL}/3", "--override")):
-        code, _, told = run(*words, "--reason", "r")
-        assert (code, "must not be used: its lineage record" in told) == (1, True)
+    code, _, told = run("rollback", MODEL, "--reason", "r")
+    assert (code, "must not be used: its lineage record" in told) == (1, True)
+    code, _, told = run("promote", f"{MODEL}/3", "--override", "--reason", "r")
+    assert (code, "was already used for a promotion" in told) == (2, True)
     assert run("promote", MODEL, "--reason", "r")[0] == 2
 
 
