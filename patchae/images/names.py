@@ -79,8 +79,8 @@ _LITTER = frozenset(
 """Names of files and folders, in small letters, that systems and network storage leave behind."""
 
 Kind = Literal["litter", "unreadable", "other", "link", "place", "mask", "empty"]
-"""`place`: an image where none belongs; `mask`: one that a person said shall be left out; `empty`: a
-folder without a file."""
+"""`place`: an image where none belongs; `mask`: one that a person said shall be left out; `empty`:
+a folder without a file."""
 
 
 @dataclass(frozen=True, order=True)
