@@ -105,7 +105,7 @@ def measured(data: Path, name: str) -> dict[str, Any]:
     settings = Training(**PRESETS["fast"])
     model = train(learned, digests, settings)
     by_digest = np.argsort(digests)
-    reference, whole = numbers_of(model, [learned[i] for i in by_digest])
+    reference, whole, _ = numbers_of(model, [learned[i] for i in by_digest])
     calibration = np.array(calibration_split(digests, settings.calibration_share, settings.seed))[
         by_digest
     ]

@@ -33,11 +33,19 @@ def score(
     json: Json = False,
 ) -> None:
     """Score images: anomaly score, decision and, if wanted, a heat map."""
+    from patchae.errors import UsageError
+
+    if maps and maps.is_file():
+        raise UsageError("this is a file", where=str(maps), mend="name a folder for --maps")
     if out is not None:
+        if maps:
+            raise UsageError(
+                "--out and --maps do not go together",
+                mend="leave out --maps: worst.html in --out shows the maps that matter",
+            )
         _score_source(model, images, out, json=json)
         return
     from patchae.console import say
-    from patchae.errors import UsageError
     from patchae.files import write_bytes
     from patchae.images.learned import Learned, opened
     from patchae.report.heatmaps import heat_map
@@ -122,9 +130,14 @@ def _score_source(model: str, sources: list[str], out: Path, *, json: bool) -> N
                     "images": found.images,
                     "alarms": found.alarms,
                     "unreadable": len(found.unreadable),
+                    "doubtful": len(found.doubtful),
                 },
+                "not_scored": list(found.not_scored),
             }
         )
+    if found.doubtful:
+        name, why = found.doubtful[0]
+        print(f"{len(found.doubtful):,} scores are doubtful, {name} among them: {why}")
     for line in found.not_scored:
         print(line)
     found.raise_if_unreadable()

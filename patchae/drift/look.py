@@ -11,6 +11,7 @@ folder that somebody names is looked at as it is, and has a succession of its ow
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Collection, Sequence
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from patchae.config import DriftPolicy
+from patchae.console import say
 from patchae.dataset.readers import reading
 from patchae.drift import compare, store
 from patchae.drift.finding import Drift, Reading
@@ -29,7 +31,7 @@ from patchae.drift.numbers import numbers_of
 from patchae.drift.reference import Reference, reference_of
 from patchae.errors import DataError, UsageError
 from patchae.files import Progress, sha256_file, silent
-from patchae.images import find_images
+from patchae.images import find_images, summary
 from patchae.predictions.reading import frame
 from patchae.registry.ledger import Ledger
 from patchae.registry.loading import load_in_use
@@ -109,7 +111,9 @@ def look(
     detector = load_in_use(tracking, ledger, version)
     with reading(project, [model.partition(".")[2]]):
         reference = reference_of(project, tracking, version, detector, progress)
-    numbers, whole = numbers_of(detector, files, progress)
+    numbers, whole, left_out = numbers_of(detector, files, progress)
+    for file, why in left_out.items():
+        say(f"{file}: not looked at: {why}", logging.WARNING)
     files = [files[index] for index in whole]
     if len(files) < watch.policy.least_images:
         raise _too_few(len(files), watch.policy, folder or project.recent / model, folder)
@@ -174,9 +178,12 @@ def _recent(
     if since is None and not root.is_dir():
         raise DataError("there is no such folder", where=str(root), mend="name one of images")
     after = since.timestamp() if since else -math.inf
+    images = find_images(root)
+    for line in summary(other for other in images.left_out if other.kind != "other"):
+        say(line, logging.WARNING)
     found = [
         (changed, path.name, path)
-        for path in find_images(root).paths
+        for path in images.paths
         if (changed := path.stat().st_mtime) > after
     ]
     new: dict[str, Path] = {}

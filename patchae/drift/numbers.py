@@ -54,8 +54,8 @@ class Numbers:
 
 def numbers_of(
     detector: PatchAE, files: Sequence[Path], progress: Progress = silent
-) -> tuple[Numbers, list[int]]:
-    """The numbers of image files, and which files they are of: some may be no images any more."""
+) -> tuple[Numbers, list[int], dict[Path, str]]:
+    """The numbers of image files, which files they are of, and why they are of no others."""
     import torch
     from PIL import Image
 
@@ -64,12 +64,15 @@ def numbers_of(
     from patchae.model.images import load
 
     looks, pixels, whole = [], [], []
+    left_out: dict[Path, str] = {}
     for index, file in enumerate(files):
         try:
+            detector.check(file)
             tensor = load(file, detector.settings.image_size, detector.white)
             with Image.open(file) as image:
                 seen = look(image)
-        except (DataError, OSError):
+        except (DataError, OSError) as error:
+            left_out[file] = error.what if isinstance(error, DataError) else str(error)
             continue
         looks.append([getattr(seen, name) for name in LOOKS])
         pixels.append(tensor)
@@ -97,4 +100,5 @@ def numbers_of(
             np.concatenate([np.zeros(0), *scores]).astype(np.float64),
         ),
         whole,
+        left_out,
     )

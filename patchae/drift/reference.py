@@ -60,7 +60,9 @@ def reference_of(
     kept = _kept(file)
     if kept is None:
         used = _present(project, tracking, version)
-        numbers, whole = numbers_of(detector, [project.data / one.path for one in used], progress)
+        numbers, whole, _ = numbers_of(
+            detector, [project.data / one.path for one in used], progress
+        )
         used = [used[index] for index in whole]
         calibrated = np.array([one.use == "calibration" for one in used])
         kept = numbers, calibrated, tuple(one.path for one in used)

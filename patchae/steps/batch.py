@@ -40,6 +40,8 @@ class Scored:
     unreadable: Sequence[tuple[str, str]]
     """Names, and why."""
     worst: Sequence[Worst]
+    doubtful: Sequence[tuple[str, str]] = ()
+    """Names of images that were scored, and what makes their scores doubtful."""
     not_scored: Sequence[str] = ()
     """What was left out that may be an image, as lines of text."""
 
@@ -84,7 +86,7 @@ def score_batch(
     job = Job(name, version, source, detector.threshold)
     with closing(PredictionLog.open(project)) as log:
         rows = score_source(detector, job, out, log, progress=progress)
-    bad = rows[rows.error.notna()]
+    bad, odd = rows[rows.error.notna()], rows[rows.warnings.notna()]
     found = Scored(
         model=name,
         version=version,
@@ -93,6 +95,7 @@ def score_batch(
         alarms=int(rows.anomalous.fillna(value=False).sum()),
         unreadable=tuple(zip(bad.name, bad.error, strict=True)),
         worst=tuple(_worst(detector, source, rows[rows.score.notna()].head(MOST))),
+        doubtful=tuple(zip(odd.name, odd.warnings, strict=True)),
         not_scored=tuple(summary(not_scored(source))),
     )
     batch = Batch(

@@ -41,8 +41,10 @@ COLUMNS = {
     "score": "float64",
     "anomalous": "boolean",
     "error": "string",
+    "warnings": "string",
 }
-"""Of scores.parquet; `stamp` tells whether a file is still the one that was scored."""
+"""Of scores.parquet; `stamp` tells whether a file is still the one that was scored, `warnings` what
+makes a score doubtful."""
 _WHEN = {"decided": "datetime64[us, UTC]", "latency_ms": "float64"}
 """What a chunk has besides, for the log."""
 _UNLOGGED = ".unlogged"
@@ -204,7 +206,7 @@ def _score(detector: PatchAE, items: Sequence[Item], paths: Sequence[Path]) -> p
         rows.append(row)
         try:
             row["sha256"] = sha256_file(path)
-            detector.check(path)
+            row["warnings"] = "; ".join(detector.check(path)) or None
             pixels = load(path, detector.settings.image_size, detector.white)
             whole.append((row, pixels.permute(1, 2, 0).numpy()))
         except DataError as error:
@@ -224,7 +226,11 @@ def _done(out: Path) -> pd.DataFrame:
     import pandas as pd
 
     files = [out / "scores.parquet", *sorted((out / "chunks").glob("*.parquet"))]
-    held = [pd.read_parquet(file)[[*COLUMNS]].astype(COLUMNS) for file in files if file.exists()]
+    held = [
+        pd.read_parquet(file).reindex(columns=[*COLUMNS]).astype(COLUMNS)
+        for file in files
+        if file.exists()
+    ]
     empty = pd.DataFrame(columns=list(COLUMNS)).astype(COLUMNS)
     return pd.concat([empty, *held]).drop_duplicates("name", keep="last").reset_index(drop=True)
 
