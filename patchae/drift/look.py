@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from patchae.config import DriftPolicy
-from patchae.console import say
 from patchae.dataset.readers import reading
 from patchae.drift import compare, store
 from patchae.drift.finding import Drift, Reading
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from patchae.project import Project
     from patchae.registry.tracking import Tracking
 
+_log = logging.getLogger("patchae")
 SHOWN = 8
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 """How the scoring service names what it keeps."""
@@ -113,7 +113,7 @@ def look(
         reference = reference_of(project, tracking, version, detector, progress)
     numbers, whole, left_out = numbers_of(detector, files, progress)
     for file, why in left_out.items():
-        say(f"{file}: not looked at: {why}", logging.WARNING)
+        _log.warning("%s: not looked at: %s", file, why)
     files = [files[index] for index in whole]
     if len(files) < watch.policy.least_images:
         raise _too_few(len(files), watch.policy, folder or project.recent / model, folder)
@@ -180,7 +180,7 @@ def _recent(
     after = since.timestamp() if since else -math.inf
     images = find_images(root)
     for line in summary(other for other in images.left_out if other.kind != "other"):
-        say(line, logging.WARNING)
+        _log.warning("%s", line)
     found = [
         (changed, path.name, path)
         for path in images.paths
