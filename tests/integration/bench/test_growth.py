@@ -30,7 +30,7 @@ def test_every_copy_is_another_file_that_looks_the_same(plant: Path, tmp_path: P
 def test_the_table_has_a_row_for_each_size(
     plant: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = {"memory_size": 200, "channels": 16, "epochs": 0}
+    options = {"memory_size": 200, "channels": 16, "epochs": 0, "damaged_images": 12}
     monkeypatch.setitem(METHODS, "patch-ae", Method("tiny", "bench.ours", options))
     results, page = tmp_path / "growth.json", tmp_path / "page.md"
     page.write_text(MARKS)

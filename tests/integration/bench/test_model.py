@@ -17,7 +17,7 @@ from patchae.model.metrics import aupro, auroc
 from tests.support import SIDE, write_class, write_image
 from tests.support.bench.fixtures import MARKS
 
-TINY = {"memory_size": 200, "channels": 16, "epochs": 0}
+TINY = {"memory_size": 200, "channels": 16, "epochs": 0, "damaged_images": 12}
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.support import SIDE
 needs_rivals = pytest.mark.skipif(
     not RIVALS.exists(), reason="no environment of the rivals: make bench-rivals"
 )
-SMALL = {"memory_size": 200, "channels": 16}
+SMALL = {"memory_size": 200, "channels": 16, "damaged_images": 12}
 METHODS_TRIED = [
     pytest.param("bench.ours", {**SMALL, "epochs": 1}, id="ours"),
     pytest.param("bench.ours", {**SMALL, "epochs": 0}, id="not trained"),
