@@ -121,9 +121,9 @@ def _check_database() -> None:
 
 def _check_room() -> None:
     """Write to the server's folder: it does not tell that it cannot, but answers with errors."""
-    from prefect.settings import get_current_settings
+    from prefect.settings import Settings
 
-    folder = get_current_settings().home
+    folder = Settings().home  # as the server will read it, from the environment of now
     folder.mkdir(parents=True, exist_ok=True)
     touch(folder / DATABASE)
     file = folder / f".room-{os.getpid()}"
