@@ -46,7 +46,7 @@ from patchae.types import ClassDigest, DataVersion
 if TYPE_CHECKING:
     from bench.plant import Picture
 
-GATES = Gates(min_image_auroc=0.5, max_drop=0.2, max_false_alarms=1.0)
+GATES = Gates(min_image_auroc=0.5, max_drop=0.2, max_false_alarms=1.0, broken_promise="allow")
 PACKAGES = {f"package-{number}": f"{number}.0" for number in range(250)}
 
 
@@ -139,6 +139,7 @@ class Pretended:
             validation_passed=True,
             lineage_complete=True,
             data_recorded=None,
+            promised=record["training"]["settings"]["false_alarm_rate"],
         )
         verdict = self._ledger.append(
             "verdict",

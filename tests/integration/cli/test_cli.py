@@ -234,7 +234,9 @@ class TestReporting:
         told = last_json(done)
         assert set(told) == {"model", "version", "threshold", "scored", "images"}
         assert (told["model"], told["version"]) == ("works.disc", "1")
-        assert [set(one) for one in told["images"]] == [{"path", "score", "decision", "map"}] * 2
+        assert [set(one) for one in told["images"]] == [
+            {"path", "score", "decision", "map", "warnings"}
+        ] * 2
         assert told["images"][1]["decision"] == "anomalous"
         assert told["images"][1]["score"] > told["images"][0]["score"]
         for one in told["images"]:

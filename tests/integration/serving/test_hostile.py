@@ -118,7 +118,7 @@ HOSTILE: dict[str, tuple[int, Ask]] = {
     "a header without pixels": (422, raw(claims(16, 16))),
     "no width": (422, raw(claims(0, 16))),
     "a gif": (422, raw(encoded(Image.new("L", (8, 8)), "GIF"))),
-    "a webp": (422, raw(encoded(Image.new("RGB", (8, 8)), "WEBP"))),
+    "half of a webp": (422, raw(encoded(Image.effect_noise((64, 64), 90), "WEBP")[:600])),
     "a postscript file": (422, raw(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")),
     "svg": (422, raw(b"<svg xmlns='http://www.w3.org/2000/svg'/>")),
     "a tiff of several images": (
