@@ -46,9 +46,9 @@ def test_a_mask_that_changed_after_the_snapshot_is_named(
 
 def test_a_mask_that_no_image_uses_may_come_and_go(project: Project) -> None:
     write_class(project.data, "bolt")
-    (project.data / MASK).rename(project.data / "bolt/ground_truth/hole/000.png")
-    _saved_again(project.data / MASK)  # and now it has two
+    unused = project.data / "bolt/ground_truth/hole/900_mask.png"
+    _saved_again(unused)
     version = snapshot(project).version
     check(project, Line(name="sample", classes=("bolt",)), "bolt", version)
-    (project.data / "bolt/ground_truth/hole/000.png").unlink()
+    unused.unlink()
     check(project, Line(name="sample", classes=("bolt",)), "bolt", version)

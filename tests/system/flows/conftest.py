@@ -8,20 +8,27 @@ from collections.abc import Iterator
 import pytest
 
 from flows import stopping
+from flows.server import free_port
+from flows.server import prefect_server as server
 from tests.support.plant import Plant, clean, one_thread
 
 
 @pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Prefect, on a database of its own."""
+def _server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The API of a Prefect server on a database of its own."""
+    with server(tmp_path_factory.mktemp("prefect"), free_port(0), pages=False) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def prefect_server(_server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Prefect, for the stories of one module: what comes after it knows no server."""
+    from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_LEVEL, temporary_settings
+
     with pytest.MonkeyPatch.context() as patch:
         clean(patch)
-        patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect")))
-        patch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-        patch.setenv("PREFECT_LOGGING_LEVEL", "ERROR")
-        from prefect.testing.utilities import prefect_test_harness
-
-        with prefect_test_harness(server_startup_timeout=180):
+        patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("home")))
+        with temporary_settings({PREFECT_API_URL: _server_url, PREFECT_LOGGING_LEVEL: "ERROR"}):
             yield
 
 

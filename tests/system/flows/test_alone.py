@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 
 import pytest
 
@@ -70,7 +71,7 @@ def test_what_two_runs_begin_at_once_is_trained_once(
             return train_and_judge(run, "bolt")
 
     with ThreadPoolExecutor(2) as pool:
-        outcomes = [one.result() for one in [pool.submit(run_of_a_class) for _ in range(2)]]
+        outcomes = [one.result() for one in [pool.submit(copy_context().run, run_of_a_class) for _ in range(2)]]
     assert sorted(one.trained for one in outcomes) == [False, True]
     assert {(one.version, one.verdict, one.failed) for one in outcomes} == {("1", "promote", None)}
     assert len(training) == 1
@@ -86,7 +87,7 @@ def test_a_run_that_is_stopped_waits_no_longer(plant: Plant, awaited: threading.
             raise AssertionError("another run has it")
 
     with ThreadPoolExecutor(1) as pool, alone(job):
-        waiting = pool.submit(wait)
+        waiting = pool.submit(copy_context().run, wait)
         assert awaited.wait(PATIENCE_S)
         with suppress(KeyboardInterrupt), stopping_with_the_flow():
             raise KeyboardInterrupt

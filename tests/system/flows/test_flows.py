@@ -66,9 +66,12 @@ def test_a_folder_of_prefect_that_cannot_be_written_is_named(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
     plant.line("jars", "round")
     (tmp_path / "file").touch()
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "file" / "prefect"))
-    code, _, said = patchae(capsys, monkeypatch, "retrain", "jars")
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):
+        code, _, said = patchae(capsys, monkeypatch, "retrain", "jars")
     assert code == 3
     assert said.splitlines()[-1] == f"  where:   {tmp_path / 'file' / 'prefect'}"

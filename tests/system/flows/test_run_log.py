@@ -53,7 +53,7 @@ def test_the_page_of_a_run_tells_its_story(plant: Plant, api: str, tmp_path: Pat
     assert "line caps: cap, lid; person: on demand" in told
     for step in (
         "data version ",
-        "cap: 41 checks passed: 24 images in train/good, 6 good and 6 defective ones in test/",
+        "cap: 46 checks passed: 24 images in train/good, 6 good and 6 defective ones in test/",
         "cap: trained in ",
         "cap: image AUROC 1.000 (0.689 to 1.000)",
         "cap: version 1 of caps.cap is registered",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from contextvars import copy_context
 from typing import Any
 
 import pytest
@@ -66,7 +67,7 @@ def test_a_run_that_is_stopped_waits_for_no_place(monkeypatch: pytest.MonkeyPatc
 
     with ThreadPoolExecutor() as pool, machine_slot(None):
         with suppress(KeyboardInterrupt), stopping_with_the_flow():
-            waiting = pool.submit(wait)
+            waiting = pool.submit(copy_context().run, wait)
             raise KeyboardInterrupt
         with pytest.raises(Stopped):
             waiting.result(timeout=60)

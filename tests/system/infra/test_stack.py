@@ -231,7 +231,7 @@ def test_secrets_are_nowhere_but_in_their_files(stack: Stack) -> None:
     commands: list[tuple[str, list[str], dict[str, str]]] = [
         ("promoter", ["deploy"], {}),
         ("promoter", ["retrain", "nuts"], {}),
-        ("viewer", ["retrain", "nuts"], {}),  # there is nothing left to write
+        ("viewer", ["retrain", "nuts"], {}),  # who may not write is refused at once
         ("trainer", ["retrain", "nuts"], {"AWS_SECRET_ACCESS_KEY": planted}),
         ("trainer", ["retrain", "nuts"], {"MLFLOW_TRACKING_PASSWORD": planted}),
         ("trainer", ["deploy"], {"PREFECT_API_AUTH_STRING": f"a:{planted}"}),
@@ -253,7 +253,7 @@ def test_secrets_are_nowhere_but_in_their_files(stack: Stack) -> None:
     with Watching() as watching:
         told = [stack.run(account, *words, **more) for account, words, more in commands]
     succeeded = [cmd for cmd, one in zip(commands, told, strict=True) if not one.returncode]
-    assert succeeded == commands[:3]
+    assert succeeded == commands[:2]
     assert len(watching.lines) > 10
     texts = {
         f"output of {command}": one.stdout + one.stderr
