@@ -71,7 +71,10 @@ def test_what_two_runs_begin_at_once_is_trained_once(
             return train_and_judge(run, "bolt")
 
     with ThreadPoolExecutor(2) as pool:
-        outcomes = [one.result() for one in [pool.submit(copy_context().run, run_of_a_class) for _ in range(2)]]
+        outcomes = [
+            one.result()
+            for one in [pool.submit(copy_context().run, run_of_a_class) for _ in range(2)]
+        ]
     assert sorted(one.trained for one in outcomes) == [False, True]
     assert {(one.version, one.verdict, one.failed) for one in outcomes} == {("1", "promote", None)}
     assert len(training) == 1
