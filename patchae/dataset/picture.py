@@ -11,6 +11,7 @@ from patchae.errors import DataError
 from patchae.files import sha256_bytes
 from patchae.images import MAX_PIXELS, form_of, read_marks
 from patchae.images.form import is_upright, lift_pillow_limit
+from patchae.images.learned import FORMATS, unread_kind
 from patchae.types import Sha256
 
 if TYPE_CHECKING:
@@ -85,14 +86,21 @@ def picture_of(
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
     kind = ""
     try:
-        with Image.open(BytesIO(content)) as image:
+        with Image.open(BytesIO(content), formats=FORMATS) as image:
             kind = image.format or ""
             if image.width * image.height > max_pixels:
                 raise _TooManyPixels(image.width, image.height, max_pixels)  # noqa: TRY301
             return _decoded(image, Picture(sha256, md5, len(content), kind=kind), as_mask)
     except UnidentifiedImageError:
         # Pillow's own message holds a memory address, which would make every digest differ.
-        problem = UNKNOWN if content else EMPTY
+        unread = unread_kind(content[:16])
+        problem = (
+            f"an image of type {unread[0]}, which is not read"
+            if unread
+            else UNKNOWN
+            if content
+            else EMPTY
+        )
     except _TooManyPixels as error:
         problem = f"{TOO_MANY_PIXELS}: {error}".splitlines()[0]
     except MemoryError:  # says nothing of the image: it must not be remembered of it

@@ -33,10 +33,14 @@ def lift_pillow_limit() -> None:
     """Let Pillow open images of any size; it has one limit for all, and warns below it.
 
     Whoever opens an image checks a limit of `lines.yaml`, or of a service, before it is decoded.
+    Nor does Pillow warn of odd EXIF and the like: what cannot be read is an error.
     """
+    import warnings
+
     from PIL import Image
 
     Image.MAX_IMAGE_PIXELS = None
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 class Form(NamedTuple):

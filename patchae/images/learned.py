@@ -84,21 +84,25 @@ class Learned:
         }
         return cls(**values)
 
+    @property
+    def max_pixels(self) -> int:
+        """Width times height of the largest image that was learned, and at least `MAX_PIXELS`."""
+        return max(MAX_PIXELS, self.width[1] * self.height[1])
+
     def check(self, image: ImageFile, white: int, max_pixels: int | None = None) -> tuple[str, ...]:
         """Return what makes the score of an open image doubtful.
 
         Args:
             image: not decoded yet.
             white: value that counts as white in a 16-bit file, as the model has it.
-            max_pixels: width times height above which it is not decoded; None: those of the
-                largest image that was learned, and at least `MAX_PIXELS`.
+            max_pixels: width times height above which it is not decoded; None: those of
+                `Learned.max_pixels`.
 
         Raises:
             DataError: its score would mean nothing, or it is too large to be decoded.
         """
         form = form_of(image)
-        most = max_pixels or max(MAX_PIXELS, self.width[1] * self.height[1])
-        self._require_fit(form, most)
+        self._require_fit(form, max_pixels or self.max_pixels)
         if not self.modes:
             return ("EXIF turns it, and it is scored as it is stored",) if not form.upright else ()
         return (
@@ -216,15 +220,20 @@ def _no_image(source: Path | bytes, where: str | None) -> DataError:
     start = source[:16] if isinstance(source, bytes) else source.open("rb").read(16)
     if not start:
         return DataError("an empty file", where=where, mend="copy it again, or leave it out")
-    suffix = next((it for signature, it in _SIGNATURES if start.startswith(signature)), None)
-    if start[4:8] == b"ftyp":
-        suffix = _BRANDS.get(start[8:12], suffix)
-    if suffix:
-        kind, mend = UNREADABLE[suffix]
-        return DataError(f"an image of type {kind}, which is not read", where=where, mend=mend)
+    if kind := unread_kind(start):
+        what, mend = kind
+        return DataError(f"an image of type {what}, which is not read", where=where, mend=mend)
     return DataError(
         "not an image", where=where, mend=f"use a file in one of the formats {', '.join(FORMATS)}"
     )
+
+
+def unread_kind(start: bytes) -> tuple[str, str] | None:
+    """Return the type of an image file that is not read, and the way out, by its first 16 bytes."""
+    suffix = next((it for signature, it in _SIGNATURES if start.startswith(signature)), None)
+    if start[4:8] == b"ftyp":
+        suffix = _BRANDS.get(start[8:12], suffix)
+    return UNREADABLE[suffix] if suffix else None
 
 
 def _bits(mode: str) -> int:

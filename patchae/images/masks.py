@@ -13,8 +13,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from patchae.errors import DataError
 from patchae.images.form import mode_of
+from patchae.images.learned import opened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,15 +40,8 @@ def load_mask(path: Path, size: int) -> NDArray[np.bool_]:
     import numpy as np
     from PIL import Image
 
-    try:
-        with Image.open(path) as image:
-            pixels = marked(image)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(
-            f"not a readable image: {error}",
-            where=str(path),
-            mend="replace the file, or leave it out",
-        ) from None
+    with opened(path) as image:
+        pixels = marked(image)
     mask = Image.fromarray(pixels.astype(np.uint8) * 255)
     return np.asarray(mask.resize((size, size), Image.Resampling.NEAREST)) > 0
 

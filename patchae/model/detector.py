@@ -163,11 +163,13 @@ class PatchAE(nn.Module):
         """Score images, given as files or arrays.
 
         Raises:
-            DataError: one of them is not an image.
+            DataError: one of them is not an image, or a file has too many pixels.
         """
         size, threshold, results = self.settings.image_size, self.threshold, []
+        most = self.learned.max_pixels
         for start in range(0, len(sources), batch_size):
-            batch = image_files.load_batch(sources[start : start + batch_size], size, self.white)
+            some = sources[start : start + batch_size]
+            batch = image_files.load_batch(some, size, self.white, most)
             with torch.inference_mode():
                 peaks, maps = self(batch.to(self.device))
             full = F.interpolate(

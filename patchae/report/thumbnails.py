@@ -23,10 +23,10 @@ def thumbnail(path: Path, side: int, quality: int, white: int | None = None) -> 
         white: value that counts as white in a 16-bit file, as a model has it; None: each such file
             goes from its own black to its own white.
     """
-    from PIL import Image
+    from patchae.images.learned import opened
 
     try:
-        with Image.open(path) as image:
+        with opened(path) as image:
             if image.width * image.height > MAX_PIXELS:
                 return None
             wide = image.mode.startswith("I;16")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar
 
 from starlette.exceptions import HTTPException
 
@@ -20,7 +20,6 @@ from patchae.files import sha256_bytes
 from patchae.predictions.record import Prediction
 from patchae.serving import pictures
 from patchae.serving.asked import Budget, File, Limits, busy
-from patchae.serving.pixels import decoded
 from patchae.serving.told import Judged, Scores
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from patchae.serving.following import Following
     from patchae.serving.gauges import Gauges
     from patchae.serving.keeping import Keeper
+    from patchae.types import Sha256
 
 T = TypeVar("T")
 _log = logging.getLogger("patchae.serving")
@@ -41,6 +41,14 @@ class Sink(Protocol):
 
     def append(self, prediction: Prediction) -> None:
         """Log one; it must not be lost after this returns."""
+
+
+class Seen(NamedTuple):
+    """An image of a request, decoded."""
+
+    sha256: Sha256  # of the file's bytes
+    pixels: Tensor  # uint8 (3, size, size)
+    warnings: tuple[str, ...]  # what makes its score doubtful
 
 
 @dataclass(frozen=True)
@@ -108,7 +116,7 @@ async def judged(
     try:
         with parts.engine.places(len(files)) as places:
             seen = await _decoded(parts, champion, files)
-            futures = places.submit(champion, [pixels for _, pixels in seen])
+            futures = places.submit(champion, [one.pixels for one in seen])
     except StoreBusy as error:
         raise busy(error.what) from None
     answers = await asyncio.gather(*map(asyncio.wrap_future, futures))
@@ -124,15 +132,13 @@ async def judged(
     )
 
 
-async def _decoded(
-    parts: Parts, champion: Champion, files: Sequence[File]
-) -> list[tuple[str, Tensor]]:
-    """Digest and pixels of every file."""
+async def _decoded(parts: Parts, champion: Champion, files: Sequence[File]) -> list[Seen]:
+    """Check and decode every file."""
     read = await asyncio.gather(
         *(aside(parts.decoders, _read, champion, one, parts.limits.pixels) for one in files),
         return_exceptions=True,
     )
-    seen: list[tuple[str, Tensor]] = []
+    seen: list[Seen] = []
     for number, (one, found) in enumerate(zip(files, read, strict=True)):
         if isinstance(found, DataError):
             which = one.name or f"image {number + 1}"
@@ -143,17 +149,19 @@ async def _decoded(
     return seen
 
 
-def _read(champion: Champion, one: File, pixels: int) -> tuple[str, Tensor]:
-    tensor = decoded(one.content, champion.size, champion.detector.white, pixels)
-    champion.detector.check(one.content, pixels)
-    return sha256_bytes(one.content), tensor
+def _read(champion: Champion, one: File, max_pixels: int) -> Seen:
+    from patchae.model.images import load
+
+    warnings = champion.detector.check(one.content, max_pixels)  # before anything is decoded
+    pixels = load(one.content, champion.size, champion.detector.white)
+    return Seen(sha256_bytes(one.content), pixels, warnings)
 
 
 def _logged(  # noqa: PLR0917 - called by position, from another thread
     parts: Parts,
     champion: Champion,
     files: Sequence[File],
-    seen: Sequence[tuple[str, Tensor]],
+    seen: Sequence[Seen],
     answers: Sequence[Answer],
     arrived: float,
 ) -> list[Judged]:
@@ -163,11 +171,11 @@ def _logged(  # noqa: PLR0917 - called by position, from another thread
         HTTPException: 503, they cannot be logged.
     """
     images = []
-    for one, (sha256, _), answer in zip(files, seen, answers, strict=True):
+    for one, image, answer in zip(files, seen, answers, strict=True):
         now = datetime.now(UTC)
         decision = Prediction(
             time=now,
-            image=sha256,
+            image=image.sha256,
             name=one.name[:500],
             model=champion.name,
             version=champion.version,
@@ -187,25 +195,33 @@ def _logged(  # noqa: PLR0917 - called by position, from another thread
                 {"Retry-After": "5"},
             ) from None
         if parts.keeper:
-            parts.keeper.offer(champion.name, sha256, one.content, now)
+            parts.keeper.offer(champion.name, image.sha256, one.content, now)
         word: Literal["good", "anomalous"] = "anomalous" if decision.anomalous else "good"
         parts.gauges.images.labels(champion.name, champion.version, word).inc()
-        images.append(Judged(name=one.name, sha256=sha256, score=answer.score, decision=word))
+        images.append(
+            Judged(
+                name=one.name,
+                sha256=image.sha256,
+                score=answer.score,
+                decision=word,
+                warnings=list(image.warnings),
+            )
+        )
     return images
 
 
 def _drawn(  # noqa: PLR0917 - called by position, from another thread
     champion: Champion,
     images: Sequence[Judged],
-    seen: Sequence[tuple[str, Tensor]],
+    seen: Sequence[Seen],
     answers: Sequence[Answer],
     map_: bool,
     mask: bool,
 ) -> list[Judged]:
     """The same with the pictures that were asked for."""
-    for image, (_, pixels), answer in zip(images, seen, answers, strict=True):
+    for image, one, answer in zip(images, seen, answers, strict=True):
         if map_:
-            image.map = _text(pictures.heat(pixels, answer.map, champion.threshold))
+            image.map = _text(pictures.heat(one.pixels, answer.map, champion.threshold))
         if mask:
             image.mask = _text(pictures.mask(answer.map, champion.size, champion.threshold))
     return list(images)

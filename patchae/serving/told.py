@@ -28,6 +28,9 @@ class Judged(BaseModel):
     sha256: str = Field(description="of the file's bytes as they came")
     score: float = Field(description="anomaly score, above 0")
     decision: Literal["good", "anomalous"] = Field(description="anomalous above the threshold")
+    warnings: list[str] = Field(
+        [], description="what makes the score doubtful: the image is unlike those learned from"
+    )
     map: str | None = Field(
         None, description="with ?map=true: PNG in base64, the image under its anomaly map"
     )
@@ -87,7 +90,9 @@ _BINARY = {"schema": {"type": "string", "format": "binary"}}
 BODY: dict[str, Any] = {
     "required": True,
     "content": {
-        **dict.fromkeys(("image/png", "image/jpeg", "image/bmp", "image/tiff"), _BINARY),
+        **dict.fromkeys(
+            ("image/png", "image/jpeg", "image/bmp", "image/tiff", "image/webp"), _BINARY
+        ),
         "multipart/form-data": {
             "schema": {
                 "type": "object",

@@ -24,6 +24,7 @@ from patchae.serving import pictures
 from patchae.serving.app import service as application
 from patchae.serving.engine import LARGEST_BATCH
 from tests.integration.serving.conftest import DISC, LENS, Service, running, until
+from tests.integration.serving.test_hostile import encoded
 from tests.support.plant import Works
 
 
@@ -57,6 +58,22 @@ def test_the_three_forms_of_a_request_say_the_same(service: Service) -> None:
     assert form == as_json
     assert [one["sha256"] for one in form] == [one["sha256"] for one in single]
     assert [one["score"] for one in form] == pytest.approx([o["score"] for o in single], abs=1e-6)
+
+
+def test_what_is_unlike_the_training_images_is_scored_and_named_or_refused(
+    service: Service,
+) -> None:
+    with Image.open(service.image()) as image:
+        grey, small = image.convert("L"), image.resize((9, 9))
+    (one,) = service.post(encoded(grey)).json()["images"]
+    assert one["warnings"] == ["grey, and the model learned from colour"]
+    (one,) = service.post(encoded(small)).json()["images"]
+    assert "9 x 9 px, far smaller than" in one["warnings"][0]
+    (one,) = service.post(service.image().read_bytes()).json()["images"]
+    assert one["warnings"] == []
+    wide = service.post(encoded(Image.fromarray(np.full((32, 32), 4_000, np.uint16))))
+    assert wide.status_code == 422
+    assert "an image of 16 bits" in wide.text
 
 
 def test_map_and_mask_are_what_the_model_sees(service: Service, works: Works) -> None:
