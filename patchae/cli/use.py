@@ -48,7 +48,6 @@ def score(
     from patchae.console import say
     from patchae.files import write_bytes
     from patchae.images.learned import Learned, opened
-    from patchae.report.heatmaps import heat_map
 
     files = [Path(one) for one in images]
     for file in files:
@@ -61,6 +60,8 @@ def score(
     if maps:
         maps.mkdir(parents=True, exist_ok=True)
     name, version, detector = _loaded(model)
+    from patchae.report.heatmaps import heat_map
+
     doubts = [detector.check(file) for file in files]
     for path, why in zip(files, doubts, strict=True):
         for doubt in why:
@@ -133,12 +134,13 @@ def _score_source(model: str, sources: list[str], out: Path, *, json: bool) -> N
                     "doubtful": len(found.doubtful),
                 },
                 "not_scored": list(found.not_scored),
+                "no_images": list(found.no_images),
             }
         )
     if found.doubtful:
         name, why = found.doubtful[0]
         print(f"{len(found.doubtful):,} scores are doubtful, {name} among them: {why}")
-    for line in found.not_scored:
+    for line in (*found.no_images, *found.not_scored):
         print(line)
     found.raise_if_unreadable()
 

@@ -26,6 +26,8 @@ from patchae.lines_file import most_pixels
 from patchae.project import Project
 
 _SHOWN = 10
+_MEND = "correct these files, or leave them out, then run the command again"
+_MEND_SOURCE = "correct the source, or name the classes to import, then run the command again"
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def import_folder(
             else:
                 unchanged.append(incoming.name)
         if problems:
-            raise refusal(source, problems)
+            raise refusal(source, problems, _MEND_SOURCE)
         if not dry_run:
             _bring_in(project, new, progress)
     brought = [(path, picture) for one in new for path, picture in one.files.items()]
@@ -214,8 +216,8 @@ def _bring_in(project: Project, classes: Sequence[Incoming], progress: Progress)
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def refusal(source: Path, problems: Sequence[str]) -> DataError:
-    """The one error that tells all problems of a source."""
+def refusal(source: Path, problems: Sequence[str], mend: str = _MEND) -> DataError:
+    """Return the one error that names all problems of a source."""
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     lines = [f"  - {problem}" for problem in problems[:_SHOWN]]
     if len(problems) > _SHOWN:
@@ -224,5 +226,5 @@ def refusal(source: Path, problems: Sequence[str]) -> DataError:
     return DataError(
         text.encode(errors="backslashreplace").decode(),  # a file name need not be UTF-8
         where=str(source),
-        mend="correct the source, or name the classes to import, then run the command again",
+        mend=mend,
     )

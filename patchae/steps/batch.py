@@ -44,6 +44,8 @@ class Scored:
     """Names of images that were scored, and what makes their scores doubtful."""
     not_scored: Sequence[str] = ()
     """What was left out that may be an image, as lines of text."""
+    no_images: Sequence[str] = ()
+    """Other files, as lines of text."""
 
     def raise_if_unreadable(self) -> None:
         """Raises:
@@ -86,6 +88,8 @@ def score_batch(
     job = Job(name, version, source, detector.threshold)
     with closing(PredictionLog.open(project)) as log:
         rows = score_source(detector, job, out, log, progress=progress)
+    others = not_scored(source)
+    missed = [item for item in others if item.kind in {"unreadable", "link"}]
     bad, odd = rows[rows.error.notna()], rows[rows.warnings.notna()]
     found = Scored(
         model=name,
@@ -96,7 +100,8 @@ def score_batch(
         unreadable=tuple(zip(bad.name, bad.error, strict=True)),
         worst=tuple(_worst(detector, source, rows[rows.score.notna()].head(MOST))),
         doubtful=tuple(zip(odd.name, odd.warnings, strict=True)),
-        not_scored=tuple(summary(not_scored(source))),
+        not_scored=tuple(summary(missed)),
+        no_images=tuple(summary(item for item in others if item not in missed)),
     )
     batch = Batch(
         name,

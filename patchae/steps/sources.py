@@ -40,12 +40,10 @@ def listed(source: str) -> Iterator[Item]:
 
 
 def not_scored(source: str) -> list[LeftOut]:
-    """Return the images of a source that are not read, and linked folders: not litter, no texts."""
+    """Return what a source holds beside its images."""
     if source.startswith(bucket.SCHEME):
-        others = [item for key, _ in bucket.stamped(source) if (item := left_out(key))]
-    else:
-        others = list(find_images(Path(source)).left_out)
-    return [item for item in others if item.kind in {"unreadable", "link"}]
+        return [item for key, _ in bucket.stamped(source) if (item := left_out(key))]
+    return list(find_images(Path(source)).left_out)
 
 
 def _file(root: Path, name: str) -> Path:

@@ -46,12 +46,15 @@ def test_a_folder_is_scored_whatever_its_images_are_called(
     assert told.code == 0, told.err
     counts = answer(told)["counts"]
     assert (counts["images"], counts["unreadable"], counts["doubtful"]) == (4, 0, 0)
+    assert answer(told)["no_images"] == []
     (folder / "e.heic").touch()
+    (folder / "notes.txt").touch()
     told = run("score", MODEL, str(folder), "--out", str(tmp_path / "out"), "--json")
     assert told.code == 1
     (line,) = answer(told)["not_scored"]
     assert "HEIC" in line
     assert "e.heic" in line
+    assert answer(told)["no_images"] == ["1 file is no image (notes.txt)"]
 
 
 def spoilt(part: Image.Image, kind: str, path: Path) -> Path:
