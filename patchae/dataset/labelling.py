@@ -174,21 +174,17 @@ def bring_back(
     return Labelled(tuple(sorted(new)), tuple(already))
 
 
-def _suffix(path: Path, picture: Picture) -> str | None:
-    """That of the name if the layout knows it, else that of the type; None: it has neither."""
+def _suffix(path: Path, picture: Picture) -> str:
+    """Return the suffix of the name if images have it, else that of the type."""
     own = path.suffix.lower()
-    return own if own in IMAGE_SUFFIXES else SUFFIXES.get(picture.kind)
+    return own if own in IMAGE_SUFFIXES else SUFFIXES[picture.kind]
 
 
 def _problem(path: Path, picture: Picture) -> str | None:
-    if picture.problem:
-        reason = left_out(path.name)
-        if reason and reason.kind == "unreadable":
-            return f"images of type {reason.type} are not read; {reason.mend}"
-        return picture.problem
-    if _suffix(path, picture):
-        return None
-    return f"{picture.kind} is no type of data/; save it as PNG"
+    reason = left_out(path.name)
+    if picture.problem and reason and reason.kind == "unreadable":
+        return f"images of type {reason.type} are not read; {reason.mend}"
+    return picture.problem
 
 
 def _bring_in(

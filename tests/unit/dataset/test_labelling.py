@@ -92,7 +92,7 @@ def test_a_copy_has_a_name_that_is_used(
 def test_an_image_of_a_type_that_data_does_not_hold_is_refused(project: Project) -> None:
     (file,) = written(project.root / "new", 1)
     Image.open(file).save(file.with_suffix(".gif"))
-    with pytest.raises(DataError, match=r"part 0\.gif: GIF is no type of data/"):
+    with pytest.raises(DataError, match=r"part 0\.gif: images of type GIF .* are not read; save"):
         back(project, "dent", file.with_suffix(".gif"))
     assert not (project.data / "cap" / "test" / "dent").exists()
 
