@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
+import pytest
 
 from tests.support.plant import Plant
 
@@ -33,7 +35,33 @@ def environment(api: str, **more: str) -> dict[str, str]:
 
 
 def run(plant: Plant, api: str, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """A command of patchae in the project."""
+    """Run a command of patchae in the project, in this process: that saves seconds of imports."""
+    from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_LEVEL, temporary_settings
+
+    from patchae.cli import main
+
+    out, err, code, before = StringIO(), StringIO(), 0, dict(os.environ)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        temporary_settings({PREFECT_API_URL: api, PREFECT_LOGGING_LEVEL: "ERROR"}),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        patch.chdir(plant.project.root)
+        patch.setattr("sys.argv", ["patchae", *words])
+        os.environ.update(environment(api, **more))
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+
+
+def spawn(plant: Plant, api: str, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of patchae in the project, in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "patchae", *words],
         cwd=plant.project.root,

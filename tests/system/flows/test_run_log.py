@@ -14,7 +14,7 @@ import pytest
 from flows.server import free_port, prefect_server
 from tests.support import write_class
 from tests.support.plant import GATES, TINY, Plant
-from tests.support.prefect_server import client_of, run, start, states, until, worker
+from tests.support.prefect_server import client_of, run, spawn, start, states, until, worker
 
 NIGHTLY = {"cron": "0 3 * * 1", "timezone": "Europe/Berlin"}
 ENDS = ("Completed", "Failed", "Crashed")
@@ -79,7 +79,7 @@ def test_the_page_of_a_run_tells_its_story(plant: Plant, api: str, tmp_path: Pat
 
 def test_a_command_shows_nothing_twice(plant: Plant, api: str) -> None:
     """The log goes to Prefect all the same."""
-    done = run(plant, api, "retrain", "caps", "--class", "cap", "--reason", "new lamp")
+    done = spawn(plant, api, "retrain", "caps", "--class", "cap", "--reason", "new lamp")
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("cap: promote, version 1") == 1
     assert "trained in" not in done.stderr, "the table says what came of it"

@@ -22,7 +22,7 @@ from tests.support import write_class
 from tests.support.clocks import clock_ahead
 from tests.support.plant import TINY, Plant
 from tests.support.postgres import Server
-from tests.support.prefect_server import client_of, run, start, states, until, worker
+from tests.support.prefect_server import client_of, run, spawn, start, states, until, worker
 from tests.support.proxy import Proxy
 from tests.system.stories.test_faults import MIDDLING, plant, training_of, versions
 
@@ -40,7 +40,7 @@ def whole(made: Plant, line: str) -> None:
     """One version, and everything behind it holds."""
     assert versions(made, line) == 1
     assert made.ledger.verify() == []
-    audit = run(made, "", "audit", "--all")
+    audit = spawn(made, "", "audit", "--all")
     assert audit.returncode == 0, audit.stdout
 
 
@@ -123,9 +123,9 @@ def test_a_worker_whose_clock_is_an_hour_ahead_dates_by_that_of_the_ledger(
     assert all(before <= datetime.fromisoformat(row.time) <= after for row in rows)
     # A machine whose clock is right goes on after it.
     write_class(made.project.data, "cap", train_good=50, seed=99)
-    again = run(made, "", "retrain", "late", **place)
+    again = spawn(made, "", "retrain", "late", **place)
     assert again.returncode in (0, 1), again.stderr
-    audit = run(made, "", "audit", "--all", **place)
+    audit = spawn(made, "", "audit", "--all", **place)
     assert audit.returncode == 0, audit.stdout
     assert "late.cap/2" in audit.stdout
     assert ledger.verify() == []
@@ -153,19 +153,19 @@ def test_a_full_disk_is_said_and_the_same_run_ends_well_once_there_is_room(
     """While it trains, nothing more can be written."""
     made = plant(tmp_path, "full", {**MIDDLING, "epochs": 1})
     state = {"PATCHAE_STATE": str(full / "state")}
-    assert run(made, "", "snapshot", **state).returncode == 0
+    assert spawn(made, "", "snapshot", **state).returncode == 0
     stuffing = full / "stuffing"
     with stuffing.open("wb") as file:
         room = shutil.disk_usage(full).free
         file.write(bytes(max(0, room - 64_000)))
-    failed = run(made, "", "retrain", "full", **state)
+    failed = spawn(made, "", "retrain", "full", **state)
     assert failed.returncode != 0
     assert "No space left" in failed.stderr or "disk is full" in failed.stderr, failed.stderr
     assert "Traceback" not in failed.stderr, failed.stderr
     stuffing.unlink()
-    again = run(made, "", "retrain", "full", **state)
+    again = spawn(made, "", "retrain", "full", **state)
     assert again.returncode == 0, again.stderr
-    status = run(made, "", "audit", "--all", **state)
+    status = spawn(made, "", "audit", "--all", **state)
     assert status.returncode == 0, status.stdout
     assert "full.cap/1" in status.stdout
     assert "full.cap/2" not in status.stdout
