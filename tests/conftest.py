@@ -15,6 +15,10 @@ from patchae.project import Project
 from tests.support import FEW_EXAMPLES, FUZZ, git_init
 from tests.support.postgres import Server, serving
 
+# As patchae itself has it, and before anything imports Prefect, which reads its settings once.
+PATIENCE = "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"
+os.environ[PATIENCE] = "120"
+
 # The same few examples at every run, so that a change fails on what it changes; `make fuzz` looks
 # for new ones. How long one takes says nothing: other tests run beside it.
 _ANY_TIME = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -45,7 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the developer's machine reaches a test."""
-    for name in list(os.environ):
+    for name in os.environ.keys() - {PATIENCE}:
         if name.startswith(("PATCHAE_", "MLFLOW_", "PREFECT_", "AWS_", "OPENLINEAGE")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("PATCHAE_ACTOR", "tester")

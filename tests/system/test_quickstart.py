@@ -42,7 +42,7 @@ def test_the_cheap_commands_of_the_quick_start_do_what_it_says(
     answers = {kind: json.loads(out.splitlines()[-1]) for kind, out in ran.items() if kind != "git"}
     for kind in ("sample", "snapshot", "validate"):
         check_json(kind, answers[kind])
-    assert answers["status"] == {"models": []}
+    assert answers["status"] == {"models": [], "faults": []}
     pinned = Project(tmp_path).data_dvc.read_text()
     assert answers["snapshot"]["data_version"] in pinned
     # The page of concepts shows this version as its example: the sample is the same everywhere.

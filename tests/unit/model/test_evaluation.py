@@ -121,7 +121,7 @@ def test_a_damaged_mask_or_image_is_named(small: Small, model: PatchAE, tmp_path
     for field in ("path", "mask"):
         broken = tmp_path / f"{field}.png"
         broken.write_bytes(b"\x89PNG")
-        with pytest.raises(DataError, match="not a readable image") as caught:
+        with pytest.raises(DataError, match="not an image") as caught:
             evaluate(model, small.data, [replace(image, **{field: str(broken)})])
         assert caught.value.where == str(broken)
 
