@@ -20,7 +20,7 @@ test: $(STAMP) ## the unit tests, on all processors; some of them: make test ARG
 	@$(BIN)/python -m pytest -n auto --dist loadfile tests/unit $(ARGS)
 
 test-all: $(STAMP) ## the rest: integration and system tests, with real servers, kills and a browser
-	@$(BIN)/python -m pytest -n auto --dist loadfile tests/integration tests/system $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder tests/system tests/integration $(ARGS)
 
 fuzz: $(STAMP) ## the tests that try examples, with many more, and such as no run had before
 	@FUZZ=1 $(BIN)/python -m pytest -n auto --dist loadfile -m hypothesis $(ARGS)

@@ -18,6 +18,8 @@ from tests.support.postgres import Server, serving
 # As patchae itself has it, and before anything imports Prefect, which reads its settings once.
 PATIENCE = "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"
 os.environ[PATIENCE] = "120"
+# Tests run beside each other on all processors: threads of each would only wait for one another.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 # The same few examples at every run, so that a change fails on what it changes; `make fuzz` looks
 # for new ones. How long one takes says nothing: other tests run beside it.

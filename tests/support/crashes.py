@@ -69,14 +69,12 @@ MOMENTS = UNTRAINED + TRAINED
 
 def main(root: Path) -> None:
     """Die once at every moment."""
-    import torch
 
     project = Project(root)
     prepare_environment(project)
     moments = _moments()
     for library in HEAVY:  # once, and not in every process that dies
         import_module(library)
-    torch.set_num_threads(1)
     for name in MOMENTS:
         child = os.fork()
         if child == 0:

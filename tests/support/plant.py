@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -199,17 +198,6 @@ class Works:
 _made: list[Works] = []
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch with one thread: images are tiny, and threads would only wait for each other."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def the_works(tmp_path_factory: pytest.TempPathFactory) -> Works:
     """A copy of one such project, for all tests of this process; who changes it puts it back.
 
@@ -218,7 +206,7 @@ def the_works(tmp_path_factory: pytest.TempPathFactory) -> Works:
     if not _made:
         own = tmp_path_factory.getbasetemp()
         shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-        with pytest.MonkeyPatch.context() as patch, one_thread():
+        with pytest.MonkeyPatch.context() as patch:
             clean(patch)
             original = _trained(shared / "works")
             _made.append(original.copy(tmp_path_factory.mktemp("works") / "plant"))

@@ -29,7 +29,6 @@ def environment(api: str, **more: str) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "PREFECT_API_URL": api,
         "PREFECT_LOGGING_LEVEL": "ERROR",
-        "OMP_NUM_THREADS": "1",
         **more,
     }
 

@@ -61,7 +61,6 @@ class Stack:
             **kept,
             "PYTHONPATH": str(ROOT),
             "PREFECT_LOGGING_LEVEL": "ERROR",
-            "OMP_NUM_THREADS": "1",
             **own,
             "PATCHAE_ACTOR": account,
             **more,
@@ -154,7 +153,6 @@ def running(workers: int = 2) -> Iterator[Stack]:
         Path(folder).chmod(0o711)
         settings = settings_in(Path(folder) / "stack", workers)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("OMP_NUM_THREADS", "1")
             patch.setenv("PYTHONPATH", str(ROOT))
             own = Path(folder) / "worker.env"
             own.write_text(f"PATCHAE_TOKEN={WORKERS_SECRET}\n")

@@ -23,7 +23,7 @@ from patchae.registry.ledger import Ledger
 from patchae.registry.loading import load_version
 from patchae.registry.tracking import Tracking
 from tests.support import patchae
-from tests.support.plant import Plant, clean, one_thread, steps
+from tests.support.plant import Plant, clean, steps
 from tests.support.retention.shop import Shop
 
 
@@ -48,27 +48,26 @@ def test_a_trained_project_is_restored_elsewhere_as_it_was(
 ) -> None:
     plant = Plant(tmp_path / "plant")
     plant.line("caps", "blue")
-    with one_thread():
-        steps(plant.project, "caps", "blue", plant.tracking())
-        monkeypatch.chdir(plant.project.root)
-        code, out, err = patchae(capsys, monkeypatch, "backup", str(tmp_path / "plant.tar"))
-        assert (code, "not in it: Git's history" in out) == (0, True), err
-        original = digests_of(plant.project.root)
-        image = plant.first_train("blue")
-        score = _score(plant.project, image)
-        gone = plant.project.root.rename(tmp_path / "lost")
-        monkeypatch.chdir(tmp_path)
-        code, out, err = patchae(capsys, monkeypatch, "restore", "plant.tar", "again")
-        assert code == 0, out + err
-        project = Project(tmp_path / "again")
-        assert {found.state for found in examine(project, None)} == {"ok"}
-        assert _score(project, project.data / image.relative_to(plant.project.data)) == score
-        assert audit_model(project, Tracking.open(project), "caps.blue").state == "intact"
-        images = {name for name in original if name.startswith("data/")}
-        assert {name for name in digests_of(project.root) if name.startswith("data/")} == images
-        assert gone.is_dir()
-        steps(project, "caps", "blue", Tracking.open(project))  # and it goes on there
-        assert disagreements(project) == []
+    steps(plant.project, "caps", "blue", plant.tracking())
+    monkeypatch.chdir(plant.project.root)
+    code, out, err = patchae(capsys, monkeypatch, "backup", str(tmp_path / "plant.tar"))
+    assert (code, "not in it: Git's history" in out) == (0, True), err
+    original = digests_of(plant.project.root)
+    image = plant.first_train("blue")
+    score = _score(plant.project, image)
+    gone = plant.project.root.rename(tmp_path / "lost")
+    monkeypatch.chdir(tmp_path)
+    code, out, err = patchae(capsys, monkeypatch, "restore", "plant.tar", "again")
+    assert code == 0, out + err
+    project = Project(tmp_path / "again")
+    assert {found.state for found in examine(project, None)} == {"ok"}
+    assert _score(project, project.data / image.relative_to(plant.project.data)) == score
+    assert audit_model(project, Tracking.open(project), "caps.blue").state == "intact"
+    images = {name for name in original if name.startswith("data/")}
+    assert {name for name in digests_of(project.root) if name.startswith("data/")} == images
+    assert gone.is_dir()
+    steps(project, "caps", "blue", Tracking.open(project))  # and it goes on there
+    assert disagreements(project) == []
 
 
 def _score(project: Project, image: Path) -> float:

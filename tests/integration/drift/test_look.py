@@ -29,7 +29,7 @@ from patchae.project import Project
 from patchae.report.drift_page import write_drift_page
 from patchae.steps.monitor import monitor
 from tests.support import write_image
-from tests.support.plant import Works, one_thread, the_works
+from tests.support.plant import Works, the_works
 from tests.unit.predictions.test_log import decision
 
 LENS = "works.lens"
@@ -37,11 +37,10 @@ WATCH = Watch(DriftPolicy(images=40, least_images=10), classes=2)
 
 
 @pytest.fixture(scope="module")
-def works(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
-    with one_thread():
-        made = the_works(tmp_path_factory)
-        made.tracking()
-        yield made
+def works(tmp_path_factory: pytest.TempPathFactory) -> Works:
+    made = the_works(tmp_path_factory)
+    made.tracking()
+    return made
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from patchae.predictions.log import PredictionLog
 from patchae.project import Project
 from patchae.serving.judging import Parts
 from patchae.serving.running import Wish, prepared
-from tests.support.plant import Works, one_thread, the_works
+from tests.support.plant import Works, the_works
 
 T = TypeVar("T")
 LENS, DISC = "works.lens", "works.disc"
@@ -90,12 +90,6 @@ def until(ask: Callable[[], T], patience: float = 240) -> T:
 def works(tmp_path_factory: pytest.TempPathFactory) -> Works:
     """Whoever changes it puts it back."""
     return the_works(tmp_path_factory)
-
-
-@pytest.fixture(scope="package", autouse=True)
-def _thread() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 @pytest.fixture(scope="module")

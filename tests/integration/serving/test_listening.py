@@ -54,7 +54,7 @@ def test_when_it_says_that_it_serves_it_answers(works: Works) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "patchae", "serve-model", LENS, "--port", str(port)],
         cwd=works.plant.project.root,
-        env={**os.environ, "PYTHONPATH": str(TREE), "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": str(TREE)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -23,7 +23,7 @@ from patchae.report.page import render
 from patchae.steps.batch import score_batch
 from patchae.steps.threshold import look, move
 from tests.integration.serving.conftest import Service, running, until
-from tests.support.plant import Plant, clean, one_thread, steps
+from tests.support.plant import Plant, clean, steps
 
 GEAR = "mill.gear"
 
@@ -31,7 +31,7 @@ GEAR = "mill.gear"
 @pytest.fixture(scope="module")
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     """A project with one champion, of which tests move the threshold."""
-    with pytest.MonkeyPatch.context() as patch, one_thread():
+    with pytest.MonkeyPatch.context() as patch:
         clean(patch)
         made = Plant(tmp_path_factory.mktemp("moved") / "plant")
         made.line("mill", "gear")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.support.plant import Plant, one_thread
+from tests.support.plant import Plant
 
 
 @pytest.fixture(scope="module")
-def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Plant:
     """An empty project, shared by the tests of a module."""
-    with one_thread():
-        yield Plant(tmp_path_factory.mktemp("steps") / "plant")
+    return Plant(tmp_path_factory.mktemp("steps") / "plant")

@@ -22,14 +22,14 @@ from patchae.steps import decide
 from patchae.steps.decide import decide_class
 from patchae.steps.enrol import enrol_class
 from patchae.types import DataVersion, TrainingKey
-from tests.support.plant import GATES, Plant, Works, clean, learned, one_thread
+from tests.support.plant import GATES, Plant, Works, clean, learned
 from tests.support.registry.memory import move
 
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Works:
     """A project with champions, in which tests leave tags that no audit would accept."""
-    with pytest.MonkeyPatch.context() as patch, one_thread():
+    with pytest.MonkeyPatch.context() as patch:
         clean(patch)
         made = Works(Plant(tmp_path_factory.mktemp("decide") / "plant"))
         made.train()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -21,15 +20,14 @@ from patchae.registry.loading import load_version
 from patchae.steps import scoring
 from patchae.steps.batch import score_batch
 from patchae.steps.scoring import Job, score_source
-from tests.support.plant import Works, one_thread, the_works
+from tests.support.plant import Works, the_works
 
 LENS = "works.lens"
 
 
 @pytest.fixture(scope="module")
-def works(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
-    with one_thread():
-        yield the_works(tmp_path_factory)
+def works(tmp_path_factory: pytest.TempPathFactory) -> Works:
+    return the_works(tmp_path_factory)
 
 
 @pytest.fixture

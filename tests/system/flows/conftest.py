@@ -10,7 +10,7 @@ import pytest
 from flows import stopping
 from flows.server import free_port
 from flows.server import prefect_server as server
-from tests.support.plant import Plant, clean, one_thread
+from tests.support.plant import Plant, clean
 
 
 @pytest.fixture(scope="session")
@@ -33,10 +33,9 @@ def prefect_server(_server_url: str, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="module")
-def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Plant:
     """An empty project, shared by the stories of a module."""
-    with one_thread():
-        yield Plant(tmp_path_factory.mktemp("module") / "plant")
+    return Plant(tmp_path_factory.mktemp("module") / "plant")
 
 
 @pytest.fixture(autouse=True)

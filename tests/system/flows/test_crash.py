@@ -143,7 +143,7 @@ def started(plant: Plant, command: list[str]) -> Iterator[subprocess.Popen[bytes
             cwd=plant.project.root,
             stdout=file,
             stderr=subprocess.STDOUT,
-            env={**kept, "PATCHAE_SLOTS": "2", "OMP_NUM_THREADS": "1"},
+            env={**kept, "PATCHAE_SLOTS": "2"},
             start_new_session=True,
             # Whoever starts the tests in the background has them ignore Ctrl-C.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509

@@ -22,7 +22,7 @@ from patchae.registry.standing import champion_of, let_go
 from patchae.registry.tracking import Tracking
 from patchae.steps.tidy import Tidying, look
 from tests.support import ROOT, patchae
-from tests.support.plant import Plant, clean, one_thread, steps
+from tests.support.plant import Plant, clean, steps
 from tests.unit.test_docs import check_json
 
 MODEL = "works.lens"
@@ -75,7 +75,7 @@ class Works(Plant):
 
 @pytest.fixture(scope="module")
 def works(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
-    with pytest.MonkeyPatch.context() as patch, one_thread():
+    with pytest.MonkeyPatch.context() as patch:
         clean(patch)
         yield Works(tmp_path_factory.mktemp("story") / "plant")
 
@@ -172,7 +172,7 @@ def test_what_was_let_go_is_refused_and_trained_again_when_it_is_wanted(
 def test_a_running_training_is_left_alone(works: Works) -> None:
     """A real `patchae retrain` beside a tidying for which everything is old enough."""
     works.add_train("lens", 2)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     training = subprocess.Popen(
         [sys.executable, "-m", "patchae", "retrain", "works"],
         cwd=works.project.root,

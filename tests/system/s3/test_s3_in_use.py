@@ -18,7 +18,7 @@ from patchae.predictions.reading import predictions
 from patchae.predictions.record import Prediction
 from patchae.project import Project
 from patchae.steps.batch import score_batch
-from tests.support.plant import Works, one_thread, the_works
+from tests.support.plant import Works, the_works
 from tests.support.s3 import Server, server, start
 from tests.unit.predictions.test_log import decision
 
@@ -26,9 +26,8 @@ LENS = "works.lens"
 
 
 @pytest.fixture(scope="module")
-def works(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
-    with one_thread():
-        yield the_works(tmp_path_factory)
+def works(tmp_path_factory: pytest.TempPathFactory) -> Works:
+    return the_works(tmp_path_factory)
 
 
 @pytest.fixture

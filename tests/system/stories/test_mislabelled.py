@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.integration.cli.conftest import Command, Told
-from tests.support.plant import Plant, clean, one_thread, steps
+from tests.support.plant import Plant, clean, steps
 
 BAD = 20
 
@@ -21,11 +21,10 @@ def plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plant:
     clean(monkeypatch)
     made = Plant(tmp_path / "plant")
     made.line("caps", "cap", "lid")
-    with one_thread():
-        for name in ("cap", "lid"):
-            steps(made.project, "caps", name, made.tracking())
-        made.add_train("cap", BAD)
-        steps(made.project, "caps", "cap", made.tracking())
+    for name in ("cap", "lid"):
+        steps(made.project, "caps", name, made.tracking())
+    made.add_train("cap", BAD)
+    steps(made.project, "caps", "cap", made.tracking())
     return made
 
 
@@ -49,7 +48,6 @@ def test_one_list_in_all_affected_models_out_and_a_champion_without_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(plant.project.root)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     run = Command(capsys, monkeypatch)
     assert plant.standing("caps.cap") == {"champion": "2", "previous": "1"}
     bad = sorted((plant.project.data / "cap/train/good").glob("more*.png"))
