@@ -18,7 +18,7 @@ from patchae.dataset.layout import GOOD, ImageFile, images
 from patchae.dataset.misfits import masks_among
 from patchae.dataset.picture import Picture
 from patchae.dataset.readers import changing
-from patchae.dataset.reading import read_pictures
+from patchae.dataset.reading import pictures_of, read_pictures
 from patchae.dataset.splitting import split_of
 from patchae.dataset.unfinished import require_finished
 from patchae.dataset.validation.newcomers import objections
@@ -115,16 +115,7 @@ def capture(
         parts = {(image.split, image.defect) for image in present}
         # Test images go first: after a kill the rest is what is for training.
         both = {("train", GOOD), ("test", GOOD)} <= parts
-        own = [(str(project.data / image.path), False) for image in present]
-        looked = list(
-            read_pictures(
-                own,
-                cache=project.pictures,
-                max_pixels=rules.max_pixels,
-                progress=progress,
-                what="looking at the class",
-            )
-        )
+        looked = pictures_of(project, present, rules.max_pixels, progress)
         have = {picture.sha256 for picture in looked}
         before = arrived(project, class_name) if there and not again else set()
         files = [(str(path), False) for path in found]

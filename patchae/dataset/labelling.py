@@ -25,7 +25,7 @@ from patchae.dataset.layout import ImageFile, images
 from patchae.dataset.misfits import is_like_good, masks_among
 from patchae.dataset.picture import Picture
 from patchae.dataset.readers import changing
-from patchae.dataset.reading import read_pictures
+from patchae.dataset.reading import pictures_of, read_pictures
 from patchae.dataset.splitting import split_of
 from patchae.dataset.unfinished import require_finished
 from patchae.dataset.validation.newcomers import objections
@@ -102,16 +102,7 @@ def bring_back(
     with changing(project, () if dry_run else (class_name,)):
         require_finished(project)
         present = images(project.data, class_name)  # DataError: no such class
-        own = [(str(project.data / image.path), False) for image in present]
-        looked = list(
-            read_pictures(
-                own,
-                cache=project.pictures,
-                max_pixels=rules.max_pixels,
-                progress=progress,
-                what="looking at the class",
-            )
-        )
+        looked = pictures_of(project, present, rules.max_pixels, progress)
         known = {picture.sha256: image for image, picture in zip(present, looked, strict=True)}
         absent = [
             f"{path}: {'a folder; name the images in it' if path.is_dir() else 'no such file'}"

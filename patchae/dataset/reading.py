@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from patchae.dataset.layout import ImageFile
 from patchae.dataset.picture import TOO_MANY_PIXELS, Picture, content_of, picture_of
 from patchae.dataset.picture_cache import (
     PictureCache,
@@ -24,6 +25,7 @@ from patchae.dataset.picture_cache import (
 from patchae.errors import DataError
 from patchae.files import Progress, sha256_bytes, silent
 from patchae.images import MAX_PIXELS
+from patchae.project import Project
 
 File = tuple[str, bool]
 """An absolute path, and whether it is a mask."""
@@ -66,6 +68,22 @@ def read_pictures(
                 progress(what, done, len(files))
             yield picture_from(known.get(file) or next(read))
         progress(what, len(files), len(files))
+
+
+def pictures_of(
+    project: Project, images: Sequence[ImageFile], max_pixels: int, progress: Progress = silent
+) -> list[Picture]:
+    """Return what the images of a class are like, in their order; see `read_pictures`."""
+    files = [(str(project.data / image.path), False) for image in images]
+    return list(
+        read_pictures(
+            files,
+            cache=project.pictures,
+            max_pixels=max_pixels,
+            progress=progress,
+            what="looking at the class",
+        )
+    )
 
 
 def _read_all(

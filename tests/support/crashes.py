@@ -11,36 +11,17 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from patchae.project import Project, prepare_environment
 from patchae.registry.tracking import Tracking
+from tests.support.dying import after, before
 from tests.support.plant import steps
 
-DEAD = 77
 HEAVY = (
     *("mlflow.pyfunc", "mlflow.artifacts", "mlflow.store.tracking.sqlalchemy_store"),
     *("mlflow.store.model_registry.sqlalchemy_store", "dvc.repo", "timm", "matplotlib.figure"),
     *("patchae.model.training", "patchae.model.evaluation", "patchae.report.heatmaps"),
 )
-
-
-def _before(owner: Any, name: str) -> None:
-    def die(*_: Any, **__: Any) -> None:
-        os._exit(DEAD)
-
-    getattr(owner, name)  # a moment that no longer exists is an error
-    setattr(owner, name, die)
-
-
-def _after(owner: Any, name: str) -> None:
-    real: Callable[..., Any] = getattr(owner, name)
-
-    def work_and_die(*args: Any, **more: Any) -> None:
-        real(*args, **more)
-        os._exit(DEAD)
-
-    setattr(owner, name, work_and_die)
 
 
 def _moments() -> dict[str, Callable[[], None]]:
@@ -52,13 +33,13 @@ def _moments() -> dict[str, Callable[[], None]]:
 
     client = mlflow.MlflowClient
     return {
-        "weights_saved": lambda: _after(PatchAE, "save"),
-        "scores_written": lambda: _after(pictures, "pictures_of"),
-        "run_created": lambda: _after(client, "create_run"),
-        "model_logged": lambda: _before(registration, "_ensure_registered_model"),
-        "version_created": lambda: _after(client, "create_model_version"),
-        "judged": lambda: _before(decide, "promote"),
-        "moved": lambda: _before(promotion, "follow"),
+        "weights_saved": lambda: after(PatchAE, "save"),
+        "scores_written": lambda: after(pictures, "pictures_of"),
+        "run_created": lambda: after(client, "create_run"),
+        "model_logged": lambda: before(registration, "_ensure_registered_model"),
+        "version_created": lambda: after(client, "create_model_version"),
+        "judged": lambda: before(decide, "promote"),
+        "moved": lambda: before(promotion, "follow"),
     }
 
 

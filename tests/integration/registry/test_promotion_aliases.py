@@ -6,24 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from patchae.registry.aliases import Aliases
-from patchae.registry.ledger import Entry, Ledger
-from patchae.registry.promotion import promote, rollback
-from tests.support.registry.memory import MODEL, MemoryAliases, judged
+from patchae.registry.ledger import Ledger
+from patchae.registry.promotion import rollback
+from tests.support.registry.memory import MODEL, MemoryAliases, promoted
 
 
 @pytest.fixture
 def aliases() -> MemoryAliases:
     return MemoryAliases()
-
-
-def promoted(ledger: Ledger, aliases: Aliases, *versions: str) -> Entry:
-    """Judge and promote versions, one after the other."""
-    for version in versions:
-        move = promote(
-            ledger, aliases, MODEL, version, verdict=judged(ledger, version), actor="ann"
-        )
-    return move
 
 
 def test_the_aliases_of_a_real_mlflow_follow(ledger: Ledger, tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ from patchae.config import Gates
 from patchae.errors import StoreUnreachable
 from patchae.evidence.auroc import Measured
 from patchae.evidence.paired import Paired
+from patchae.registry.aliases import Aliases
 from patchae.registry.evidence import Alarms, Evidence, Rival
 from patchae.registry.gates import judge
 from patchae.registry.ledger import Entry, Ledger
+from patchae.registry.promotion import promote
 from patchae.registry.standing import champion_of
 
 MODEL = "sample.bolt"
@@ -126,3 +128,12 @@ def judged(ledger: Ledger, version: str, auroc: float = 0.97, **changes: Any) ->
         version, scores_sha256="a" * 64, champion_scores_sha256="b" * 64 if champion else None
     )
     return ledger.append("verdict", MODEL, body, "tester")
+
+
+def promoted(ledger: Ledger, aliases: Aliases, *versions: str) -> Entry:
+    """Judge and promote versions, one after the other."""
+    for version in versions:
+        move = promote(
+            ledger, aliases, MODEL, version, verdict=judged(ledger, version), actor="ann"
+        )
+    return move

@@ -21,27 +21,8 @@ from patchae.registry.tracking import Tracking
 from patchae.retention import tidy, weights
 from patchae.retention.item import Kind
 from patchae.steps.tidy import look
+from tests.support.dying import DEAD, after, before
 from tests.support.retention.shop import LATER
-
-DEAD = 77
-
-
-def _before(owner: Any, name: str) -> None:
-    def die(*_: Any, **__: Any) -> None:
-        os._exit(DEAD)
-
-    getattr(owner, name)  # a moment that no longer exists is an error
-    setattr(owner, name, die)
-
-
-def _after(owner: Any, name: str) -> None:
-    real: Callable[..., Any] = getattr(owner, name)
-
-    def work_and_die(*args: Any, **more: Any) -> None:
-        real(*args, **more)
-        os._exit(DEAD)
-
-    setattr(owner, name, work_and_die)
 
 
 def _half_a_folder() -> None:
@@ -65,18 +46,18 @@ def _of_client(patch: Callable[[Any, str], None], name: str) -> Callable[[], Non
 
 
 MOMENTS: dict[str, tuple[Kind, Callable[[], None]]] = {
-    "noted": ("weights", lambda: _after(tidy, "note")),
-    "row_not_committed": ("weights", lambda: _after(Transaction, "append")),
-    "row_written": ("weights", lambda: _after(weights, "let_weights_go")),
-    "weights_removed": ("weights", lambda: _after(weights, "remove_model_files")),
-    "linked": ("weights", lambda: _after(Tracking, "link")),
-    "run_tagged": ("run", _of_client(_after, "set_tag")),
-    "model_files_gone": ("run", _of_client(_before, "delete_logged_model")),
-    "model_gone": ("run", _of_client(_after, "delete_logged_model")),
+    "noted": ("weights", lambda: after(tidy, "note")),
+    "row_not_committed": ("weights", lambda: after(Transaction, "append")),
+    "row_written": ("weights", lambda: after(weights, "let_weights_go")),
+    "weights_removed": ("weights", lambda: after(weights, "remove_model_files")),
+    "linked": ("weights", lambda: after(Tracking, "link")),
+    "run_tagged": ("run", _of_client(after, "set_tag")),
+    "model_files_gone": ("run", _of_client(before, "delete_logged_model")),
+    "model_gone": ("run", _of_client(after, "delete_logged_model")),
     "run_half_removed": ("run", _half_a_folder),
-    "run_files_gone": ("run", _of_client(_before, "delete_run")),
-    "run_gone": ("run", _of_client(_after, "delete_run")),
-    "work_moved_away": ("work", lambda: _after(Path, "rename")),
+    "run_files_gone": ("run", _of_client(before, "delete_run")),
+    "run_gone": ("run", _of_client(after, "delete_run")),
+    "work_moved_away": ("work", lambda: after(Path, "rename")),
     "work_half_removed": ("work", _half_a_folder),
 }
 """What is tidied and how its process dies, by moment."""

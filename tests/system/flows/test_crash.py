@@ -17,7 +17,8 @@ import pytest
 from patchae.lineage.gather import audit_model
 from patchae.registry.tracking import Tracking
 from tests.support import ROOT
-from tests.support.crashes import DEAD, MOMENTS, TRAINED
+from tests.support.crashes import MOMENTS, TRAINED
+from tests.support.dying import DEAD
 from tests.support.plant import Plant, clean, learned, only, runs, steps
 
 REPOSITORY = ROOT

@@ -7,8 +7,9 @@ import sys
 
 from patchae.retention.work import GOING
 from tests.support import ROOT
+from tests.support.dying import DEAD
 from tests.support.registry.memory import MODEL
-from tests.support.retention.deaths import DEAD, MOMENTS
+from tests.support.retention.deaths import MOMENTS
 from tests.support.retention.shop import Shop
 
 WEIGHTS = "artifacts/model/model.safetensors"

@@ -8,25 +8,15 @@ from threading import Barrier
 import pytest
 
 from patchae.errors import AliasMoved, NegativeFinding, PatchaeError, StoreUnreachable, UsageError
-from patchae.registry.aliases import Aliases
 from patchae.registry.alignment import put_back, settle
-from patchae.registry.ledger import Entry, Ledger, champion_of, open_promotion
+from patchae.registry.ledger import Ledger, champion_of, open_promotion
 from patchae.registry.promotion import adopt, override, promote, retire, rollback
-from tests.support.registry.memory import MODEL, MemoryAliases, judged, move
+from tests.support.registry.memory import MODEL, MemoryAliases, judged, move, promoted
 
 
 @pytest.fixture
 def aliases() -> MemoryAliases:
     return MemoryAliases()
-
-
-def promoted(ledger: Ledger, aliases: Aliases, *versions: str) -> Entry:
-    """Judge and promote versions, one after the other."""
-    for version in versions:
-        move = promote(
-            ledger, aliases, MODEL, version, verdict=judged(ledger, version), actor="ann"
-        )
-    return move
 
 
 def test_a_promotion_is_one_row_and_two_aliases(ledger: Ledger, aliases: MemoryAliases) -> None:
