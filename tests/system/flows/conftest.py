@@ -11,12 +11,14 @@ from flows import stopping
 from flows.server import free_port
 from flows.server import prefect_server as server
 from tests.support.plant import Plant, clean
+from tests.support.prefect_database import give_database
 
 
 @pytest.fixture(scope="session")
 def _server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The API of a Prefect server on a database of its own."""
-    with server(tmp_path_factory.mktemp("prefect"), free_port(0), pages=False) as url:
+    home = give_database(tmp_path_factory.mktemp("prefect"))
+    with server(home, free_port(0), pages=False) as url:
         yield url
 
 
@@ -35,7 +37,9 @@ def prefect_server(_server_url: str, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture(scope="module")
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Plant:
     """An empty project, shared by the stories of a module."""
-    return Plant(tmp_path_factory.mktemp("module") / "plant")
+    made = Plant(tmp_path_factory.mktemp("module") / "plant")
+    give_database(made.project.prefect)
+    return made
 
 
 @pytest.fixture(autouse=True)

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 from prefect.states import AwaitingRetry
 
-from flows.server import free_port, prefect_server
 from tests.support.plant import Plant
 from tests.support.prefect_server import client_of, run, start, until, worker
 
 LAST = datetime.now(UTC) - timedelta(hours=3)
 WEEKLY = {"cron": f"{LAST.minute} {LAST.hour} * * {LAST.isoweekday() % 7}", "timezone": "UTC"}
 """Due three hours ago, and not while a test runs."""
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The API of a real server."""
-    with prefect_server(tmp_path_factory.mktemp("server"), free_port(0), pages=False) as url:
-        yield url
 
 
 def test_missed_runs_are_done_once_or_not_at_all(api: str, tmp_path: Path) -> None:

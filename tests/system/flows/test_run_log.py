@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from flows.server import free_port, prefect_server
 from tests.support import write_class
 from tests.support.plant import GATES, TINY, Plant
 from tests.support.prefect_server import client_of, run, spawn, start, states, until, worker
 
 NIGHTLY = {"cron": "0 3 * * 1", "timezone": "Europe/Berlin"}
 ENDS = ("Completed", "Failed", "Crashed")
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The API of a real server."""
-    with prefect_server(tmp_path_factory.mktemp("server"), free_port(0), pages=False) as url:
-        yield url
 
 
 @pytest.fixture

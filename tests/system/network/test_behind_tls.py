@@ -20,6 +20,7 @@ import pytest
 
 from flows.server import free_port, prefect_server
 from tests.support import git_init, write_class
+from tests.support.prefect_database import give_database
 from tests.support.tls import Authority, Door, door
 
 ROOT = Path(__file__).parents[3]
@@ -124,7 +125,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
         (folder / name).mkdir()
     with (
         _mlflow(folder / "mlflow") as mlflow,
-        prefect_server(folder / "prefect", free_port(0), pages=False) as api,
+        prefect_server(give_database(folder / "prefect"), free_port(0), pages=False) as api,
         door(mlflow, authority.context(), {BEARER}) as (mlflow_url, _),
         door(urlsplit(api).port, authority.context(), {BASIC}) as (
             prefect_url,

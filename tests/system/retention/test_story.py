@@ -23,6 +23,7 @@ from patchae.registry.tracking import Tracking
 from patchae.steps.tidy import Tidying, look
 from tests.support import ROOT, patchae
 from tests.support.plant import Plant, clean, steps
+from tests.support.prefect_database import give_database
 from tests.unit.test_docs import check_json
 
 MODEL = "works.lens"
@@ -77,7 +78,9 @@ class Works(Plant):
 def works(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
     with pytest.MonkeyPatch.context() as patch:
         clean(patch)
-        yield Works(tmp_path_factory.mktemp("story") / "plant")
+        made = Works(tmp_path_factory.mktemp("story") / "plant")
+        give_database(made.project.prefect)
+        yield made
 
 
 class Run:

@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +13,12 @@ import psutil
 import pytest
 import yaml
 
-from flows.server import free_port, prefect_server
 from patchae.registry.ledger import Ledger
 from tests.support import write_class
 from tests.support.plant import GATES, TINY, Plant
 from tests.support.prefect_server import environment, run, until, worker
 
 ALWAYS = {"cron": "* * * * *", "timezone": "UTC"}
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The API of a real server."""
-    with prefect_server(tmp_path_factory.mktemp("server"), free_port(0), pages=False) as url:
-        yield url
 
 
 @pytest.fixture

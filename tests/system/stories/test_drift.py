@@ -13,10 +13,9 @@ from typing import Any
 
 import httpx
 import numpy as np
-import pytest
 from PIL import Image
 
-from flows.server import free_port, prefect_server
+from flows.server import free_port
 from patchae.predictions.reading import predictions
 from patchae.registry.ledger import Ledger
 from patchae.registry.standing import moves
@@ -25,13 +24,6 @@ from tests.support.plant import GATES, TINY, Plant
 from tests.support.prefect_server import environment, run, until, worker
 
 CAP = "caps.cap"
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The API of a real server."""
-    with prefect_server(tmp_path_factory.mktemp("server"), free_port(0), pages=False) as url:
-        yield url
 
 
 @contextmanager

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from flows.server import free_port, prefect_server
 from tests.support import write_class
 from tests.support.plant import GATES, TINY, Plant
 from tests.support.prefect_server import client_of, run, start, states, until, worker
@@ -16,13 +12,6 @@ from tests.support.prefect_server import client_of, run, start, states, until, w
 LONG = {**TINY, "epochs": 1000, "damaged_images": 50_000}
 """Trains for longer than anybody looks."""
 MIDDLING = {**TINY, "epochs": 200, "damaged_images": 300}
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The API of a real server."""
-    with prefect_server(tmp_path_factory.mktemp("server"), free_port(0), pages=False) as url:
-        yield url
 
 
 def plant(folder: Path, line: str, training: dict[str, object]) -> Plant:

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from flows.server import free_port, prefect_server
 from patchae.dataset.pin import read_pin
 from patchae.registry.ledger import Ledger
 from patchae.registry.ledger_postgres import ServerStore
@@ -27,13 +26,6 @@ from tests.support.proxy import Proxy
 from tests.system.stories.test_faults import MIDDLING, plant, training_of, versions
 
 CUT_S = 30
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The API of a real server."""
-    with prefect_server(tmp_path_factory.mktemp("server"), free_port(0), pages=False) as url:
-        yield url
 
 
 def whole(made: Plant, line: str) -> None:

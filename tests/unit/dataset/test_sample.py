@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from patchae.dataset.sample import CLASSES, render
+from patchae.dataset.sample import CLASSES, render, rendering
 from patchae.dataset.sample.draws import Draws
 from patchae.dataset.sample.fixedpoint import ONE, TURN, bearing, direction, root
 from patchae.dataset.sample.png import encode
-from patchae.dataset.sample.rendering import PRODUCTS
+from patchae.dataset.sample.rendering import DIGESTS, PRODUCTS, digest_of
 from patchae.errors import DataError, UsageError
 
 
@@ -45,6 +45,11 @@ def contents(folder: Path) -> dict[str, bytes]:
 def pixels(content: bytes | Path) -> np.ndarray:
     with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content) as image:
         return np.asarray(image).astype(int)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_every_byte_is_the_one_that_is_known(sample: Path, name: str) -> None:
+    assert digest_of(sample / name) == DIGESTS[name]
 
 
 def test_layout_is_that_of_mvtec_ad(sample: Path) -> None:
@@ -115,6 +120,13 @@ def test_rendering_again_touches_nothing(mesh: Path) -> None:
     render(mesh, classes=["mesh"])
     assert sorted(path for path in mesh.rglob("*") if path.is_file()) == files
     assert {path.stat().st_mtime for path in files} == {1_000_000_000}
+
+
+def test_what_is_whole_is_not_rendered_again(mesh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rendering, "_files", None)
+    steps: list[tuple[str, int, int]] = []
+    render(mesh, classes=["mesh"], progress=lambda *step: steps.append(step))
+    assert steps == [("checking mesh", 146, 146)]
 
 
 def test_an_interrupted_rendering_is_finished_by_the_next(mesh: Path) -> None:
