@@ -206,18 +206,22 @@ def _store(address: str) -> Iterator[Any]:
     from boto3.exceptions import Boto3Error
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.session import Session
 
     client = None
     try:
-        retries = Config(retries={"max_attempts": 5, "mode": "standard"}, connect_timeout=10)
+        # A session of its own: boto3 keeps the credentials of its first for the whole process.
+        session, config = Session(), Config(connect_timeout=10)
         try:
-            # A session of its own: boto3 keeps the credentials of its first for the whole process.
-            client = boto3.Session().client("s3", config=retries)
+            if session.get_config_variable("max_attempts") is None:  # by nobody's AWS_MAX_ATTEMPTS
+                config = config.merge(Config(retries={"max_attempts": 5, "mode": "standard"}))
+            client = boto3.Session(botocore_session=session).client("s3", config=config)
         except ValueError as error:
             raise ConfigError(
                 f"S3 cannot be used as it is configured: {error}",
                 where=address,
-                mend="write AWS_ENDPOINT_URL with http:// or https:// in front; check AWS_REGION",
+                mend="write AWS_ENDPOINT_URL with http:// or https:// in front; check AWS_REGION and"
+                " AWS_MAX_ATTEMPTS",
             ) from None
         yield client
     except (Boto3Error, BotoCoreError, ClientError) as error:
