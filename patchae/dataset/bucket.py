@@ -220,8 +220,8 @@ def _store(address: str) -> Iterator[Any]:
             raise ConfigError(
                 f"S3 cannot be used as it is configured: {error}",
                 where=address,
-                mend="write AWS_ENDPOINT_URL with http:// or https:// in front; check AWS_REGION and"
-                " AWS_MAX_ATTEMPTS",
+                mend="write AWS_ENDPOINT_URL with http:// or https:// in front; check AWS_REGION"
+                " and AWS_MAX_ATTEMPTS",
             ) from None
         yield client
     except (Boto3Error, BotoCoreError, ClientError) as error:
