@@ -28,7 +28,10 @@ def monitor(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Look for drift at the champions of a line; exit code 1 when it is confirmed."""
+    """Look for drift at the champions of a line.
+
+    Exit code 1: drift is confirmed, or images of a folder that you name were left out.
+    """
     from patchae.console import progress_of, watch
     from patchae.errors import NegativeFinding, UsageError
     from patchae.registry.tracking import Tracking
@@ -63,6 +66,7 @@ def monitor(
                         "model": one.model,
                         "version": one.drift.version if one.drift else None,
                         "images": one.drift.images if one.drift else None,
+                        "left_out": one.drift.left_out if one.drift else None,
                         "drifted": bool(one.drift and one.drift.drifted),
                         "confirmed": list(one.drift.confirmed) if one.drift else [],
                         "asked": one.class_name in asked,
@@ -90,6 +94,12 @@ def monitor(
             f"drift of {', '.join(one.class_name for one in drifted)}",
             where=str(drifted[0].page),
             mend="look at the camera, or bring new images in and retrain: `patchae feedback`",
+        )
+    if images is not None and (left_out := sum(one.drift.left_out for one in seen if one.drift)):
+        raise NegativeFinding(
+            f"{left_out} images were left out",
+            where=str(images),
+            mend="remove or convert them; the lines above say why",
         )
 
 
@@ -127,8 +137,9 @@ def _show(seen: list[Seen]) -> None:
                 )
                 for reading in one.drift.readings
             ],
-            title=f"{one.model}/{one.drift.version}: {one.drift.images} images,"
-            f" {one.drift.checked[:16].replace('T', ' ')} UTC",
+            title=f"{one.model}/{one.drift.version}: {one.drift.images} images"
+            + (f" ({one.drift.left_out} left out)" if one.drift.left_out else "")
+            + f", {one.drift.checked[:16].replace('T', ' ')} UTC",
         )
         print(f"page: {one.page}")
 

@@ -58,6 +58,8 @@ class Drift:
     """Whether a retraining was asked for because of it."""
     white: int | None = None
     """Value that counts as white in a 16-bit file, as the champion has it; None: not known."""
+    left_out: int = 0
+    """How many images were not looked at: the champion may not be asked about them."""
 
     @property
     def ended(self) -> datetime:

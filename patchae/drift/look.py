@@ -105,7 +105,7 @@ def look(
     ]
     since = None if folder is not None else max([began, *(one.ended for one in before[:1])])
     had = {digest for one in looks if one.version == current for digest in one.seen}
-    digests = _recent(folder or project.recent / model, watch.policy, since, had)
+    digests, unread = _recent(folder or project.recent / model, watch.policy, since, had)
     files = list(digests)
     version = tracking.version(model, current)
     detector = load_in_use(tracking, ledger, version)
@@ -162,6 +162,7 @@ def look(
         seen=seen,
         folder=folder is not None,
         white=detector.white,
+        left_out=unread + len(left_out),
     )
     worst = [files[index] for index in _worst(reference, recent, readings)]
     ordinary = [project.data / path for path in reference.paths[:SHOWN]]
@@ -170,16 +171,18 @@ def look(
 
 def _recent(
     root: Path, policy: DriftPolicy, since: datetime | None, had: Collection[str]
-) -> dict[Path, str]:
+) -> tuple[dict[Path, str], int]:
     """The newest images that no look has had, oldest first, each content once; with digests.
 
+    And how many images there are of a type that is not read.
     What the last look passed over, for want of room, is not recent any more: `since`.
     """
     if since is None and not root.is_dir():
         raise DataError("there is no such folder", where=str(root), mend="name one of images")
     after = since.timestamp() if since else -math.inf
     images = find_images(root)
-    for line in summary(other for other in images.left_out if other.kind != "other"):
+    unread = [other for other in images.left_out if other.kind != "other"]
+    for line in summary(unread):
         _log.warning("%s", line)
     found = [
         (changed, path.name, path)
@@ -195,7 +198,7 @@ def _recent(
             break
     if len(new) < policy.least_images:
         raise _too_few(len(new), policy, root, root if since is None else None)
-    return {path: digest for digest, path in reversed(new.items())}
+    return {path: digest for digest, path in reversed(new.items())}, len(unread)
 
 
 def _too_few(count: int, policy: DriftPolicy, root: Path, named: Path | None) -> DataError:

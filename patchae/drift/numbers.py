@@ -57,10 +57,10 @@ def numbers_of(
 ) -> tuple[Numbers, list[int], dict[Path, str]]:
     """The numbers of image files, which files they are of, and why they are of no others."""
     import torch
-    from PIL import Image
 
     from patchae.dataset.looks import look
     from patchae.errors import DataError
+    from patchae.images.learned import opened
     from patchae.model.images import load
 
     looks, pixels, whole = [], [], []
@@ -69,7 +69,7 @@ def numbers_of(
         try:
             detector.check(file)
             tensor = load(file, detector.settings.image_size, detector.white)
-            with Image.open(file) as image:
+            with opened(file) as image:
                 seen = look(image)
         except (DataError, OSError) as error:
             left_out[file] = error.what if isinstance(error, DataError) else str(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -28,7 +29,7 @@ from patchae.predictions import parts
 from patchae.project import Project
 from patchae.report.drift_page import write_drift_page
 from patchae.steps.monitor import monitor
-from tests.support import write_image
+from tests.support import patchae, write_image
 from tests.support.plant import Works, the_works
 from tests.unit.predictions.test_log import decision
 
@@ -75,6 +76,29 @@ def test_what_is_as_it_was_is_quiet(works: Works, project: Project, recent: Path
     assert not found.drifted
     assert found.images == 30
     assert store.latest(project, LENS) == found
+
+
+def test_images_that_are_left_out_are_counted_and_end_the_command_with_1(
+    works: Works,
+    project: Project,
+    recent: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write_many(recent, 60)
+    pages = [Image.open(recent / f"00{number}.png") for number in range(2)]
+    pages[0].save(recent / "pages.tif", save_all=True, append_images=pages[1:])
+    (recent / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    (recent / "shift.log").write_text("no image, and nobody's loss")
+    monkeypatch.chdir(project.root)
+    words = ("monitor", "works", "--class", "lens", "--images", str(recent), "--json")
+    code, out, err = patchae(capsys, monkeypatch, *words)
+    (seen,) = json.loads(out.splitlines()[-1])["classes"]
+    assert (seen["images"], seen["left_out"], seen["confirmed"]) == (60, 2, [])
+    assert code == 1
+    assert "2 images were left out" in err
+    assert "pages.tif: not looked at: a file of several images" in err
+    assert "phone.heic" in err
 
 
 def test_darker_images_are_drift_that_the_next_look_confirms(
