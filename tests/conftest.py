@@ -40,11 +40,6 @@ lines:
 TIERS = ("unit", "integration", "system")
 
 
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """A process for each processor; one more where tests wait for servers part of the time."""
-    return (os.cpu_count() or 1) + any("system" in argument for argument in config.args)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test by the folder that it lies in: its tier."""
     for item in items:
