@@ -181,7 +181,7 @@ def _recent(
         raise DataError("there is no such folder", where=str(root), mend="name one of images")
     after = since.timestamp() if since else -math.inf
     images = find_images(root)
-    unread = [other for other in images.left_out if other.kind != "other"]
+    unread = [other for other in images.left_out if other.matters]
     for line in summary(unread):
         _log.warning("%s", line)
     found = [

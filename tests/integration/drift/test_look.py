@@ -90,6 +90,9 @@ def test_images_that_are_left_out_are_counted_and_end_the_command_with_1(
     pages[0].save(recent / "pages.tif", save_all=True, append_images=pages[1:])
     (recent / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
     (recent / "shift.log").write_text("no image, and nobody's loss")
+    (recent / "._001.png").write_bytes(b"a Mac's")
+    write_image(recent / ".thumbs" / "001.png", 1)
+    (recent / "Thumbs.db").write_bytes(b"a Windows'")
     monkeypatch.chdir(project.root)
     words = ("monitor", "works", "--class", "lens", "--images", str(recent), "--json")
     code, out, err = patchae(capsys, monkeypatch, *words)
@@ -99,6 +102,7 @@ def test_images_that_are_left_out_are_counted_and_end_the_command_with_1(
     assert "2 images were left out" in err
     assert "pages.tif: not looked at: a file of several images" in err
     assert "phone.heic" in err
+    assert "thumbs" not in err.lower()
 
 
 def test_darker_images_are_drift_that_the_next_look_confirms(
