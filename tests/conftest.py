@@ -12,11 +12,10 @@ from hypothesis.internal.conjecture import providers
 
 from infra.stack.postgres import binaries
 from patchae.project import Project
-from tests.support import FEW_EXAMPLES, FUZZ, git_init
+from tests.support import FEW_EXAMPLES, FUZZ, PATIENCE, clean, git_init
 from tests.support.postgres import Server, serving
 
 # As patchae itself has it, and before anything imports Prefect, which reads its settings once.
-PATIENCE = "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"
 os.environ[PATIENCE] = "120"
 # Tests run beside each other on all processors: threads of each would only wait for one another.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -51,10 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the developer's machine reaches a test."""
-    for name in os.environ.keys() - {PATIENCE}:
-        if name.startswith(("PATCHAE_", "MLFLOW_", "PREFECT_", "AWS_", "OPENLINEAGE")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("PATCHAE_ACTOR", "tester")
+    clean(monkeypatch)
 
 
 @pytest.fixture

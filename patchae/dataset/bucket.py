@@ -213,7 +213,7 @@ def _store(address: str) -> Iterator[Any]:
         # A session of its own: boto3 keeps the credentials of its first for the whole process.
         session, config = Session(), Config(connect_timeout=10)
         try:
-            if session.get_config_variable("max_attempts") is None:  # by nobody's AWS_MAX_ATTEMPTS
+            if session.get_config_variable("max_attempts") is None:  # AWS_MAX_ATTEMPTS is not set
                 config = config.merge(Config(retries={"max_attempts": 5, "mode": "standard"}))
             client = boto3.Session(botocore_session=session).client("s3", config=config)
         except ValueError as error:

@@ -59,7 +59,8 @@ class Drift:
     white: int | None = None
     """Value that counts as white in a 16-bit file, as the champion has it; None: not known."""
     left_out: int = 0
-    """How many images were not looked at: the champion may not be asked about them."""
+    """How many images were not looked at: of a type that is not read, or none that the champion may
+    be asked about. A linked folder counts as one."""
 
     @property
     def ended(self) -> datetime:

@@ -174,7 +174,7 @@ def _recent(
 ) -> tuple[dict[Path, str], int]:
     """The newest images that no look has had, oldest first, each content once; with digests.
 
-    And how many images there are of a type that is not read.
+    And how many images, or folders of them, are not read; see `LeftOut.matters`.
     What the last look passed over, for want of room, is not recent any more: `since`.
     """
     if since is None and not root.is_dir():

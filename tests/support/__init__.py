@@ -16,8 +16,18 @@ ROOT = Path(__file__).parents[2]
 SIDE = 64
 FUZZ = "FUZZ" in os.environ
 """Whether properties are tried on many new examples, as `make fuzz` does."""
+PATIENCE = "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"
+"""What Prefect's own server may take to start; tests have it as patchae sets it."""
 FEW_EXAMPLES = 20
 """So many examples are tried of a property otherwise."""
+
+
+def clean(patch: pytest.MonkeyPatch) -> None:
+    """Let no setting of the developer's machine reach a test, or a fixture that lives longer."""
+    for name in os.environ.keys() - {PATIENCE}:
+        if name.startswith(("PATCHAE_", "MLFLOW_", "PREFECT_", "AWS_", "OPENLINEAGE")):
+            patch.delenv(name)
+    patch.setenv("PATCHAE_ACTOR", "tester")
 
 
 def examples(many: int) -> int:

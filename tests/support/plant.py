@@ -31,7 +31,7 @@ from patchae.steps.enrol import enrol_class
 from patchae.steps.job import ClassJob, Origin
 from patchae.steps.learn import evaluate_class, train_class
 from patchae.steps.prepare import check, job
-from tests.support import git_init, write_class, write_image
+from tests.support import clean, git_init, write_class, write_image
 
 TINY = {
     "backbone": "tf_efficientnet_lite0",
@@ -223,14 +223,6 @@ def _trained(folder: Path) -> Works:
             done.write_bytes(pickle.dumps(works))
         trained: Works = pickle.loads(done.read_bytes())  # noqa: S301 - written above
     return trained
-
-
-def clean(patch: pytest.MonkeyPatch) -> None:
-    """For fixtures that live longer than a test: no setting of the developer's machine."""
-    for name in list(os.environ):
-        if name.startswith(("PATCHAE_", "MLFLOW_", "PREFECT_", "AWS_", "OPENLINEAGE")):
-            patch.delenv(name)
-    patch.setenv("PATCHAE_ACTOR", "tester")
 
 
 def runs(tracking: Tracking, line: str, class_name: str) -> list[Any]:

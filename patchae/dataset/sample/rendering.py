@@ -16,14 +16,7 @@ from patchae.dataset.sample.fixedpoint import ONE
 from patchae.dataset.sample.png import encode
 from patchae.dataset.sample.product import Product
 from patchae.errors import DataError, UsageError
-from patchae.files import (
-    Progress,
-    canonical_json,
-    digests_of,
-    sha256_bytes,
-    silent,
-    write_bytes,
-)
+from patchae.files import Progress, digest_json, digests_of, silent, write_bytes
 from patchae.types import Sha256
 
 TRAIN_GOOD, TEST_GOOD, TEST_PER_KIND = 60, 30, 7
@@ -74,7 +67,7 @@ def render(
 
 def digest_of(folder: Path) -> Sha256:
     """One sha256 over every path and every byte below a folder."""
-    return sha256_bytes(canonical_json(digests_of(folder)).encode())
+    return digest_json(digests_of(folder))
 
 
 def _is_whole(folder: Path, product: Product) -> bool:

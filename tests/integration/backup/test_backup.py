@@ -22,8 +22,8 @@ from patchae.registry.agreement import disagreements
 from patchae.registry.ledger import Ledger
 from patchae.registry.loading import load_version
 from patchae.registry.tracking import Tracking
-from tests.support import patchae
-from tests.support.plant import Plant, clean, steps
+from tests.support import clean, patchae
+from tests.support.plant import Plant, steps
 from tests.support.retention.shop import Shop
 
 

@@ -14,8 +14,7 @@ from patchae.project import Project
 from patchae.registry.agreement import disagreements
 from patchae.registry.relocate import relocate
 from patchae.registry.tracking import Tracking
-from tests.support import patchae
-from tests.support.plant import clean
+from tests.support import clean, patchae
 from tests.support.registry.memory import MODEL
 from tests.support.retention.shop import Shop
 

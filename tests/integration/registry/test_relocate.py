@@ -16,8 +16,7 @@ from patchae.health import examine
 from patchae.project import Project, prepare_environment
 from patchae.registry.relocate import relocate
 from patchae.registry.tracking import Tracking
-from tests.support import patchae, write_image
-from tests.support.plant import clean
+from tests.support import clean, patchae, write_image
 from tests.support.registry.memory import MODEL
 from tests.support.retention.shop import Shop
 

@@ -21,7 +21,8 @@ from patchae.report.collect import line_report
 from patchae.report.morning import plant
 from patchae.report.rows import readable
 from patchae.report.start import ledger_page, start_page
-from tests.support.plant import Plant, clean
+from tests.support import clean
+from tests.support.plant import Plant
 from tests.unit.report.test_life import NOW, move, registered, rows, verdict
 from tests.unit.report.test_page import Page
 

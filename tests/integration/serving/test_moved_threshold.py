@@ -23,7 +23,8 @@ from patchae.report.page import render
 from patchae.steps.batch import score_batch
 from patchae.steps.threshold import look, move
 from tests.integration.serving.conftest import Service, running, until
-from tests.support.plant import Plant, clean, steps
+from tests.support import clean
+from tests.support.plant import Plant, steps
 
 GEAR = "mill.gear"
 

@@ -22,7 +22,8 @@ from patchae.steps import decide
 from patchae.steps.decide import decide_class
 from patchae.steps.enrol import enrol_class
 from patchae.types import DataVersion, TrainingKey
-from tests.support.plant import GATES, Plant, Works, clean, learned
+from tests.support import clean
+from tests.support.plant import GATES, Plant, Works, learned
 from tests.support.registry.memory import move
 
 

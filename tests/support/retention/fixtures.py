@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.plant import clean
+from tests.support import clean
 from tests.support.postgres import Server as Postgres
 from tests.support.retention.shop import LINE, Shop
 from tests.support.s3 import Server, server

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from patchae.backup.write import back_up
-from tests.support import DYING
-from tests.support.plant import clean
+from tests.support import DYING, clean
 from tests.support.retention.shop import Shop
 
 ROOT = Path(__file__).parents[3]

@@ -10,7 +10,8 @@ import pytest
 from flows import stopping
 from flows.server import free_port
 from flows.server import prefect_server as server
-from tests.support.plant import Plant, clean
+from tests.support import clean
+from tests.support.plant import Plant
 from tests.support.prefect_database import give_database
 
 

@@ -16,10 +16,10 @@ import pytest
 
 from patchae.lineage.gather import audit_model
 from patchae.registry.tracking import Tracking
-from tests.support import ROOT
+from tests.support import ROOT, clean
 from tests.support.crashes import MOMENTS, TRAINED
 from tests.support.dying import DEAD
-from tests.support.plant import Plant, clean, learned, only, runs, steps
+from tests.support.plant import Plant, learned, only, runs, steps
 
 REPOSITORY = ROOT
 PATIENCE_S = 240

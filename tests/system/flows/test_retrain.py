@@ -19,8 +19,8 @@ from patchae.lineage.record import load, missing
 from patchae.registry.promotion import rollback
 from patchae.registry.verdict import rival_scores_file
 from patchae.steps.outcome import LineFailed, LineOutcome
-from tests.support import patchae
-from tests.support.plant import Plant, clean, only, runs
+from tests.support import clean, patchae
+from tests.support.plant import Plant, only, runs
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import TaskRun

@@ -21,8 +21,8 @@ from patchae.registry.chain import Entry
 from patchae.registry.standing import champion_of, let_go
 from patchae.registry.tracking import Tracking
 from patchae.steps.tidy import Tidying, look
-from tests.support import ROOT, patchae
-from tests.support.plant import Plant, clean, steps
+from tests.support import ROOT, clean, patchae
+from tests.support.plant import Plant, steps
 from tests.support.prefect_database import give_database
 from tests.unit.test_docs import check_json
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.integration.cli.conftest import Command, Told
-from tests.support.plant import Plant, clean, steps
+from tests.support import clean
+from tests.support.plant import Plant, steps
 
 BAD = 20
 
