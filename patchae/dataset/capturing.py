@@ -24,7 +24,7 @@ from patchae.dataset.unfinished import require_finished
 from patchae.dataset.validation.newcomers import objections
 from patchae.errors import DataError
 from patchae.files import Progress, sha256_file, silent
-from patchae.images import LeftOut, find_images, is_image_name
+from patchae.images import LeftOut, find_images
 from patchae.project import Project
 from patchae.types import Sha256
 
@@ -51,11 +51,7 @@ class Captured:
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
         """Images, or folders that may hold some, that are not read."""
-        return tuple(
-            item
-            for item in self.others
-            if item.kind in {"unreadable", "link"} or is_image_name(item.path)
-        )
+        return tuple(item for item in self.others if item.matters)
 
     @property
     def ignored(self) -> int:

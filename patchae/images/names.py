@@ -96,7 +96,12 @@ class LeftOut:
 
     @property
     def matters(self) -> bool:
-        """Whether a person would miss it: an image, or a folder that may hold some."""
+        """Whether a person would miss it: an image, or a folder that may hold some.
+
+        Of what is no image: a file that is called like one, as a link to nothing is.
+        """
+        if self.kind == "other":
+            return is_image_name(self.path)
         return self.kind in {"unreadable", "link", "place"}
 
 

@@ -89,7 +89,7 @@ def score_batch(
     with closing(PredictionLog.open(project)) as log:
         rows = score_source(detector, job, out, log, progress=progress)
     others = not_scored(source)
-    missed = [item for item in others if item.kind in {"unreadable", "link"}]
+    missed = [item for item in others if item.matters]
     bad, odd = rows[rows.error.notna()], rows[rows.warnings.notna()]
     found = Scored(
         model=name,

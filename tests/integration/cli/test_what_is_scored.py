@@ -57,6 +57,19 @@ def test_a_folder_is_scored_whatever_its_images_are_called(
     assert answer(told)["no_images"] == ["1 file is no image (notes.txt)"]
 
 
+def test_a_link_to_nothing_that_is_called_like_an_image_is_missed(
+    run: Command, part: Image.Image, tmp_path: Path
+) -> None:
+    folder = tmp_path / "drop"
+    folder.mkdir()
+    part.save(folder / "a.png")
+    (folder / "gone.png").symlink_to(folder / "nowhere.png")
+    told = run("score", MODEL, str(folder), "--out", str(tmp_path / "out"), "--json")
+    assert told.code == 1
+    assert answer(told)["not_scored"] == ["1 file is no image (gone.png)"]
+    assert answer(told)["no_images"] == []
+
+
 def spoilt(part: Image.Image, kind: str, path: Path) -> Path:
     """A file whose score would mean nothing."""
     if kind == "two pages":

@@ -93,15 +93,17 @@ def test_images_that_are_left_out_are_counted_and_end_the_command_with_1(
     (recent / "._001.png").write_bytes(b"a Mac's")
     write_image(recent / ".thumbs" / "001.png", 1)
     (recent / "Thumbs.db").write_bytes(b"a Windows'")
+    (recent / "gone.png").symlink_to(recent / "nowhere.png")
     monkeypatch.chdir(project.root)
     words = ("monitor", "works", "--class", "lens", "--images", str(recent), "--json")
     code, out, err = patchae(capsys, monkeypatch, *words)
     (seen,) = json.loads(out.splitlines()[-1])["classes"]
-    assert (seen["images"], seen["left_out"], seen["confirmed"]) == (60, 2, [])
+    assert (seen["images"], seen["left_out"], seen["confirmed"]) == (60, 3, [])
     assert code == 1
-    assert "2 images were left out" in err
+    assert "3 images were left out" in err
     assert "pages.tif: not looked at: a file of several images" in err
     assert "phone.heic" in err
+    assert "gone.png" in err
     assert "thumbs" not in err.lower()
 
 
