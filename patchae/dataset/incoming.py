@@ -19,7 +19,7 @@ from patchae.dataset.picture import Picture
 from patchae.dataset.reading import read_pictures
 from patchae.errors import DataError
 from patchae.files import Progress
-from patchae.images import MAX_PIXELS, LeftOut, find_images, summary
+from patchae.images import MAX_PIXELS, LeftOut, find_images, require_usable, summary
 
 _SPLITS = ("train", "test", GROUND_TRUTH)
 _MOVE = "a class has train, test and ground_truth; move them there if they belong to it"
@@ -66,11 +66,20 @@ def examine(
     read = read_pictures(files, max_pixels=max_pixels, progress=progress, what=f"checking {name}")
     for path, picture in zip(kept, read, strict=True):
         pictures[path] = picture
-        if picture.problem:
-            problems.append(f"{name}/{path}: {picture.problem}")
+        if problem := picture.problem or _unusable(picture):
+            problems.append(f"{name}/{path}: {problem}")
     if kept:
         problems += _mask_problems(name, folder, pictures)
     return Incoming(name, folder, pictures, tuple(sorted(others))), problems
+
+
+def _unusable(picture: Picture) -> str | None:
+    """Why no model could learn from a picture, whatever the rules of its class."""
+    try:
+        require_usable(picture.form)
+    except DataError as error:
+        return f"{error.what}; {error.mend}"
+    return None
 
 
 def name_problem(name: str) -> str | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from patchae.errors import DataError
 from patchae.files import sha256_bytes
-from patchae.images import MAX_PIXELS, form_of, read_marks
+from patchae.images import MAX_PIXELS, Form, form_of, read_marks
 from patchae.images.form import is_upright, lift_pillow_limit
 from patchae.images.learned import FORMATS, unread_kind
 from patchae.types import Sha256
@@ -41,6 +41,12 @@ class Picture(NamedTuple):
     cut: float | None = None  # share of pixels of a mask that are noise or soft edges
     problem: str | None = None
     looks: Looks | None = None  # of images only, not of masks
+
+    @property
+    def form(self) -> Form:
+        """What its header says."""
+        several = self.frames > 1
+        return Form(self.kind, self.mode, self.width, self.height, several, self.upright)
 
 
 def read_picture(path: Path, *, as_mask: bool = False, max_pixels: int = MAX_PIXELS) -> Picture:

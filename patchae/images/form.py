@@ -87,6 +87,20 @@ def mode_of(image: ImageFile) -> str:
     return f"{image.mode};16" if wide else image.mode
 
 
+def require_usable(form: Form) -> None:
+    """Let only images pass that some model could learn from, or be asked about.
+
+    Raises:
+        DataError: they are several in one file, or of a mode that no model can see.
+    """
+    require_mode(form.mode)
+    if form.several:
+        raise DataError(
+            "a file of several images: pages or frames",
+            mend="save the one that shows the part as a file of its own",
+        )
+
+
 def require_mode(mode: str, where: str | None = None) -> None:
     """Let only pixels pass that a model can see, by Pillow's name of their mode.
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from patchae.errors import DataError
-from patchae.images.form import MAX_PIXELS, Form, form_of, lift_pillow_limit, require_mode
+from patchae.images.form import MAX_PIXELS, Form, form_of, lift_pillow_limit, require_usable
 from patchae.images.names import SUFFIXES, UNREADABLE
 
 if TYPE_CHECKING:
@@ -113,12 +113,7 @@ class Learned:
 
     def _require_fit(self, form: Form, max_pixels: int) -> None:
         require_pixels(form, max_pixels)
-        require_mode(form.mode)
-        if form.several:
-            raise DataError(
-                "a file of several images: pages or frames",
-                mend="save the one that shows the part as a file of its own",
-            )
+        require_usable(form)
         if not self.modes:
             return
         if not form.upright and not self.turned:

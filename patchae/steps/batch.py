@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from patchae.errors import DataError, NegativeFinding
 from patchae.files import Progress, silent
 from patchae.images import summary
-from patchae.lineage.naming import resolve
+from patchae.lineage.naming import refuse_early, resolve
 from patchae.predictions.log import PredictionLog
 from patchae.predictions.record import as_text
 from patchae.project import Project
@@ -19,7 +19,7 @@ from patchae.registry.ledger import Ledger
 from patchae.registry.loading import load_in_use
 from patchae.registry.tracking import Tracking
 from patchae.report.worst_page import MOST, Batch, Worst, picture, write_worst_page
-from patchae.steps.scoring import Job, score_source
+from patchae.steps.scoring import Job, images_of, require_free, score_source
 from patchae.steps.sources import fetched_one, not_scored
 
 if TYPE_CHECKING:
@@ -79,9 +79,12 @@ def score_batch(
 
     Raises:
         UsageError: there is no such model, or `out` holds something else.
-        DataError: there are no images.
+        DataError: there is no such source, or it has no images.
         StoreUnreachable: MLflow or the bucket does not answer.
     """
+    refuse_early(project, model)
+    require_free(out, source)
+    images_of(source)
     tracking = Tracking.open(project)
     name, version, _ = resolve(project, tracking, model)
     detector = load_in_use(tracking, Ledger.of(project), tracking.version(name, version))

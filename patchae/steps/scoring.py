@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from patchae.errors import DataError, StoreBusy, UsageError
 from patchae.files import Progress, sha256_file, silent, write_json
@@ -87,11 +87,7 @@ def score_source(
         StoreUnreachable: the bucket cannot be reached; or a call was killed while it logged, and
             the S3 where it did so cannot.
     """
-    items = list(listed(job.source))
-    if not items:
-        raise DataError(
-            "there are no images", where=job.source, mend="name a folder or prefix that has some"
-        )
+    items = images_of(job.source)
     _claim(out, job)
     with alone(out / "job.json") as ours:
         if not ours:
@@ -101,6 +97,52 @@ def score_source(
                 mend="wait for it to end, or name another --out",
             )
         return _score_due(detector, job, items, out, log, progress=progress, chunk=chunk)
+
+
+def images_of(source: str) -> list[Item]:
+    """Return the images of a source in the order of their names, at least one.
+
+    Raises:
+        DataError: there is no such source, or it has no images.
+        StoreUnreachable: the bucket does not answer.
+    """
+    items = list(listed(source))
+    if not items:
+        raise DataError(
+            "there are no images", where=source, mend="name a folder or prefix that has some"
+        )
+    return items
+
+
+def require_free(out: Path, source: str) -> None:
+    """Let only a folder pass that is new, empty, or holds scores of this source.
+
+    Raises:
+        UsageError: it is a file, or holds something else.
+    """
+    if out.is_file():
+        raise UsageError("this is a file", where=str(out), mend="name a folder for --out")
+    if held := _job_of(out):
+        if held["source"] != source:
+            raise _taken(out, held, source)
+    elif out.exists() and any(out.iterdir()):
+        raise UsageError(
+            "the folder holds something else", where=str(out), mend="name a new one for --out"
+        )
+
+
+def _job_of(out: Path) -> dict[str, Any] | None:
+    file = out / "job.json"
+    return dict(json.loads(file.read_text())) if file.exists() else None
+
+
+def _taken(out: Path, held: dict[str, Any], wanted: str) -> UsageError:
+    return UsageError(
+        f"the folder holds scores of {held['model']}/{held['version']} at threshold"
+        f" {held['threshold']} for {held['source']}",
+        where=str(out),
+        mend=f"name another --out for {wanted}, or remove this one",
+    )
 
 
 def _score_due(
@@ -137,24 +179,13 @@ def _score_due(
 
 
 def _claim(out: Path, job: Job) -> None:
-    file = out / "job.json"
-    if file.exists():
-        held = json.loads(file.read_text())
+    require_free(out, job.source)
+    if held := _job_of(out):
         if held != asdict(job):
-            at = "" if held["threshold"] == job.threshold else f" at threshold {held['threshold']}"
-            raise UsageError(
-                f"the folder holds scores of {held['model']}/{held['version']}{at} for"
-                f" {held['source']}",
-                where=str(out),
-                mend=f"name another --out for {job.model}/{job.version} at threshold"
-                f" {job.threshold}, or remove this one",
-            )
+            wanted = f"{job.model}/{job.version} at threshold {job.threshold}"
+            raise _taken(out, held, wanted)
         return
-    if out.exists() and any(out.iterdir()):
-        raise UsageError(
-            "the folder holds something else", where=str(out), mend="name a new one for --out"
-        )
-    write_json(file, asdict(job))
+    write_json(out / "job.json", asdict(job))
 
 
 def _settle(out: Path, job: Job, log: PredictionLog) -> None:

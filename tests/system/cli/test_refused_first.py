@@ -10,6 +10,7 @@ import pytest
 
 from patchae.project import Project
 from patchae.registry.ledger import Ledger
+from tests.support import write_image
 from tests.support.registry.memory import MODEL, judged
 
 HEAVY = {"torch", "mlflow", "pandas", "great_expectations", "prefect", "dvc", "timm"}
@@ -31,6 +32,8 @@ def held(project: Project) -> Project:
     body = {"version": "1", "run_id": "r", "training_key": "k", "lineage_sha256": "l"}
     ledger.append("registered", MODEL, body, "tester")
     judged(ledger, "1", auroc=0.91)
+    write_image(project.root / "photos" / "photo.png", 1)
+    (project.root / "empty").mkdir()
     return project
 
 
@@ -52,6 +55,14 @@ REFUSED = {
     "a file of no format": (f"export {MODEL}/1 model.txt", 2, "no format has the suffix"),
     "an export of no champion": (f"export {MODEL} model.pt2", 2, "has no champion"),
     "no name of a model": ("export a/b/c model.pt2", 2, "is not the name of a model"),
+    "an image of an unknown model": ("score a.b photos/photo.png", 2, "no model is called"),
+    "a folder for an unknown model": ("score a.b photos --out new", 2, "no model is called"),
+    "a text that is scored": (f"score {MODEL}/1 lines.yaml", 2, "not an image"),
+    "a folder without --out": (f"score {MODEL}/1 photos", 2, "add --out FOLDER"),
+    "a folder that is not there": (f"score {MODEL}/1 nosuch --out new", 2, "no such folder"),
+    "a folder without images": (f"score {MODEL}/1 empty --out new", 2, "there are no images"),
+    "results into a full folder": (f"score {MODEL}/1 photos --out photos", 2, "something else"),
+    "results into a file": (f"score {MODEL}/1 photos --out lines.yaml", 2, "this is a file"),
     "an unknown model trained again": ("reproduce a.b", 2, "no model is called"),
     "a line that nobody knows": ("tidy nosuch", 2, "no line is called"),
 }

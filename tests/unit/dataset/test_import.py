@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -95,6 +96,53 @@ def test_every_problem_is_named_at_once_and_nothing_is_imported(
         "washer: no images in test/good",
         "washer/ground_truth/hole/000_mask.png: 64×64 px, but its image has 32×32 px",
         "washer/ground_truth/hole/007_mask.png: a mask without an image",
+    ):
+        assert problem in text
+    assert not project.data.exists()
+
+
+def test_what_no_model_can_be_asked_about_stays_out_and_is_named(
+    project: Project, source: Path
+) -> None:
+    page = Image.new("RGB", (64, 64), (9, 99, 199))
+    pages: dict[str, Any] = {"save_all": True, "append_images": [Image.new("RGB", (64, 64))]}
+    page.save(source / "bolt/train/good/two.tif", **pages)
+    page.save(source / "bolt/test/good/moving.webp", **pages)
+    Image.new("F", (64, 64)).save(source / "washer/test/good/float.tif")
+    page.save(source / "washer/train/good/whole.webp")
+    with pytest.raises(DataError) as error:
+        import_folder(project, source)
+    text = str(error.value)
+    for problem in (
+        "3 problems",
+        "bolt/train/good/two.tif: a file of several images: pages or frames; save the one that",
+        "bolt/test/good/moving.webp: a file of several images: pages or frames; save the one that",
+        "washer/test/good/float.tif: an image of mode F, which is neither 8-bit grey or colour",
+    ):
+        assert problem in text
+    assert not project.data.exists()
+    for name in ("bolt/train/good/two.tif", "bolt/test/good/moving.webp"):
+        page.save(source / name)
+    (source / "washer/test/good/float.tif").unlink()
+    import_folder(project, source)
+    assert project.data.joinpath("washer/train/good/whole.webp").exists()
+
+
+def test_masks_among_images_and_good_parts_among_defects_are_named(
+    project: Project, source: Path
+) -> None:
+    mask = source / "bolt/ground_truth/hole/000_mask.png"
+    mask.rename(source / "bolt/test/hole/000_GT.png")
+    write_image(source / "washer/test/hole/000.jpg", 5)
+    write_image(source / "washer/test/OK/000.png", 6)
+    with pytest.raises(DataError) as error:
+        import_folder(project, source)
+    text = str(error.value)
+    for problem in (
+        "3 problems",
+        "bolt/test/hole/000_GT.png: a mask by its name, among the images; move it to",
+        "washer/ground_truth/hole/000_mask.png: the mask of 2 images; rename them",
+        "washer/test/OK: called like good parts; they belong into test/good",
     ):
         assert problem in text
     assert not project.data.exists()
