@@ -5,7 +5,15 @@ form    what an image file holds: mode, frames, orientation; what may be learned
 masks   which pixels a mask marks
 """
 
-from patchae.images.form import MAX_PIXELS, MODES, Form, form_of, mode_of, require_mode, require_usable
+from patchae.images.form import (
+    MAX_PIXELS,
+    MODES,
+    Form,
+    form_of,
+    mode_of,
+    require_mode,
+    require_usable,
+)
 from patchae.images.masks import load_mask, marked, read_marks
 from patchae.images.names import (
     IMAGE_SUFFIXES,
