@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from patchae.files import sha256_file
+from patchae.predictions.reading import predictions
 from tests.integration.cli.conftest import Command, Told
 from tests.support.plant import Works
 
@@ -68,6 +71,40 @@ def test_a_link_to_nothing_that_is_called_like_an_image_is_missed(
     assert told.code == 1
     assert answer(told)["not_scored"] == ["1 file is no image (gone.png)"]
     assert answer(told)["no_images"] == []
+
+
+def test_a_folder_behind_a_link_is_named(run: Command, part: Image.Image, tmp_path: Path) -> None:
+    for name in ("drop", "elsewhere"):
+        (tmp_path / name).mkdir()
+        part.save(tmp_path / name / "a.png")
+    (tmp_path / "drop" / "more").symlink_to(tmp_path / "elsewhere")
+    told = run("score", MODEL, str(tmp_path / "drop"), "--out", str(tmp_path / "out"), "--json")
+    assert (told.code, answer(told)["counts"]["images"]) == (1, 1)
+    (line,) = answer(told)["not_scored"]
+    assert line == (
+        "1 linked folder is not looked into (more): name the folder behind the link as well"
+    )
+
+
+def test_what_is_tried_image_by_image_is_not_logged(
+    run: Command, works: Works, part: Image.Image, tmp_path: Path
+) -> None:
+    part.putpixel((0, 0), (1, 2, 3))  # unlike any that another test scores
+    part.save(tmp_path / "a.png")
+    assert run("score", f"{MODEL}/1", str(tmp_path / "a.png")).code == 0
+    since = datetime.now(UTC) + timedelta(days=1)
+    none = run("predictions", f"{MODEL}/1", "--since", since.date().isoformat(), "--json")
+    assert (none.code, answer(none)["decisions"]) == (1, 0)
+    assert f"no decision is logged of {MODEL}" in none.err
+    assert "`patchae score MODEL FILE` only looks, and logs nothing" in none.err
+    image = sha256_file(tmp_path / "a.png")
+    assert image not in {one.image for one in predictions(works.plant.project)}
+    (tmp_path / "drop").mkdir()
+    part.save(tmp_path / "drop" / "a.png")
+    assert run("score", f"{MODEL}/1", str(tmp_path / "drop"), "--out", str(tmp_path / "o")).code == 0
+    told = run("predictions", f"{MODEL}/1", "--json")
+    assert (told.code, answer(told)["decisions"] > 0) == (0, True)
+    assert image in {one.image for one in predictions(works.plant.project)}
 
 
 def spoilt(part: Image.Image, kind: str, path: Path) -> Path:

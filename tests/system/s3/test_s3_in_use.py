@@ -72,8 +72,13 @@ def test_a_bucket_is_scored_and_its_decisions_are_read_back(
     found = _batch_decisions(project)
     assert len(found) == 2 * len(files)
     assert {one.image for one in found} == set(scores[0].sha256)
-    # Again: nothing is fetched or decided twice.
-    assert score_batch(project, f"{LENS}/1", "s3://plant/new", out).images == len(files)
+    # Again: nothing is fetched or decided twice, litter is passed over, what is missed is named.
+    for name in ("._a.png", "good/Thumbs.db", ".thumbs/a.png", "@eaDir/a.png", "photo.heic"):
+        started.client().put_object(Bucket="plant", Key=f"new/{name}", Body=b"x")
+    again = score_batch(project, f"{LENS}/1", "s3://plant/new", out)
+    assert (again.images, again.unreadable, again.no_images) == (len(files), (), ())
+    (missed,) = again.not_scored
+    assert "type HEIC is not read (photo.heic)" in missed
     assert _batch_decisions(project) == found
 
 
