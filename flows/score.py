@@ -12,8 +12,9 @@ from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
+from flows.run_log import run_log
 from flows.train_class import passes
-from patchae.console import progress_of
+from patchae.console import progress_of, record
 from patchae.project import Project, prepare_environment
 from patchae.steps.batch import Scored, score_batch
 
@@ -48,14 +49,17 @@ def score(*, model: str, source: str, out: Path, root: Path) -> dict[str, Any]:
     Raises:
         NegativeFinding: some images could not be read; all others were scored.
     """
-    found = score_images(root, model, source, out)
-    create_markdown_artifact(
-        key="scores",
-        markdown=(
-            f"{found.model}/{found.version} on `{source}`: {found.images:,} images,"
-            f" {found.alarms:,} alarms, {len(found.unreadable):,} cannot be read\n\n`{out}`"
-        ),
-        description=f"Scores by {found.model}/{found.version}",
-    )
-    found.raise_if_unreadable()
-    return {"images": found.images, "alarms": found.alarms, "unreadable": len(found.unreadable)}
+    with run_log():
+        found = score_images(root, model, source, out)
+        counts = (
+            f"{found.images:,} images, {found.alarms:,} alarms,"
+            f" {len(found.unreadable):,} cannot be read"
+        )
+        record(f"{found.model}/{found.version}: {counts}")
+        create_markdown_artifact(
+            key="scores",
+            markdown=f"{found.model}/{found.version} on `{source}`: {counts}\n\n`{out}`",
+            description=f"Scores by {found.model}/{found.version}",
+        )
+        found.raise_if_unreadable()
+        return {"images": found.images, "alarms": found.alarms, "unreadable": len(found.unreadable)}

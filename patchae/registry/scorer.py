@@ -47,10 +47,11 @@ class Scorer(PythonModel):  # type: ignore[misc]  # mlflow has no types
     ) -> pd.DataFrame:
         """Scores of images given as paths or arrays; see the module's text."""
         images = images_of(model_input)
-        for image in images:
-            if isinstance(image, str | Path):
-                for doubt in self.model.check(Path(image)):
-                    warnings.warn(f"{image}: {doubt}", stacklevel=2)
+        for number, image in enumerate(images):
+            if isinstance(image, str | Path | bytes):
+                name = f"image {number}" if isinstance(image, bytes) else image
+                for doubt in self.model.check(Path(image) if isinstance(image, str) else image):
+                    warnings.warn(f"{name}: {doubt}", stacklevel=2)
         params = params or {}
         given = params.get("threshold")
         threshold = self.model.threshold if given is None else float(given)
@@ -71,7 +72,7 @@ def images_of(model_input: Any) -> list[Any]:
     """The single images in whatever a caller passes: a path, an array, or many of either."""
     if isinstance(model_input, pd.DataFrame):
         return list(model_input.iloc[:, 0])
-    if isinstance(model_input, str | Path):
+    if isinstance(model_input, str | Path | bytes):
         return [model_input]
     if isinstance(model_input, np.ndarray):
         if model_input.dtype.kind in "OU":

@@ -362,15 +362,34 @@ class TestMlflow:
         assert champion.predict(arrays[1])["score"].tolist() == pytest.approx(expected[1:])
         assert champion.predict(np.stack(arrays))["score"].tolist() == pytest.approx(expected)
 
-    def test_pixels_that_it_cannot_see_are_refused_by_the_model_and_by_the_command(
-        self, champion: Any, run: Command, tmp_path: Path
+    @pytest.mark.parametrize(
+        ("kind", "why"),
+        [
+            ("floats", "mode F"),
+            ("pages", "several images"),
+            ("16 bits", "an image of 16 bits"),
+            ("turned", "EXIF turns"),
+        ],
+    )
+    def test_what_the_command_refuses_the_model_refuses(
+        self, champion: Any, run: Command, works: Works, tmp_path: Path, kind: str, why: str
     ) -> None:
-        file = tmp_path / "floats.tiff"
-        Image.new("F", (64, 64), 100_000.0).save(file)
-        with pytest.raises(DataError, match="mode F"):
+        file = tmp_path / ("photo.jpg" if kind == "turned" else "photo.tiff")
+        part = Image.open(images(works)[0]).convert("RGB")
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        {
+            "floats": lambda: Image.new("F", (64, 64), 100_000.0).save(file),
+            "pages": lambda: part.save(file, save_all=True, append_images=[part]),
+            "16 bits": lambda: Image.fromarray(np.full((64, 64), 4_000, np.uint16)).save(file),
+            "turned": lambda: part.save(file, exif=exif),
+        }[kind]()
+        with pytest.raises(DataError, match=why):
             champion.predict([str(file)])
+        with pytest.raises(DataError, match=why):
+            champion.unwrap_python_model().predict(None, file.read_bytes())
         told = run("score", "works.disc", str(file))
-        assert (told.code, "mode F" in told.err, str(file) in told.err) == (2, True, True)
+        assert (told.code, why in told.err, str(file) in told.err) == (2, True, True)
 
     def test_it_draws_heat_maps_when_asked(self, champion: Any, works: Works) -> None:
         paths = [str(path) for path in images(works)]

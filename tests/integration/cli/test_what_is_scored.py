@@ -101,7 +101,9 @@ def test_what_is_tried_image_by_image_is_not_logged(
     assert image not in {one.image for one in predictions(works.plant.project)}
     (tmp_path / "drop").mkdir()
     part.save(tmp_path / "drop" / "a.png")
-    assert run("score", f"{MODEL}/1", str(tmp_path / "drop"), "--out", str(tmp_path / "o")).code == 0
+    assert (
+        run("score", f"{MODEL}/1", str(tmp_path / "drop"), "--out", str(tmp_path / "o")).code == 0
+    )
     told = run("predictions", f"{MODEL}/1", "--json")
     assert (told.code, answer(told)["decisions"] > 0) == (0, True)
     assert image in {one.image for one in predictions(works.plant.project)}

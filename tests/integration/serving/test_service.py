@@ -71,9 +71,18 @@ def test_what_is_unlike_the_training_images_is_scored_and_named_or_refused(
     assert "9 x 9 px, far smaller than" in one["warnings"][0]
     (one,) = service.post(service.image().read_bytes()).json()["images"]
     assert one["warnings"] == []
-    wide = service.post(encoded(Image.fromarray(np.full((32, 32), 4_000, np.uint16))))
-    assert wide.status_code == 422
-    assert "an image of 16 bits" in wide.text
+    with Image.open(service.image()) as image:
+        clear = image.convert("RGBA")
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        turned = encoded(image.convert("RGB"), "JPEG", exif=exif)
+    clear.putalpha(100)
+    (one,) = service.post(encoded(clear)).json()["images"]
+    assert one["warnings"] == ["transparent, and what lies under the transparency is scored"]
+    wide = encoded(Image.fromarray(np.full((32, 32), 4_000, np.uint16)))
+    for content, why in ((wide, "an image of 16 bits"), (turned, "EXIF turns")):
+        answer = service.post(content)
+        assert (answer.status_code, why in answer.text) == (422, True)
 
 
 def test_map_and_mask_are_what_the_model_sees(service: Service, works: Works) -> None:

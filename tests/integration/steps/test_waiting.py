@@ -13,6 +13,7 @@ import pytest
 from patchae.errors import DataError
 from patchae.lineage.bundle import verify
 from patchae.lineage.record import missing
+from patchae.registry.wording import explain_row
 from patchae.steps.enrol import read_lineage
 from patchae.steps.learn import train_class
 from tests.support import patchae
@@ -81,6 +82,8 @@ def test_it_is_trained_and_held_and_its_record_holds(
     said("status", line)
     if kind == "hole":
         assert "5 more defective are needed" in said("status", line)
+        without = "without defective ones there is no image AUROC, and nothing says what the model"
+        assert without in explain_row(verdict.body)
         said("promote", f"{model}/1", "--override", "--reason", "good parts only, on trial")
         image = next((plant.project.data / class_name / "test/good").iterdir())
         scored = json.loads(said("score", model, str(image), "--json").splitlines()[-1])

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from patchae.dataset.readers import require_unread
+from patchae.errors import StoreBusy
 from patchae.lineage.gather import audit_model
 from patchae.registry.tracking import Tracking
 from tests.support import ROOT, clean
@@ -125,12 +127,24 @@ def test_ctrl_c_at_the_terminal_ends_a_retraining_and_nothing_else(plant: Plant)
 
     with started(plant, command) as process:
         until(lambda: "data version" in said(plant), process)
+        until(lambda: _hinders_a_change(plant, "endless"), process)
+        assert f"process {process.pid} " in _hinders_a_change(plant, "endless")
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: also the server hears it
         assert process.wait(PATIENCE_S) == 130, said(plant)
         until(lambda: not alive(process.pid))
     assert "patchae: interrupted; the same command continues" in said(plant)
     assert "Traceback" not in said(plant)
     assert plant.ledger.entries("long.endless") == []
+    assert not _hinders_a_change(plant, "endless"), "who is gone reads nothing"
+
+
+def _hinders_a_change(plant: Plant, class_name: str) -> str:
+    """Why no command may change the images of a class now; empty: nothing hinders it."""
+    try:
+        require_unread(plant.project, [class_name])
+    except StoreBusy as busy:
+        return busy.what
+    return ""
 
 
 @contextmanager

@@ -9,8 +9,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from tests.support import write_class
+from flows.monitor import monitor
+from flows.score import score
+from flows.tidy import tidy
+from patchae.errors import NegativeFinding
+from tests.support import write_class, write_image
 from tests.support.plant import GATES, TINY, Plant
 from tests.support.prefect_server import client_of, run, spawn, start, states, until, worker
 
@@ -79,6 +84,29 @@ def test_a_command_shows_nothing_twice(plant: Plant, api: str) -> None:
     assert sum(line.message.startswith("cap: promote, version 1") for line in told) == 1
     assert any(line.message.endswith("person: new lamp, started by tester") for line in told)
     assert _lineage(plant)["started_by"] == "tester"
+    _flows_about_a_champion(plant, api)
+
+
+def _flows_about_a_champion(plant: Plant, api: str) -> None:
+    """Batches, looks for drift and tidying tell theirs, too."""
+    root, inbox = plant.project.root, plant.project.root / "inbox"
+    write_image(inbox / "1.png", 1)
+    (inbox / "Thumbs.db").touch()
+    with temporary_settings({PREFECT_API_URL: api}):
+        told = score(model="caps.cap", source=str(inbox), out=root / "out", root=root)
+        assert (told["images"], told["unreadable"]) == (1, 0)
+        (inbox / "2.heic").touch()
+        with pytest.raises(NegativeFinding, match="type HEIC is not read"):
+            score(model="caps.cap", source=str(inbox), out=root / "out", root=root)
+        assert monitor(line_name="caps", root=root) == []
+        tidy(root=root)
+    for flow, line in {
+        "score": "caps.cap/1: 1 images, ",
+        "monitor": "caps.cap: ",
+        "tidy": "tidied: ",
+    }.items():
+        for begun in states(api, flow):
+            assert until(lambda begun=begun, line=line: _log_of(api, begun, line)), flow  # type: ignore[misc]
 
 
 def _runs(api: str) -> list[Any]:
@@ -93,12 +121,14 @@ def _whole_log(api: str) -> list[Any]:
     return log if any(line.message.startswith("report: ") for line in log) else []
 
 
-def _log_of(api: str, run_id: UUID, last: str) -> list[Any]:
+def _log_of(api: str, run_id: UUID | str, last: str) -> list[Any]:
     """The lines of a run, once there is one that begins so."""
     from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 
     with client_of(api) as client:
-        log = list(client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run_id]))))
+        log = list(
+            client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[UUID(str(run_id))])))
+        )
     return log if any(line.message.startswith(last) for line in log) else []
 
 
