@@ -372,10 +372,10 @@ class TestMlflow:
         ],
     )
     def test_what_the_command_refuses_the_model_refuses(
-        self, champion: Any, run: Command, works: Works, tmp_path: Path, kind: str, why: str
+        self, champion: Any, run: Command, tmp_path: Path, kind: str, why: str
     ) -> None:
         file = tmp_path / ("photo.jpg" if kind == "turned" else "photo.tiff")
-        part = Image.open(images(works)[0]).convert("RGB")
+        part = Image.new("RGB", (64, 64), (120, 120, 120))
         exif = Image.Exif()
         exif[0x0112] = 6
         {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from patchae.errors import DataError
 from patchae.lineage.bundle import verify
@@ -16,9 +17,9 @@ from patchae.lineage.record import missing
 from patchae.registry.wording import explain_row
 from patchae.steps.enrol import read_lineage
 from patchae.steps.learn import train_class
-from tests.support import patchae
+from tests.support import patchae, write_class
 from tests.support.lineage.bundles import run
-from tests.support.plant import Plant, job_of, steps
+from tests.support.plant import GATES, TINY, Plant, job_of, steps
 
 Said = Callable[..., str]
 
@@ -89,6 +90,25 @@ def test_it_is_trained_and_held_and_its_record_holds(
         scored = json.loads(said("score", model, str(image), "--json").splitlines()[-1])
         assert scored["version"] == "1"
         assert isinstance(scored["images"][0]["score"], float)
+
+
+def test_black_masks_of_good_images_say_what_they_are_nothing(
+    plant: Plant, said: Said, tmp_path: Path
+) -> None:
+    source = write_class(tmp_path, "lid", seed=7)
+    for image in (source / "test" / "good").iterdir():
+        black = source / "ground_truth" / "good" / f"{image.stem}_mask.png"
+        black.parent.mkdir(exist_ok=True)
+        Image.new("L", (64, 64)).save(black)
+    plant.lines["masked"] = {"classes": ["lid"], "training": TINY, "gates": GATES}
+    plant.write_lines()
+    said("import", str(source))
+    said("validate", "masked")
+    tracking = plant.tracking()
+    verdict = steps(plant.project, "masked", "lid", tracking)
+    assert verdict.body["outcome"] == "promote"
+    told = read_lineage(tracking, tracking.version("masked.lid", "1"))["evaluation"]
+    assert (told["n_good"], told["n_defect"], told["pixel_auroc"] > 0.5) == (6, 6, True)
 
 
 def test_a_class_without_any_test_image_is_not_trained(plant: Plant) -> None:

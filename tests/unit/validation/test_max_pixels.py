@@ -6,11 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from patchae.config import Validation
 from patchae.dataset.capturing import capture
 from patchae.dataset.importing import import_folder
+from patchae.dataset.labelling import bring_back
 from patchae.dataset.manifest import read_manifest
+from patchae.dataset.picture import read_picture
 from patchae.errors import DataError
 from patchae.lines_file import most_pixels
 from patchae.project import Project
@@ -53,5 +56,18 @@ def test_import_and_capture_go_by_the_line(project: Project, tmp_path: Path) -> 
     _lines(project, 5_000)
     assert import_folder(project, source)
     write_image(tmp_path / "drop" / "new.png", 77)
+    few, files = Validation(max_pixels=4_000), [tmp_path / "drop" / "new.png"]
     with pytest.raises(DataError, match=r"validation\.max_pixels"):
-        capture(project, "bolt", tmp_path / "drop", rules=Validation(max_pixels=4_000))
+        capture(project, "bolt", tmp_path / "drop", rules=few)
+    with pytest.raises(DataError, match=r"validation\.max_pixels"):
+        bring_back(project, "bolt", files, "good", actor="ann", rules=few)
+    assert bring_back(project, "bolt", files, "good", actor="ann", rules=Validation()).new
+
+
+def test_a_line_may_allow_what_pillow_takes_for_a_bomb(tmp_path: Path) -> None:
+    scan = tmp_path / "scan.png"
+    Image.new("1", (18_200, 10_000)).save(scan)  # more than twice Pillow's own limit
+    refused = str(read_picture(scan).problem)
+    assert "validation.max_pixels = 100,000,000: raise it in lines.yaml" in refused
+    allowed = read_picture(scan, as_mask=True, max_pixels=200_000_000)
+    assert (allowed.problem, allowed.width, allowed.height) == (None, 18_200, 10_000)
