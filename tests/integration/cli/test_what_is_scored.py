@@ -43,12 +43,13 @@ def test_a_folder_is_scored_whatever_its_images_are_called(
     (folder / "@eaDir").mkdir()
     for name in ("a.png", "b.webp", "c.JPG", "d.jfif", ".thumbs/a.png", "@eaDir/a.png"):
         part.save(folder / name, format="JPEG" if name.endswith("jfif") else None)
+    part.save(folder / "phone.jpg", "MPO", save_all=True, append_images=[part])
     (folder / "._a.png").write_bytes(b"\0\5\x16\7 of a Mac")
     (folder / "Thumbs.db").touch()
     told = run("score", MODEL, str(folder), "--out", str(tmp_path / "out"), "--json")
     assert told.code == 0, told.err
     counts = answer(told)["counts"]
-    assert (counts["images"], counts["unreadable"], counts["doubtful"]) == (4, 0, 0)
+    assert (counts["images"], counts["unreadable"], counts["doubtful"]) == (5, 0, 0)
     assert answer(told)["no_images"] == []
     (folder / "e.heic").touch()
     (folder / "notes.txt").touch()

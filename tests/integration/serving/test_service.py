@@ -76,6 +76,8 @@ def test_what_is_unlike_the_training_images_is_scored_and_named_or_refused(
         exif = Image.Exif()
         exif[0x0112] = 6
         turned = encoded(image.convert("RGB"), "JPEG", exif=exif)
+        phone = encoded(image, "MPO", save_all=True, append_images=[image])
+    assert service.post(phone).json()["images"][0]["warnings"] == []
     clear.putalpha(100)
     (one,) = service.post(encoded(clear)).json()["images"]
     assert one["warnings"] == ["transparent, and what lies under the transparency is scored"]

@@ -10,6 +10,7 @@ import pytest
 from patchae.errors import ConfigError, DataError, UsageError
 from patchae.project import Project
 from patchae.steps import plan
+from tests.support import patchae, write_class
 
 LINES = """\
 lines:
@@ -129,3 +130,14 @@ def test_one_class_at_a_time_is_trained_on_whatever_there_is(
     monkeypatch.setenv("PATCHAE_DEVICE", device)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 4)  # each training is on the first
     assert plan.slots() == 1
+
+
+@pytest.mark.parametrize("folder", ["Bottle v2.1 ä", "o'ring"])
+def test_status_and_doctor_name_a_folder_that_no_command_takes(
+    lines: Project, folder: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_class(lines.data, folder, train_good=1, test_good=1, test_defect=0)
+    for command in ("status", "doctor"):
+        _, out, err = patchae(capsys, monkeypatch, command)
+        assert folder in out + err, command
+        assert "Traceback" not in out + err
