@@ -64,9 +64,9 @@ def examine(
     pictures: dict[str, Picture] = {}
     files = [(str(folder / path), path.startswith(f"{GROUND_TRUTH}/")) for path in kept]
     read = read_pictures(files, max_pixels=max_pixels, progress=progress, what=f"checking {name}")
-    for path, picture in zip(kept, read, strict=True):
+    for path, (_, is_mask), picture in zip(kept, files, read, strict=True):
         pictures[path] = picture
-        if problem := picture.problem or _unusable(picture):
+        if problem := picture.problem or (None if is_mask else _unusable(picture)):
             problems.append(f"{name}/{path}: {problem}")
     if kept:
         problems += _mask_problems(name, folder, pictures)
@@ -74,7 +74,7 @@ def examine(
 
 
 def _unusable(picture: Picture) -> str | None:
-    """Why no model could learn from a picture, whatever the rules of its class."""
+    """Why no model could learn from an image, whatever the rules of its class."""
     try:
         require_usable(picture.form)
     except DataError as error:

@@ -128,6 +128,15 @@ def test_what_no_model_can_be_asked_about_stays_out_and_is_named(
     assert project.data.joinpath("washer/train/good/whole.webp").exists()
 
 
+def test_a_mask_may_have_what_no_model_can_be_asked_about(project: Project, source: Path) -> None:
+    labels = np.zeros((64, 64), np.int32)
+    labels[20:36, 20:36] = 3
+    mask = source / "bolt/ground_truth/hole/000_mask.png"
+    mask.unlink()
+    Image.fromarray(labels).save(mask.with_suffix(".tif"))
+    assert import_folder(project, source).masks == 4
+
+
 def test_masks_among_images_and_good_parts_among_defects_are_named(
     project: Project, source: Path
 ) -> None:
